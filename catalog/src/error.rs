@@ -1,0 +1,411 @@
+//! What can go wrong, and its kind.
+//!
+//! A variant names what failed with typed fields; its text is a lower-case fragment with the
+//! objects in backticks. The kind tells the caller what to do. No text carries the body of a
+//! policy, a password, or the name of something its reader may not see: such a thing is
+//! [not found](Error::NotFound), with the same value as for a missing one.
+
+use std::fmt;
+
+use crate::name::{Name, ObjectName};
+use crate::principal::PrincipalKind;
+use crate::privilege::Privilege;
+use crate::securable::{SecurableKind, SecurableName};
+use crate::store;
+
+/// What the caller can do about an [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// There is no such thing, or none the caller may see.
+    NotFound,
+    /// Choose another name.
+    AlreadyExists,
+    /// Ask an owner or an administrator.
+    PermissionDenied,
+    /// The request itself makes no sense.
+    Invalid,
+    /// Others wrote at the same time; try again.
+    Conflict,
+    /// Something else needs what was to be dropped or altered.
+    DependencyExists,
+    /// The store does not answer; try again later.
+    Unavailable,
+    /// Our fault.
+    Internal,
+}
+
+/// A privilege the caller would need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingPrivilege {
+    /// The privilege.
+    pub privilege: Privilege,
+    /// On what.
+    pub securable: SecurableName,
+}
+
+impl fmt::Display for MissingPrivilege {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}", self.privilege, self.securable)
+    }
+}
+
+/// Things that need another thing: the ones the caller may see by name, the rest by number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dependents {
+    /// What the caller may see, each with its kind, e.g. ``row filter of table `main.hr.people` ``.
+    pub visible: Vec<String>,
+    /// How many more there are.
+    pub hidden: usize,
+}
+
+impl Dependents {
+    /// Whether nothing depends.
+    pub fn is_empty(&self) -> bool {
+        self.visible.is_empty() && self.hidden == 0
+    }
+}
+
+impl fmt::Display for Dependents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.visible.join(", "))?;
+        match (self.visible.is_empty(), self.hidden) {
+            (_, 0) => Ok(()),
+            (true, hidden) => write!(f, "{hidden} objects you may not see"),
+            (false, hidden) => write!(f, " and {hidden} you may not see"),
+        }
+    }
+}
+
+/// An act only one kind of caller may do, whatever was granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reserved {
+    /// Creating, disabling and dropping principals, and changing groups.
+    ManagePrincipals,
+    /// Granting and revoking on the metastore.
+    GrantOnMetastore,
+    /// Creating a table over files that are there already.
+    CreateExternalTable,
+    /// Making a view or function run with the rights of somebody else.
+    GiveRightsAway,
+    /// Replacing the text of a view or function, which runs with its owner's rights.
+    ReplaceDefinition,
+    /// Setting somebody else's password.
+    SetPassword,
+    /// Reading the audit trail.
+    ReadAudit,
+}
+
+impl Reserved {
+    fn sentence(self) -> &'static str {
+        match self {
+            Reserved::ManagePrincipals => "only an account admin may manage principals",
+            Reserved::GrantOnMetastore => "only an account admin may grant or revoke on the metastore",
+            Reserved::CreateExternalTable => "only an account admin may create an external table",
+            Reserved::GiveRightsAway => {
+                "only an account admin may give a view or function to a principal other than oneself or one's groups"
+            }
+            Reserved::ReplaceDefinition => "only the owner may replace the definition of a view or function",
+            Reserved::SetPassword => "only an account admin may set another user's password",
+            Reserved::ReadAudit => "only an account admin may read the audit trail",
+        }
+    }
+}
+
+/// What can go wrong in the catalog.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A name with a character names may not have.
+    #[error("invalid name `{name}`: names have 1 to 255 bytes and no `.`, `/`, blanks or control characters")]
+    InvalidName {
+        /// As given.
+        name: String,
+    },
+    /// A principal's name that is empty, too long or holds control characters.
+    #[error("invalid principal name `{name}`: names have 1 to 255 bytes and no control characters")]
+    InvalidPrincipalName {
+        /// As given.
+        name: String,
+    },
+    /// A name the warehouse keeps for itself.
+    #[error("the name `{name}` is reserved")]
+    ReservedName {
+        /// As given.
+        name: Name,
+    },
+    /// A securable is missing, or hidden from the caller.
+    #[error("{securable} not found")]
+    NotFound {
+        /// As named by the caller.
+        securable: SecurableName,
+    },
+    /// A principal is missing.
+    #[error("principal `{name}` not found")]
+    PrincipalNotFound {
+        /// As named by the caller.
+        name: String,
+    },
+    /// A principal is not in the group.
+    #[error("`{member}` is not a member of group `{group}`")]
+    MemberNotFound {
+        /// The group.
+        group: String,
+        /// The principal.
+        member: String,
+    },
+    /// A table has no such policy.
+    #[error("table `{table}` has no row filter")]
+    RowFilterNotFound {
+        /// The table.
+        table: ObjectName,
+    },
+    /// A column has no mask.
+    #[error("column `{column}` of table `{table}` has no mask")]
+    MaskNotFound {
+        /// The table.
+        table: ObjectName,
+        /// The column.
+        column: String,
+    },
+    /// The name is taken.
+    #[error("{kind} `{name}` already exists", kind = .kind.noun())]
+    AlreadyExists {
+        /// Of the thing that has it.
+        kind: SecurableKind,
+        /// The full name.
+        name: String,
+    },
+    /// A principal of that name exists; principals of all kinds share one name space.
+    #[error("{kind} `{name}` already exists", kind = .kind.noun())]
+    PrincipalExists {
+        /// Of the principal that has the name.
+        kind: PrincipalKind,
+        /// The name.
+        name: String,
+    },
+    /// Privileges are missing: all of them at once.
+    #[error("permission denied: you need {}", list(missing))]
+    PermissionDenied {
+        /// Each with the securable it is needed on.
+        missing: Vec<MissingPrivilege>,
+    },
+    /// No grant would do.
+    #[error("permission denied: {}", .act.sentence())]
+    Reserved {
+        /// What was tried.
+        act: Reserved,
+    },
+    /// The principal that asks is gone or disabled.
+    #[error("permission denied: the calling principal does not exist or is disabled")]
+    CallerUnknown,
+    /// The thing is of another kind.
+    #[error("`{name}` is a {found}, not a {expected}", found = .found.noun(), expected = .expected.noun())]
+    WrongKind {
+        /// The full name.
+        name: String,
+        /// What the statement is about.
+        expected: SecurableKind,
+        /// What it is.
+        found: SecurableKind,
+    },
+    /// The privilege cannot be granted there.
+    #[error("privilege {privilege} does not apply to a {kind}", kind = .kind.noun())]
+    PrivilegeNotApplicable {
+        /// The privilege.
+        privilege: Privilege,
+        /// The kind of securable.
+        kind: SecurableKind,
+    },
+    /// A catalog or schema still holds something.
+    #[error("{kind} `{name}` is not empty", kind = .kind.noun())]
+    NotEmpty {
+        /// Catalog or schema.
+        kind: SecurableKind,
+        /// Its name.
+        name: String,
+    },
+    /// Something depends on what was to be dropped or altered.
+    #[error("{what} is used by {dependents}")]
+    DependentsExist {
+        /// Kind and name.
+        what: String,
+        /// What uses it.
+        dependents: Dependents,
+    },
+    /// Two tables may not share files.
+    #[error("location `{location}` overlaps {}", overlapped(other.as_ref()))]
+    LocationOverlap {
+        /// As asked for.
+        location: String,
+        /// The other table, when the caller may see it.
+        other: Option<ObjectName>,
+    },
+    /// A location that is not what its kind of table takes.
+    #[error("invalid location `{location}`: {reason}")]
+    InvalidLocation {
+        /// As given.
+        location: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A property with a value it cannot have.
+    #[error("invalid value `{value}` of property `{property}`")]
+    InvalidProperty {
+        /// The property.
+        property: String,
+        /// As given.
+        value: String,
+    },
+    /// Two columns of one table differ in case at most.
+    #[error("column `{column}` appears twice")]
+    DuplicateColumn {
+        /// The name.
+        column: String,
+    },
+    /// A policy gives its function too few or too many arguments.
+    #[error("function `{function}` takes {}, {found} given", arity(*.least, *.most))]
+    WrongArgumentCount {
+        /// The function.
+        function: ObjectName,
+        /// How many it needs.
+        least: usize,
+        /// How many it takes.
+        most: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A policy's function reads a table that has a policy itself.
+    #[error("a policy may not read a governed table: function `{function}` reads {}", governed(table.as_ref()))]
+    PolicyReadsGoverned {
+        /// The function.
+        function: ObjectName,
+        /// The governed table, when the caller may see it.
+        table: Option<ObjectName>,
+    },
+    /// A table that a definition reads was dropped since the definition was looked at.
+    #[error("a table that the definition reads was dropped meanwhile")]
+    SourceDropped,
+    /// A password that is empty or too long.
+    #[error("a password has 1 to 1024 bytes")]
+    InvalidPassword,
+    /// A view would read itself.
+    #[error("view `{view}` would read itself")]
+    ViewCycle {
+        /// The view.
+        view: ObjectName,
+    },
+    /// A group would contain itself.
+    #[error("group `{group}` cannot contain `{member}`: `{member}` contains `{group}` already")]
+    GroupCycle {
+        /// The group.
+        group: String,
+        /// What was to be added.
+        member: String,
+    },
+    /// The act is for another kind of principal.
+    #[error("{kind} `{name}` cannot {act}", kind = .kind.noun())]
+    PrincipalKindUnfit {
+        /// The principal.
+        name: String,
+        /// Its kind.
+        kind: PrincipalKind,
+        /// What was tried, e.g. `have a password`.
+        act: &'static str,
+    },
+    /// Somebody must be left who can administer.
+    #[error("`{name}` is the last account admin who can log in")]
+    LastAccountAdmin {
+        /// The principal.
+        name: String,
+    },
+    /// The store has principals already.
+    #[error("the catalog has an administrator already")]
+    AlreadyBootstrapped,
+    /// Others kept writing in between.
+    #[error("the catalog changed while it was being written")]
+    Contention,
+    /// A password could not be hashed.
+    #[error("the password could not be hashed")]
+    PasswordHash,
+    /// The store failed.
+    #[error("the catalog store failed")]
+    Store(#[from] store::Error),
+}
+
+impl Error {
+    /// What the caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::NotFound { .. }
+            | Error::PrincipalNotFound { .. }
+            | Error::MemberNotFound { .. }
+            | Error::RowFilterNotFound { .. }
+            | Error::MaskNotFound { .. } => ErrorKind::NotFound,
+            Error::AlreadyExists { .. } | Error::PrincipalExists { .. } | Error::AlreadyBootstrapped => {
+                ErrorKind::AlreadyExists
+            }
+            Error::PermissionDenied { .. } | Error::Reserved { .. } | Error::CallerUnknown => {
+                ErrorKind::PermissionDenied
+            }
+            Error::InvalidName { .. }
+            | Error::InvalidPrincipalName { .. }
+            | Error::ReservedName { .. }
+            | Error::WrongKind { .. }
+            | Error::PrivilegeNotApplicable { .. }
+            | Error::LocationOverlap { .. }
+            | Error::InvalidLocation { .. }
+            | Error::InvalidProperty { .. }
+            | Error::DuplicateColumn { .. }
+            | Error::WrongArgumentCount { .. }
+            | Error::PolicyReadsGoverned { .. }
+            | Error::InvalidPassword
+            | Error::ViewCycle { .. }
+            | Error::GroupCycle { .. }
+            | Error::PrincipalKindUnfit { .. } => ErrorKind::Invalid,
+            Error::Contention | Error::SourceDropped => ErrorKind::Conflict,
+            Error::NotEmpty { .. } | Error::DependentsExist { .. } | Error::LastAccountAdmin { .. } => {
+                ErrorKind::DependencyExists
+            }
+            Error::PasswordHash => ErrorKind::Internal,
+            Error::Store(error) => error.kind(),
+        }
+    }
+
+    /// What to do about it, where the message does not say.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Error::NotFound { .. } => Some("check the name; you see only what you have a grant on"),
+            Error::PermissionDenied { .. } => Some("ask its owner or an account admin for the privileges"),
+            Error::NotEmpty { .. } => Some("say CASCADE to drop what it holds as well"),
+            Error::DependentsExist { .. } => Some("drop or alter what uses it first"),
+            Error::Contention => Some("try again"),
+            _ => None,
+        }
+    }
+}
+
+fn list(missing: &[MissingPrivilege]) -> String {
+    missing.iter().map(MissingPrivilege::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn overlapped(other: Option<&ObjectName>) -> String {
+    match other {
+        Some(name) => format!("the files of table `{name}`"),
+        None => "the files of another table".to_owned(),
+    }
+}
+
+fn governed(table: Option<&ObjectName>) -> String {
+    match table {
+        Some(name) => format!("`{name}`"),
+        None => "one".to_owned(),
+    }
+}
+
+fn arity(least: usize, most: usize) -> String {
+    match (least, most) {
+        (1, 1) => "1 argument".to_owned(),
+        (least, most) if least == most => format!("{most} arguments"),
+        (least, most) => format!("{least} to {most} arguments"),
+    }
+}

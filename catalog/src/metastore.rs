@@ -1,0 +1,251 @@
+//! The one door to the catalog.
+//!
+//! Each operation takes the principal that asks and the time, decides on a snapshot, and
+//! commits its changes with an audit event at the epoch it decided on. When another commit came
+//! first it decides again on the newer snapshot, so a decision never rests on rights that are
+//! gone. An operation that finds nothing to do commits nothing and leaves the epoch alone.
+//!
+//! Operations are in the files of `metastore/`, one noun each; `caller.rs` has what they ask on
+//! the caller's behalf, `dependents.rs` finds what uses a thing.
+//!
+//! What a caller may not see is not found: every look-up of a name goes through the caller.
+
+mod caller;
+mod catalogs;
+mod dependents;
+mod functions;
+mod grants;
+mod passwords;
+mod policies;
+mod principals;
+mod schemas;
+mod tables;
+mod views;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use tokio::sync::RwLock;
+
+use crate::audit::{Action, Answer, AuditEvent};
+use crate::decision::Reason;
+use crate::error::{Error, Reserved};
+use crate::id::PrincipalId;
+use crate::snapshot::Snapshot;
+use crate::store::{self, Change, SqliteStore, Store};
+use caller::Caller;
+
+pub use catalogs::CatalogSpec;
+pub use functions::FunctionSpec;
+pub use principals::{AccountAdmin, Delegation, Enablement, PrincipalSpec};
+pub use schemas::SchemaSpec;
+pub use tables::{Storage, TableSpec};
+pub use views::ViewSpec;
+
+/// How often an operation decides again before it gives up with [`Error::Contention`].
+const ATTEMPTS: usize = 64;
+
+/// What to do when the thing to be made is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnExisting {
+    /// Fail.
+    Fail,
+    /// IF NOT EXISTS: leave it as it is.
+    Keep,
+}
+
+/// What to do when the view or function to be made is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnExistingDefinition {
+    /// Fail.
+    Fail,
+    /// IF NOT EXISTS: leave it as it is.
+    Keep,
+    /// OR REPLACE: keep its id, grants and policies, and replace the rest.
+    Replace,
+}
+
+/// What to do when the thing to be dropped is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMissing {
+    /// Fail.
+    Fail,
+    /// IF EXISTS: do nothing.
+    Ignore,
+}
+
+/// What to do with what a container holds when it is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    /// Refuse when there is any.
+    Restrict,
+    /// CASCADE: drop it as well.
+    Cascade,
+}
+
+/// What a create operation came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Created<T> {
+    /// It is there now.
+    Made(T),
+    /// It was there and stays as it was.
+    Kept(T),
+    /// It was there under the same id and has the new definition.
+    Replaced(T),
+}
+
+impl<T> Created<T> {
+    /// The thing, however it came to be there.
+    pub fn into_inner(self) -> T {
+        match self {
+            Created::Made(thing) | Created::Kept(thing) | Created::Replaced(thing) => thing,
+        }
+    }
+}
+
+/// The catalog: a store, the rules, and the latest snapshot. See the file's docs.
+#[derive(Debug)]
+pub struct Metastore {
+    store: Arc<dyn Store>,
+    latest: RwLock<Option<Arc<Snapshot>>>,
+}
+
+/// What an operation decided.
+struct Write<T> {
+    changes: Vec<Change>,
+    because: Vec<Reason>,
+    value: T,
+}
+
+impl<T> Write<T> {
+    fn nothing(value: T) -> Self {
+        Self { changes: Vec::new(), because: Vec::new(), value }
+    }
+}
+
+/// Who asks for what, and when.
+struct Request {
+    by: PrincipalId,
+    now: DateTime<Utc>,
+    action: Action,
+    securable: String,
+}
+
+impl Request {
+    fn new(by: PrincipalId, now: DateTime<Utc>, action: Action, securable: impl ToString) -> Self {
+        // Stores keep microseconds; what an operation returns is what the next snapshot says.
+        Self { by, now: now.trunc_subsecs(6), action, securable: securable.to_string() }
+    }
+
+    fn event(&self, answer: Answer, because: String) -> AuditEvent {
+        AuditEvent {
+            at: self.now,
+            by: Some(self.by),
+            action: self.action.name().to_owned(),
+            securable: self.securable.clone(),
+            answer: answer.name().to_owned(),
+            because,
+        }
+    }
+}
+
+impl Metastore {
+    /// The catalog in that store.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, latest: RwLock::new(None) }
+    }
+
+    /// The catalog in that SQLite file, which is made and migrated as needed.
+    pub async fn open_sqlite(path: &Path) -> Result<Self, Error> {
+        Ok(Self::new(Arc::new(SqliteStore::open(path).await?)))
+    }
+
+    /// The whole catalog as of now. Asks the store for its epoch each time, and for the rest
+    /// only when that has moved.
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
+        let epoch = self.store.epoch().await?;
+        if let Some(latest) = self.latest.read().await.as_ref().filter(|latest| latest.epoch() == epoch) {
+            return Ok(Arc::clone(latest));
+        }
+        // Under the write lock, so that of many statements after a commit one loads.
+        let mut latest = self.latest.write().await;
+        let epoch = self.store.epoch().await?;
+        if let Some(loaded) = latest.as_ref().filter(|latest| latest.epoch() == epoch) {
+            return Ok(Arc::clone(loaded));
+        }
+        let (epoch, content) = self.store.load().await?;
+        let loaded = Arc::new(Snapshot::new(epoch, content));
+        *latest = Some(Arc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    /// The secret of that name, made by `make` when there is none yet. All callers, in all
+    /// processes on the store, get the same one.
+    pub async fn secret(&self, name: &str, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Error> {
+        if let Some(kept) = self.store.secret(name).await? {
+            return Ok(kept);
+        }
+        Ok(self.store.secret_keep(name, &make()).await?)
+    }
+
+    /// The last `limit` audit events, the last one first; for account admins.
+    pub async fn audit_list(&self, by: PrincipalId, limit: u32) -> Result<Vec<AuditEvent>, Error> {
+        let snapshot = self.snapshot().await?;
+        Caller::new(&snapshot, by)?.require_account_admin(Reserved::ReadAudit)?;
+        Ok(self.store.audit_list(limit).await?)
+    }
+
+    /// Decides on a snapshot and commits; again from the start when another commit came first.
+    async fn write<T>(
+        &self,
+        request: Request,
+        decide: impl Fn(&Caller<'_>) -> Result<Write<T>, Error>,
+    ) -> Result<T, Error> {
+        for _ in 0..ATTEMPTS {
+            let snapshot = self.snapshot().await?;
+            let decided = Caller::new(&snapshot, request.by).and_then(|caller| decide(&caller));
+            let write = match decided {
+                Ok(write) => write,
+                Err(error) => return Err(self.refuse(&request, error).await),
+            };
+            if write.changes.is_empty() {
+                return Ok(write.value);
+            }
+            let event = request.event(Answer::Allowed, facts(&snapshot, &write.because));
+            match self.store.commit(snapshot.epoch(), &write.changes, &event).await {
+                Ok(_) => return Ok(write.value),
+                Err(store::Error::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Contention)
+    }
+
+    /// Records the refusal. Nothing was done, so a trail that cannot be written changes no
+    /// answer; it is logged.
+    async fn refuse(&self, request: &Request, error: Error) -> Error {
+        let event = request.event(Answer::Refused, error.to_string());
+        if let Err(failure) = self.store.audit_add(&event).await {
+            tracing::error!(error = &failure as &dyn std::error::Error, "a refusal could not be audited");
+        }
+        error
+    }
+}
+
+/// The determining facts as text, names instead of ids.
+fn facts(snapshot: &Snapshot, because: &[Reason]) -> String {
+    let principal = |id| snapshot.principal(id).map_or("?", |principal| principal.name.as_str());
+    let securable = |id| snapshot.name_of(id).map_or_else(|| "?".to_owned(), |name| name.to_string());
+    let facts = because.iter().map(|reason| match reason {
+        Reason::Granted { to, privilege, on } => {
+            format!("{privilege} on {} granted to `{}`", securable(*on), principal(*to))
+        }
+        Reason::Owned { owner, of } => format!("{} owned by `{}`", securable(*of), principal(*owner)),
+        Reason::AccountAdmin => "account admin".to_owned(),
+    });
+    facts.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests;

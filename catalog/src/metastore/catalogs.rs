@@ -1,0 +1,192 @@
+//! Catalogs, and the bootstrap that makes the first one.
+
+use chrono::{DateTime, Utc};
+
+use super::dependents::Objects;
+use super::principals::check_name;
+use super::{Contents, Created, Metastore, OnExisting, OnMissing, Request, Write};
+use crate::audit::{Action, Answer};
+use crate::error::Error;
+use crate::id::{CatalogId, PrincipalId, SchemaId};
+use crate::name::{Name, SchemaName};
+use crate::principal::{Principal, PrincipalKind};
+use crate::privilege::Privilege;
+use crate::securable::{Catalog, Schema, SecurableId, SecurableKind, SecurableName};
+use crate::snapshot::Snapshot;
+use crate::store::{self, Change};
+
+/// The catalog and schema that a new store begins with.
+const FIRST_SCHEMA: (&str, &str) = ("main", "default");
+
+/// The catalog in which the warehouse shows its books; it is not stored.
+const SYSTEM_CATALOG: &str = "system";
+
+/// A catalog to be made.
+#[derive(Debug, Clone)]
+pub struct CatalogSpec {
+    /// Unique in the metastore.
+    pub name: Name,
+    /// A remark for people.
+    pub comment: Option<String>,
+}
+
+impl Metastore {
+    /// Makes the first account admin, who owns the schema `main.default` made with it. On a
+    /// store without principals only, else [`Error::AlreadyBootstrapped`].
+    pub async fn bootstrap_admin(&self, name: &str, now: DateTime<Utc>) -> Result<Principal, Error> {
+        check_name(name)?;
+        let admin = Principal {
+            id: PrincipalId::fresh(),
+            name: name.to_owned(),
+            kind: PrincipalKind::User,
+            disabled: false,
+            account_admin: true,
+            may_act_for_users: false,
+        };
+        let (first_catalog, first_schema) = FIRST_SCHEMA;
+        let name = SchemaName::new(first_catalog, first_schema)?;
+        let catalog =
+            Catalog { id: CatalogId::fresh(), name: name.catalog.clone(), owner: admin.id, comment: None };
+        let schema =
+            Schema { id: SchemaId::fresh(), catalog: catalog.id, name, owner: admin.id, comment: None };
+        let changes =
+            [Change::PrincipalPut(admin.clone()), Change::CatalogPut(catalog), Change::SchemaPut(schema)];
+        let request = Request::new(admin.id, now, Action::Bootstrap, format!("user `{}`", admin.name));
+        let mut event = request.event(Answer::Allowed, "the store had no principal".to_owned());
+        event.by = None;
+        let snapshot = self.snapshot().await?;
+        if snapshot.principals().next().is_some() {
+            return Err(Error::AlreadyBootstrapped);
+        }
+        match self.store.commit(snapshot.epoch(), &changes, &event).await {
+            Ok(_) => Ok(admin),
+            // An empty store's only possible next commit is a bootstrap.
+            Err(store::Error::Conflict) => Err(Error::AlreadyBootstrapped),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Needs CREATE CATALOG on the metastore, or rank.
+    pub async fn catalog_create(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        spec: CatalogSpec,
+        on_existing: OnExisting,
+    ) -> Result<Created<Catalog>, Error> {
+        if spec.name.as_str() == SYSTEM_CATALOG {
+            return Err(Error::ReservedName { name: spec.name });
+        }
+        let securable = SecurableName::Catalog(spec.name.clone());
+        self.write(Request::new(by, now, Action::CatalogCreate, securable), |caller| {
+            let because = caller.require(Privilege::CreateCatalog, SecurableId::Metastore)?;
+            if let Some(existing) = caller.snapshot.catalog(&spec.name) {
+                return match on_existing {
+                    OnExisting::Keep if caller.sees(SecurableId::Catalog(existing.id)) => {
+                        Ok(Write::nothing(Created::Kept(existing.clone())))
+                    }
+                    _ => Err(catalog_exists(&spec.name)),
+                };
+            }
+            let catalog = Catalog {
+                id: CatalogId::fresh(),
+                name: spec.name.clone(),
+                owner: caller.by,
+                comment: spec.comment.clone(),
+            };
+            Ok(Write {
+                changes: vec![Change::CatalogPut(catalog.clone())],
+                because,
+                value: Created::Made(catalog),
+            })
+        })
+        .await
+    }
+
+    /// Needs MANAGE. Refused while a view or function names something in the catalog.
+    pub async fn catalog_rename(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        name: &Name,
+        to: &Name,
+    ) -> Result<(), Error> {
+        if to.as_str() == SYSTEM_CATALOG {
+            return Err(Error::ReservedName { name: to.clone() });
+        }
+        let securable = SecurableName::Catalog(name.clone());
+        self.write(Request::new(by, now, Action::CatalogAlter, &securable), |caller| {
+            let catalog = caller.catalog(name)?;
+            let because = caller.require(Privilege::Manage, SecurableId::Catalog(catalog.id))?;
+            if name == to {
+                return Ok(Write::nothing(()));
+            }
+            if caller.snapshot.catalog(to).is_some() {
+                return Err(catalog_exists(to));
+            }
+            caller.check_renamable(&securable, &inside(caller.snapshot, catalog))?;
+            let renamed = Catalog { name: to.clone(), ..catalog.clone() };
+            Ok(Write { changes: vec![Change::CatalogPut(renamed)], because, value: () })
+        })
+        .await
+    }
+
+    /// Needs MANAGE.
+    pub async fn catalog_set_comment(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        name: &Name,
+        comment: Option<String>,
+    ) -> Result<(), Error> {
+        let securable = SecurableName::Catalog(name.clone());
+        self.write(Request::new(by, now, Action::CatalogAlter, securable), |caller| {
+            let catalog = caller.catalog(name)?;
+            let because = caller.require(Privilege::Manage, SecurableId::Catalog(catalog.id))?;
+            let altered = Catalog { comment: comment.clone(), ..catalog.clone() };
+            Ok(Write { changes: vec![Change::CatalogPut(altered)], because, value: () })
+        })
+        .await
+    }
+
+    /// Needs MANAGE. With [`Contents::Cascade`] all it contains goes too, unless something in
+    /// another catalog uses it. Returns whether there was anything to drop.
+    pub async fn catalog_drop(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        name: &Name,
+        contents: Contents,
+        on_missing: OnMissing,
+    ) -> Result<bool, Error> {
+        let securable = SecurableName::Catalog(name.clone());
+        self.write(Request::new(by, now, Action::CatalogDrop, &securable), |caller| {
+            let catalog = match caller.catalog(name) {
+                Err(Error::NotFound { .. }) if on_missing == OnMissing::Ignore => {
+                    return Ok(Write::nothing(false));
+                }
+                found => found?,
+            };
+            let because = caller.require(Privilege::Manage, SecurableId::Catalog(catalog.id))?;
+            let mut schemas = caller.snapshot.schemas(catalog.id).peekable();
+            if contents == Contents::Restrict && schemas.peek().is_some() {
+                return Err(Error::NotEmpty { kind: SecurableKind::Catalog, name: name.to_string() });
+            }
+            let going = inside(caller.snapshot, catalog);
+            caller.check_droppable(&securable, &going)?;
+            let mut changes = going.removals();
+            changes.extend(schemas.map(|schema| Change::SchemaRemove(schema.id)));
+            changes.push(Change::CatalogRemove(catalog.id));
+            Ok(Write { changes, because, value: true })
+        })
+        .await
+    }
+}
+
+fn inside(snapshot: &Snapshot, catalog: &Catalog) -> Objects {
+    Objects::inside(snapshot, snapshot.schemas(catalog.id).map(|schema| schema.id))
+}
+
+fn catalog_exists(name: &Name) -> Error {
+    Error::AlreadyExists { kind: SecurableKind::Catalog, name: name.to_string() }
+}

@@ -1,0 +1,203 @@
+//! What uses a thing that is about to be dropped or renamed.
+//!
+//! Policies use functions by id; views and functions use tables by id and carry the names of
+//! what they use in their text. Calls of functions and tests of groups stand in the text alone;
+//! there the name is searched for, so that a mention inside a string counts as a use too: it
+//! refuses once too often rather than once too seldom. A group whose name a text puts together
+//! at run time is not found.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::caller::Caller;
+use crate::error::{Dependents, Error};
+use crate::id::{FunctionId, SchemaId, TableId};
+use crate::name::ObjectName;
+use crate::securable::SecurableId;
+use crate::snapshot::Snapshot;
+use crate::store::Change;
+
+/// Tables, views and functions.
+#[derive(Default)]
+pub(super) struct Objects {
+    pub(super) tables: HashSet<TableId>,
+    pub(super) functions: HashSet<FunctionId>,
+}
+
+impl Objects {
+    pub(super) fn table(id: TableId) -> Self {
+        Self { tables: HashSet::from([id]), ..Self::default() }
+    }
+
+    pub(super) fn function(id: FunctionId) -> Self {
+        Self { functions: HashSet::from([id]), ..Self::default() }
+    }
+
+    /// All that the schemas hold.
+    pub(super) fn inside(snapshot: &Snapshot, schemas: impl IntoIterator<Item = SchemaId>) -> Self {
+        let mut inside = Self::default();
+        for schema in schemas {
+            inside.tables.extend(snapshot.tables(schema).map(|table| table.id));
+            inside.functions.extend(snapshot.functions(schema).map(|function| function.id));
+        }
+        inside
+    }
+
+    /// The changes that remove them.
+    pub(super) fn removals(&self) -> Vec<Change> {
+        let tables = self.tables.iter().map(|id| Change::TableRemove(*id));
+        tables.chain(self.functions.iter().map(|id| Change::FunctionRemove(*id))).collect()
+    }
+}
+
+/// Collects descriptions; an object that the caller may not see only counts.
+struct Found<'c, 's> {
+    caller: &'c Caller<'s>,
+    visible: BTreeSet<String>,
+    hidden: HashSet<SecurableId>,
+}
+
+impl<'c, 's> Found<'c, 's> {
+    fn new(caller: &'c Caller<'s>) -> Self {
+        Self { caller, visible: BTreeSet::new(), hidden: HashSet::new() }
+    }
+
+    fn add(&mut self, id: SecurableId, description: String) {
+        if self.caller.sees(id) {
+            self.visible.insert(description);
+        } else {
+            self.hidden.insert(id);
+        }
+    }
+
+    fn refuse(self, what: impl ToString) -> Result<(), Error> {
+        let dependents =
+            Dependents { visible: self.visible.into_iter().collect(), hidden: self.hidden.len() };
+        if dependents.is_empty() {
+            return Ok(());
+        }
+        Err(Error::DependentsExist { what: what.to_string(), dependents })
+    }
+}
+
+impl Caller<'_> {
+    /// Refuses when anything outside `going` uses any of it.
+    pub(super) fn check_droppable(&self, what: impl ToString, going: &Objects) -> Result<(), Error> {
+        let mut found = Found::new(self);
+        texts_that_use(&mut found, going, going);
+        policies_that_call(&mut found, going);
+        found.refuse(what)
+    }
+
+    /// Refuses when any text names one of `renamed`. Policies and grants bind to ids and stay.
+    pub(super) fn check_renamable(&self, what: impl ToString, renamed: &Objects) -> Result<(), Error> {
+        let mut found = Found::new(self);
+        texts_that_use(&mut found, renamed, &Objects::default());
+        found.refuse(what)
+    }
+
+    /// Refuses when a policy calls the function.
+    pub(super) fn check_no_policy_calls(
+        &self,
+        what: impl ToString,
+        function: FunctionId,
+    ) -> Result<(), Error> {
+        let mut found = Found::new(self);
+        policies_that_call(&mut found, &Objects::function(function));
+        found.refuse(what)
+    }
+
+    /// Refuses when a view or function tests for membership in the group of that name.
+    pub(super) fn check_group_untested(&self, group: &str) -> Result<(), Error> {
+        let mut found = Found::new(self);
+        for table in self.snapshot.all_tables() {
+            if table.view().is_some_and(|view| has_string(&view.text, group)) {
+                found.add(SecurableId::Table(table.id), format!("view `{}`", table.name));
+            }
+        }
+        for function in self.snapshot.all_functions() {
+            if has_string(&function.body, group) {
+                found.add(SecurableId::Function(function.id), format!("function `{}`", function.name));
+            }
+        }
+        found.refuse(format!("group `{group}`"))
+    }
+}
+
+/// Views and functions outside `except` that read a table or call a function of `used`.
+fn texts_that_use(found: &mut Found<'_, '_>, used: &Objects, except: &Objects) {
+    let snapshot = found.caller.snapshot;
+    let called: Vec<&ObjectName> =
+        used.functions.iter().filter_map(|id| Some(&snapshot.function_by_id(*id)?.name)).collect();
+    let uses = |reads: &[TableId], text: &str| {
+        reads.iter().any(|id| used.tables.contains(id)) || called.iter().any(|name| mentions(text, name))
+    };
+    for table in snapshot.all_tables().filter(|table| !except.tables.contains(&table.id)) {
+        if table.view().is_some_and(|view| uses(&view.reads, &view.text)) {
+            found.add(SecurableId::Table(table.id), format!("view `{}`", table.name));
+        }
+    }
+    for function in snapshot.all_functions().filter(|function| !except.functions.contains(&function.id)) {
+        if uses(&function.reads, &function.body) {
+            found.add(SecurableId::Function(function.id), format!("function `{}`", function.name));
+        }
+    }
+}
+
+/// Policies that call a function of `going` on tables that stay.
+fn policies_that_call(found: &mut Found<'_, '_>, going: &Objects) {
+    for table in found.caller.snapshot.all_tables().filter(|table| !going.tables.contains(&table.id)) {
+        let id = SecurableId::Table(table.id);
+        if table.row_filter.as_ref().is_some_and(|filter| going.functions.contains(&filter.function)) {
+            found.add(id, format!("the row filter of table `{}`", table.name));
+        }
+        for mask in table.masks.iter().filter(|mask| going.functions.contains(&mask.function)) {
+            found.add(id, format!("the mask of column `{}` of table `{}`", mask.column.name, table.name));
+        }
+    }
+}
+
+/// Whether `text` has the three-part name, quoted or not.
+fn mentions(text: &str, name: &ObjectName) -> bool {
+    let plain: String =
+        text.chars().filter(|c| *c != '`' && !c.is_whitespace()).collect::<String>().to_lowercase();
+    let name = name.to_string();
+    let in_name = |c: char| c.is_alphanumeric() || c == '_';
+    plain.match_indices(&name).any(|(at, _)| {
+        let after = plain.get(at + name.len()..).and_then(|rest| rest.chars().next());
+        !after.is_some_and(in_name)
+    })
+}
+
+/// Whether `text` has a string literal of exactly that value.
+fn has_string(text: &str, value: &str) -> bool {
+    let quoted = |quote: char| {
+        let doubled = value.replace(quote, &format!("{quote}{quote}"));
+        let escaped = value.replace('\\', "\\\\").replace(quote, &format!("\\{quote}"));
+        text.contains(&format!("{quote}{doubled}{quote}"))
+            || text.contains(&format!("{quote}{escaped}{quote}"))
+    };
+    quoted('\'') || quoted('"')
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn a_name_is_found_quoted_or_not_and_only_whole() {
+        let name = ObjectName::new("main", "hr", "mask").unwrap();
+        assert!(mentions("SELECT main.hr.mask(x)", &name));
+        assert!(mentions("`Main` . `hr`.`MASK` (x)", &name));
+        assert!(!mentions("main.hr.mask_all(x)", &name));
+        assert!(!mentions("main.hr2.mask(x)", &name));
+    }
+
+    #[test]
+    fn a_group_is_found_as_a_string_of_either_quote() {
+        assert!(has_string("is_account_group_member('hr')", "hr"));
+        assert!(has_string("is_account_group_member(\"hr\")", "hr"));
+        assert!(has_string("is_account_group_member('it''s')", "it's"));
+        assert!(!has_string("is_account_group_member('hr_lead')", "hr"));
+    }
+}

@@ -1,0 +1,142 @@
+//! SQL functions. A function runs with its owner's rights, so only its owner replaces it.
+
+use chrono::{DateTime, Utc};
+
+use super::caller::Caller;
+use super::dependents::Objects;
+use super::policies::{Sources, check_policy_sources};
+use super::views::require_source;
+use super::{Created, Metastore, OnExistingDefinition, OnMissing, Request, Write};
+use crate::audit::Action;
+use crate::error::Error;
+use crate::function::{Function, Parameter};
+use crate::id::{FunctionId, PrincipalId, TableId};
+use crate::name::ObjectName;
+use crate::privilege::Privilege;
+use crate::securable::{SecurableId, SecurableKind, SecurableName};
+use crate::store::Change;
+
+/// A function to be made.
+#[derive(Debug, Clone)]
+pub struct FunctionSpec {
+    /// Unique in its schema among functions.
+    pub name: ObjectName,
+    /// In order; from the first with a default on all have one.
+    pub parameters: Vec<Parameter>,
+    /// The type of its result, in SQL.
+    pub returns: String,
+    /// The expression, names resolved.
+    pub body: String,
+    /// The tables its body reads.
+    pub reads: Vec<TableId>,
+    /// A remark for people.
+    pub comment: Option<String>,
+}
+
+impl Metastore {
+    /// Needs CREATE FUNCTION on the schema with USE on the way, and SELECT on all it reads. Only
+    /// the owner replaces a function; its id and grants stay. Refused when a policy calls it
+    /// and its parameters or result would change for that policy.
+    pub async fn function_create(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        spec: FunctionSpec,
+        on_existing: OnExistingDefinition,
+    ) -> Result<Created<Function>, Error> {
+        let action = match on_existing {
+            OnExistingDefinition::Replace => Action::FunctionReplace,
+            OnExistingDefinition::Fail | OnExistingDefinition::Keep => Action::FunctionCreate,
+        };
+        let securable = SecurableName::Function(spec.name.clone());
+        self.write(Request::new(by, now, action, securable), |caller| {
+            let schema = caller.schema(&spec.name.schema_name())?;
+            let mut because = caller.require(Privilege::CreateFunction, SecurableId::Schema(schema.id))?;
+            let existing = caller.snapshot.function(&spec.name);
+            match (existing, on_existing) {
+                (Some(existing), OnExistingDefinition::Keep) => {
+                    return Ok(Write::nothing(Created::Kept(existing.clone())));
+                }
+                (Some(existing), OnExistingDefinition::Fail) => {
+                    let name = existing.name.to_string();
+                    return Err(Error::AlreadyExists { kind: SecurableKind::Function, name });
+                }
+                (Some(existing), OnExistingDefinition::Replace) => {
+                    because.extend(
+                        caller.require_ownership(existing.owner, SecurableId::Function(existing.id))?,
+                    );
+                }
+                (None, _) => {}
+            }
+            for source in &spec.reads {
+                because.extend(require_source(caller, *source)?);
+            }
+            let function = Function {
+                id: existing.map_or_else(FunctionId::fresh, |function| function.id),
+                schema: schema.id,
+                name: spec.name.clone(),
+                owner: existing.map_or(caller.by, |function| function.owner),
+                parameters: spec.parameters.clone(),
+                returns: spec.returns.clone(),
+                body: spec.body.clone(),
+                reads: spec.reads.clone(),
+                comment: spec.comment.clone(),
+            };
+            if let Some(existing) = existing {
+                check_replacement(caller, existing, &function)?;
+            }
+            let changes = vec![Change::FunctionPut(Box::new(function.clone()))];
+            let value =
+                if existing.is_some() { Created::Replaced(function) } else { Created::Made(function) };
+            Ok(Write { changes, because, value })
+        })
+        .await
+    }
+
+    /// Needs MANAGE. Refused while a policy, view or function calls it. Returns whether there
+    /// was anything to drop.
+    pub async fn function_drop(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        name: &ObjectName,
+        on_missing: OnMissing,
+    ) -> Result<bool, Error> {
+        let securable = SecurableName::Function(name.clone());
+        self.write(Request::new(by, now, Action::FunctionDrop, &securable), |caller| {
+            let function = match caller.function(name) {
+                Err(Error::NotFound { .. }) if on_missing == OnMissing::Ignore => {
+                    return Ok(Write::nothing(false));
+                }
+                found => found?,
+            };
+            let because = caller.require(Privilege::Manage, SecurableId::Function(function.id))?;
+            caller.check_droppable(&securable, &Objects::function(function.id))?;
+            Ok(Write { changes: vec![Change::FunctionRemove(function.id)], because, value: true })
+        })
+        .await
+    }
+}
+
+/// A policy was checked against the function's types when it was set; under it those stay.
+fn check_replacement(caller: &Caller<'_>, existing: &Function, replacement: &Function) -> Result<(), Error> {
+    if !keeps_signature(existing, replacement) {
+        caller
+            .check_no_policy_calls(format!("the signature of function `{}`", existing.name), existing.id)?;
+    }
+    check_policy_sources(caller, &Sources { function: Some(replacement), ..Sources::default() })
+}
+
+/// The same types in the same order, and any further parameters can be left out.
+fn keeps_signature(existing: &Function, replacement: &Function) -> bool {
+    let same_type = |left: &str, right: &str| left.eq_ignore_ascii_case(right);
+    let (kept, further) =
+        replacement.parameters.split_at(existing.parameters.len().min(replacement.parameters.len()));
+    kept.len() == existing.parameters.len()
+        && same_type(&existing.returns, &replacement.returns)
+        && existing.parameters.iter().zip(kept).all(|(before, kept)| {
+            same_type(&before.type_text, &kept.type_text)
+                && (before.default.is_none() || kept.default.is_some())
+        })
+        && further.iter().all(|parameter| parameter.default.is_some())
+}

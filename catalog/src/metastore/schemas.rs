@@ -1,0 +1,149 @@
+//! Schemas.
+
+use chrono::{DateTime, Utc};
+
+use super::dependents::Objects;
+use super::{Contents, Created, Metastore, OnExisting, OnMissing, Request, Write};
+use crate::audit::Action;
+use crate::error::Error;
+use crate::id::{PrincipalId, SchemaId};
+use crate::name::{Name, SchemaName};
+use crate::privilege::Privilege;
+use crate::securable::{Schema, SecurableId, SecurableKind, SecurableName};
+use crate::store::Change;
+
+/// The schema every catalog shows and none stores.
+const INFORMATION_SCHEMA: &str = "information_schema";
+
+/// A schema to be made.
+#[derive(Debug, Clone)]
+pub struct SchemaSpec {
+    /// Unique in its catalog.
+    pub name: SchemaName,
+    /// A remark for people.
+    pub comment: Option<String>,
+}
+
+impl Metastore {
+    /// Needs CREATE SCHEMA and USE CATALOG on the catalog.
+    pub async fn schema_create(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        spec: SchemaSpec,
+        on_existing: OnExisting,
+    ) -> Result<Created<Schema>, Error> {
+        check_unreserved(&spec.name.schema)?;
+        let securable = SecurableName::Schema(spec.name.clone());
+        self.write(Request::new(by, now, Action::SchemaCreate, securable), |caller| {
+            let catalog = caller.catalog(&spec.name.catalog)?;
+            let because = caller.require(Privilege::CreateSchema, SecurableId::Catalog(catalog.id))?;
+            if let Some(existing) = caller.snapshot.schema(&spec.name) {
+                return match on_existing {
+                    OnExisting::Keep => Ok(Write::nothing(Created::Kept(existing.clone()))),
+                    OnExisting::Fail => Err(schema_exists(&spec.name)),
+                };
+            }
+            let schema = Schema {
+                id: SchemaId::fresh(),
+                catalog: catalog.id,
+                name: spec.name.clone(),
+                owner: caller.by,
+                comment: spec.comment.clone(),
+            };
+            Ok(Write {
+                changes: vec![Change::SchemaPut(schema.clone())],
+                because,
+                value: Created::Made(schema),
+            })
+        })
+        .await
+    }
+
+    /// Needs MANAGE. Refused while a view or function names something in the schema.
+    pub async fn schema_rename(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        name: &SchemaName,
+        to: &Name,
+    ) -> Result<(), Error> {
+        check_unreserved(to)?;
+        let securable = SecurableName::Schema(name.clone());
+        self.write(Request::new(by, now, Action::SchemaAlter, &securable), |caller| {
+            let schema = caller.schema(name)?;
+            let because = caller.require(Privilege::Manage, SecurableId::Schema(schema.id))?;
+            if name.schema == *to {
+                return Ok(Write::nothing(()));
+            }
+            let to = SchemaName { catalog: name.catalog.clone(), schema: to.clone() };
+            if caller.snapshot.schema(&to).is_some() {
+                return Err(schema_exists(&to));
+            }
+            caller.check_renamable(&securable, &Objects::inside(caller.snapshot, [schema.id]))?;
+            let renamed = Schema { name: to, ..schema.clone() };
+            Ok(Write { changes: vec![Change::SchemaPut(renamed)], because, value: () })
+        })
+        .await
+    }
+
+    /// Needs MANAGE.
+    pub async fn schema_set_comment(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        name: &SchemaName,
+        comment: Option<String>,
+    ) -> Result<(), Error> {
+        let securable = SecurableName::Schema(name.clone());
+        self.write(Request::new(by, now, Action::SchemaAlter, securable), |caller| {
+            let schema = caller.schema(name)?;
+            let because = caller.require(Privilege::Manage, SecurableId::Schema(schema.id))?;
+            let altered = Schema { comment: comment.clone(), ..schema.clone() };
+            Ok(Write { changes: vec![Change::SchemaPut(altered)], because, value: () })
+        })
+        .await
+    }
+
+    /// Needs MANAGE. With [`Contents::Cascade`] all it contains goes too, unless something
+    /// outside uses it. Returns whether there was anything to drop.
+    pub async fn schema_drop(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        name: &SchemaName,
+        contents: Contents,
+        on_missing: OnMissing,
+    ) -> Result<bool, Error> {
+        let securable = SecurableName::Schema(name.clone());
+        self.write(Request::new(by, now, Action::SchemaDrop, &securable), |caller| {
+            let schema = match caller.schema(name) {
+                Err(Error::NotFound { .. }) if on_missing == OnMissing::Ignore => {
+                    return Ok(Write::nothing(false));
+                }
+                found => found?,
+            };
+            let because = caller.require(Privilege::Manage, SecurableId::Schema(schema.id))?;
+            let going = Objects::inside(caller.snapshot, [schema.id]);
+            let mut changes = going.removals();
+            if contents == Contents::Restrict && !changes.is_empty() {
+                return Err(Error::NotEmpty { kind: SecurableKind::Schema, name: name.to_string() });
+            }
+            caller.check_droppable(&securable, &going)?;
+            changes.push(Change::SchemaRemove(schema.id));
+            Ok(Write { changes, because, value: true })
+        })
+        .await
+    }
+}
+
+fn check_unreserved(name: &Name) -> Result<(), Error> {
+    if name.as_str() == INFORMATION_SCHEMA {
+        return Err(Error::ReservedName { name: name.clone() });
+    }
+    Ok(())
+}
+
+fn schema_exists(name: &SchemaName) -> Error {
+    Error::AlreadyExists { kind: SecurableKind::Schema, name: name.to_string() }
+}

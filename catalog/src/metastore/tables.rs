@@ -1,0 +1,393 @@
+//! Tables: managed ones and external ones. Renaming, comments, columns and properties serve
+//! views as well; what is particular to views is in `views.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use super::caller::Caller;
+use super::dependents::Objects;
+use super::{Created, Metastore, OnExisting, OnMissing, Request, Write};
+use crate::audit::Action;
+use crate::decision::Reason;
+use crate::error::{Dependents, Error, Reserved};
+use crate::id::{PrincipalId, TableId};
+use crate::name::{Name, ObjectName};
+use crate::policy::{ColumnBinding, PolicyArgument};
+use crate::privilege::Privilege;
+use crate::securable::{
+    Column, PROTECTION_PROPERTY, Protection, SecurableId, SecurableKind, SecurableName, Table, TableKind,
+};
+use crate::store::Change;
+
+/// Where a table's files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    /// Under the data root.
+    Managed {
+        /// Relative to the data root, e.g. `tables/0192…`.
+        location: String,
+    },
+    /// Elsewhere.
+    External {
+        /// An absolute URL, canonical, ending in `/`.
+        location: String,
+    },
+}
+
+/// A table to be made. Its Delta log is the server's concern.
+#[derive(Debug, Clone)]
+pub struct TableSpec {
+    /// Unique in its schema among tables and views.
+    pub name: ObjectName,
+    /// Where its files are.
+    pub storage: Storage,
+    /// As its Delta log has them.
+    pub columns: Vec<Column>,
+    /// Properties.
+    pub properties: BTreeMap<String, String>,
+    /// A remark for people.
+    pub comment: Option<String>,
+}
+
+impl Metastore {
+    /// Needs CREATE TABLE on the schema with USE on the way; for external tables also rank.
+    /// Refused when the files are, contain, or lie within another table's.
+    pub async fn table_create(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        spec: TableSpec,
+        on_existing: OnExisting,
+    ) -> Result<Created<Table>, Error> {
+        check_columns(&spec.columns)?;
+        check_properties(&spec.properties)?;
+        let securable = SecurableName::Table(spec.name.clone());
+        let request = Request::new(by, now, Action::TableCreate, securable);
+        let created_at = request.now;
+        self.write(request, |caller| {
+            let schema = caller.schema(&spec.name.schema_name())?;
+            let mut because = caller.require(Privilege::CreateTable, SecurableId::Schema(schema.id))?;
+            if let Some(existing) = caller.snapshot.table(&spec.name) {
+                // A view of the name is no table, so IF NOT EXISTS does not keep it.
+                return match (on_existing, existing.securable_kind()) {
+                    (OnExisting::Keep, SecurableKind::Table) => {
+                        Ok(Write::nothing(Created::Kept(existing.clone())))
+                    }
+                    _ => Err(exists(existing)),
+                };
+            }
+            let kind = match &spec.storage {
+                Storage::Managed { location } => {
+                    check_managed(location)?;
+                    TableKind::Managed { location: location.clone() }
+                }
+                Storage::External { location } => {
+                    because.extend(caller.require_account_admin(Reserved::CreateExternalTable)?);
+                    check_external(location)?;
+                    TableKind::External { location: location.clone() }
+                }
+            };
+            check_overlap(caller, &kind)?;
+            let table = Table {
+                id: TableId::fresh(),
+                schema: schema.id,
+                name: spec.name.clone(),
+                owner: caller.by,
+                kind,
+                columns: spec.columns.clone(),
+                row_filter: None,
+                masks: Vec::new(),
+                properties: spec.properties.clone(),
+                comment: spec.comment.clone(),
+                created_at,
+                created_by: caller.by,
+            };
+            let changes = vec![Change::TablePut(Box::new(table.clone()))];
+            Ok(Write { changes, because, value: Created::Made(table) })
+        })
+        .await
+    }
+
+    /// Needs MANAGE. Refused while a view or function reads it. Returns the table that was
+    /// dropped, so that the server can remove a managed one's files.
+    pub async fn table_drop(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        name: &ObjectName,
+        on_missing: OnMissing,
+    ) -> Result<Option<Table>, Error> {
+        self.drop_of_kind(by, now, name, SecurableKind::Table, on_missing).await
+    }
+
+    pub(super) async fn drop_of_kind(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        name: &ObjectName,
+        kind: SecurableKind,
+        on_missing: OnMissing,
+    ) -> Result<Option<Table>, Error> {
+        let action = if kind == SecurableKind::View { Action::ViewDrop } else { Action::TableDrop };
+        let securable = SecurableName::Table(name.clone());
+        self.write(Request::new(by, now, action, securable), |caller| {
+            let table = match caller.table_of_kind(name, kind) {
+                Err(Error::NotFound { .. }) if on_missing == OnMissing::Ignore => {
+                    return Ok(Write::nothing(None));
+                }
+                found => found?,
+            };
+            let because = caller.require(Privilege::Manage, SecurableId::Table(table.id))?;
+            caller.check_droppable(described(table), &Objects::table(table.id))?;
+            Ok(Write { changes: vec![Change::TableRemove(table.id)], because, value: Some(table.clone()) })
+        })
+        .await
+    }
+
+    /// Of a table or view, within its schema. Needs MANAGE. Refused while a view or function
+    /// names it; policies and grants stay.
+    pub async fn table_rename(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        name: &ObjectName,
+        to: &Name,
+    ) -> Result<(), Error> {
+        self.table_alter(by, now, name, |caller, table| {
+            let to = ObjectName { object: to.clone(), ..name.clone() };
+            if to == *name {
+                return Ok(None);
+            }
+            if let Some(existing) = caller.snapshot.table(&to) {
+                return Err(exists(existing));
+            }
+            caller.check_renamable(described(table), &Objects::table(table.id))?;
+            Ok(Some(Table { name: to, ..table.clone() }))
+        })
+        .await
+    }
+
+    /// Of a table or view. Needs MANAGE.
+    pub async fn table_set_comment(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        name: &ObjectName,
+        comment: Option<String>,
+    ) -> Result<(), Error> {
+        self.table_alter(by, now, name, |_, table| {
+            Ok(Some(Table { comment: comment.clone(), ..table.clone() }))
+        })
+        .await
+    }
+
+    /// What is known of a table's columns, after its Delta log got other ones. Needs MANAGE.
+    /// Refused when a policy is bound by name to a column that would be gone.
+    pub async fn table_set_columns(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        name: &ObjectName,
+        columns: Vec<Column>,
+    ) -> Result<(), Error> {
+        check_columns(&columns)?;
+        self.table_alter(by, now, name, |_, table| {
+            check_bound_columns(table, &columns)?;
+            Ok(Some(Table { columns: columns.clone(), ..table.clone() }))
+        })
+        .await
+    }
+
+    /// Sets and removes properties of a table or view. Needs MANAGE.
+    pub async fn table_set_properties(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        name: &ObjectName,
+        set: BTreeMap<String, String>,
+        unset: &[String],
+    ) -> Result<(), Error> {
+        check_properties(&set)?;
+        self.table_alter(by, now, name, |_, table| {
+            let mut properties = table.properties.clone();
+            properties.retain(|key, _| !unset.contains(key));
+            properties.extend(set.clone());
+            Ok(Some(Table { properties, ..table.clone() }))
+        })
+        .await
+    }
+
+    /// What every ALTER of a table or view has in common.
+    async fn table_alter(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        name: &ObjectName,
+        alter: impl Fn(&Caller<'_>, &Table) -> Result<Option<Table>, Error>,
+    ) -> Result<(), Error> {
+        let securable = SecurableName::Table(name.clone());
+        self.write(Request::new(by, now, Action::TableAlter, securable), |caller| {
+            let table = caller.table_or_view(name)?;
+            let because: Vec<Reason> = caller.require(Privilege::Manage, SecurableId::Table(table.id))?;
+            let altered = alter(caller, table)?.filter(|altered| altered != table);
+            let changes = altered.map(|altered| Change::TablePut(Box::new(altered))).into_iter().collect();
+            Ok(Write { changes, because, value: () })
+        })
+        .await
+    }
+}
+
+/// ``table `main.hr.people` `` or the same for a view.
+pub(super) fn described(table: &Table) -> String {
+    format!("{} `{}`", table.securable_kind().noun(), table.name)
+}
+
+pub(super) fn exists(table: &Table) -> Error {
+    Error::AlreadyExists { kind: table.securable_kind(), name: table.name.to_string() }
+}
+
+pub(super) fn check_columns(columns: &[Column]) -> Result<(), Error> {
+    let mut names = BTreeSet::new();
+    match columns.iter().find(|column| !names.insert(column.name.to_lowercase())) {
+        Some(column) => Err(Error::DuplicateColumn { column: column.name.clone() }),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn check_properties(properties: &BTreeMap<String, String>) -> Result<(), Error> {
+    match properties.get(PROTECTION_PROPERTY) {
+        Some(value) if Protection::parse(value).is_none() => {
+            Err(Error::InvalidProperty { property: PROTECTION_PROPERTY.to_owned(), value: value.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_bound_columns(table: &Table, columns: &[Column]) -> Result<(), Error> {
+    let gone = |binding: &ColumnBinding| {
+        binding.field_id.is_none() && !columns.iter().any(|column| same_column(&column.name, &binding.name))
+    };
+    let gone_of = |arguments: &[PolicyArgument]| {
+        let bindings = arguments.iter().filter_map(|argument| match argument {
+            PolicyArgument::Column(binding) => Some(binding),
+            PolicyArgument::Literal(_) => None,
+        });
+        bindings.into_iter().find(|binding| gone(binding)).cloned()
+    };
+    let filter = table.row_filter.as_ref().and_then(|filter| {
+        gone_of(&filter.arguments).map(|column| (column, format!("the row filter of {}", described(table))))
+    });
+    let mask = table.masks.iter().find_map(|mask| {
+        let column = if gone(&mask.column) { Some(mask.column.clone()) } else { gone_of(&mask.arguments) };
+        let policy = format!("the mask of column `{}` of {}", mask.column.name, described(table));
+        column.map(|column| (column, policy))
+    });
+    match filter.or(mask) {
+        Some((column, policy)) => Err(Error::DependentsExist {
+            what: format!("column `{}`", column.name),
+            dependents: Dependents { visible: vec![policy], hidden: 0 },
+        }),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn same_column(left: &str, right: &str) -> bool {
+    left.to_lowercase() == right.to_lowercase()
+}
+
+fn check_managed(location: &str) -> Result<(), Error> {
+    let segments_fit = location.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
+    if segments_fit && !location.contains(['\\', ':']) {
+        return Ok(());
+    }
+    Err(Error::InvalidLocation {
+        location: location.to_owned(),
+        reason: "a path relative to the data root is needed",
+    })
+}
+
+fn check_external(location: &str) -> Result<(), Error> {
+    let refuse = |reason| Err(Error::InvalidLocation { location: location.to_owned(), reason });
+    let Some((scheme, rest)) = location.split_once("://") else {
+        return refuse("an absolute URL is needed");
+    };
+    let Some(path) = rest.strip_suffix('/') else {
+        return refuse("it must end in `/`");
+    };
+    // `file:///a` has an empty authority, which is its first segment.
+    let mut segments = path.split('/');
+    let authority = segments.next().unwrap_or_default();
+    if scheme.is_empty() || (authority.is_empty() && scheme != "file") {
+        return refuse("an absolute URL is needed");
+    }
+    if segments.any(|segment| matches!(segment, "" | "." | "..")) || location.contains(['?', '#', '\\']) {
+        return refuse("it is not in canonical form");
+    }
+    Ok(())
+}
+
+/// INVARIANT: no file belongs to two tables; policies on the one would not hold for the other.
+fn check_overlap(caller: &Caller<'_>, kind: &TableKind) -> Result<(), Error> {
+    let location = match kind {
+        TableKind::Managed { location } | TableKind::External { location } => location,
+        TableKind::View(_) => return Ok(()),
+    };
+    let mut overlapping = caller.snapshot.all_tables().filter(|table| match (&table.kind, kind) {
+        (TableKind::Managed { location: other }, TableKind::Managed { .. })
+        | (TableKind::External { location: other }, TableKind::External { .. }) => overlaps(location, other),
+        _ => false,
+    });
+    match overlapping.next() {
+        None => Ok(()),
+        Some(other) => Err(Error::LocationOverlap {
+            location: location.clone(),
+            other: caller.sees(SecurableId::Table(other.id)).then(|| other.name.clone()),
+        }),
+    }
+}
+
+/// Whether one is the other or lies within it, segment by segment. Case does not matter: some
+/// file systems do not tell `A` from `a`.
+fn overlaps(left: &str, right: &str) -> bool {
+    let (left, right) = (left.to_lowercase(), right.to_lowercase());
+    let (left, right) = (left.trim_end_matches('/'), right.trim_end_matches('/'));
+    left.split('/').zip(right.split('/')).all(|(left, right)| left == right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locations_overlap_by_segments_only() {
+        assert!(overlaps("s3://b/a/", "s3://b/a/"));
+        assert!(overlaps("s3://b/a/", "s3://b/a/c/"));
+        assert!(overlaps("s3://b/a/c/", "s3://b/a/"));
+        assert!(overlaps("file:///D/A/", "file:///d/a/b/"));
+        assert!(!overlaps("s3://b/a/", "s3://b/ab/"));
+        assert!(!overlaps("s3://b/a/", "gs://b/a/"));
+        assert!(!overlaps("tables/1", "tables/12"));
+    }
+
+    #[test]
+    fn only_canonical_locations_pass() {
+        assert!(check_external("file:///data/people/").is_ok());
+        assert!(check_external("s3://bucket/").is_ok());
+        for wrong in [
+            "/data/",
+            "file:///data",
+            "file:///a/../b/",
+            "s3:///a/",
+            "file:///a//b/",
+            "s3://b/a?x=/",
+            "://b/",
+        ] {
+            assert!(check_external(wrong).is_err(), "{wrong}");
+        }
+        assert!(check_managed("tables/1").is_ok());
+        for wrong in ["", "/tables", "tables/", "a/../b", "file:///a", "a//b"] {
+            assert!(check_managed(wrong).is_err(), "{wrong}");
+        }
+    }
+}

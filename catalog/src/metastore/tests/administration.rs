@@ -1,0 +1,148 @@
+//! Principals, groups and passwords.
+
+use super::*;
+
+#[tokio::test]
+async fn only_account_admins_make_principals() {
+    let fixture = Fixture::new().await;
+    let spec = PrincipalSpec { name: "eve".to_owned(), kind: PrincipalKind::User };
+    let refused = fixture.metastore.principal_create(fixture.alice, now(), spec, OnExisting::Fail).await;
+    assert!(matches!(refused, Err(Error::Reserved { act: Reserved::ManagePrincipals })));
+    let refused = fixture.metastore.account_admin_set(fixture.alice, now(), "alice", AccountAdmin::Yes).await;
+    assert_eq!(kind(refused), ErrorKind::PermissionDenied);
+}
+
+#[tokio::test]
+async fn names_are_exact_and_shared_by_all_kinds() {
+    let fixture = Fixture::new().await;
+    fixture.principal("Alice", PrincipalKind::User).await;
+    fixture.principal(" alice", PrincipalKind::Group).await;
+    for (name, kind) in [("alice", PrincipalKind::Group), ("alice", PrincipalKind::User)] {
+        let spec = PrincipalSpec { name: name.to_owned(), kind };
+        let taken = fixture.metastore.principal_create(fixture.root, now(), spec, OnExisting::Fail).await;
+        assert!(matches!(taken, Err(Error::PrincipalExists { kind: PrincipalKind::User, .. })));
+    }
+    let keep = |kind| {
+        let spec = PrincipalSpec { name: "alice".to_owned(), kind };
+        fixture.metastore.principal_create(fixture.root, now(), spec, OnExisting::Keep)
+    };
+    assert!(matches!(keep(PrincipalKind::User).await, Ok(Created::Kept(_))));
+    assert!(matches!(keep(PrincipalKind::Group).await, Err(Error::PrincipalExists { .. })));
+    let long = "x".repeat(256);
+    for wrong in ["", "a\nb", long.as_str()] {
+        let spec = PrincipalSpec { name: wrong.to_owned(), kind: PrincipalKind::User };
+        let refused = fixture.metastore.principal_create(fixture.root, now(), spec, OnExisting::Fail).await;
+        assert!(matches!(refused, Err(Error::InvalidPrincipalName { .. })));
+    }
+}
+
+#[tokio::test]
+async fn groups_nest_and_do_not_contain_themselves() {
+    let fixture = Fixture::new().await;
+    let metastore = &fixture.metastore;
+    for group in ["a", "b", "c"] {
+        fixture.principal(group, PrincipalKind::Group).await;
+    }
+    let add = |group, member| metastore.member_add(fixture.root, now(), group, member);
+    add("a", "b").await.unwrap();
+    add("b", "c").await.unwrap();
+    add("c", "alice").await.unwrap();
+    for (group, member) in [("a", "a"), ("b", "a"), ("c", "a")] {
+        assert!(matches!(add(group, member).await, Err(Error::GroupCycle { .. })));
+    }
+    assert!(matches!(add("alice", "bob").await, Err(Error::PrincipalKindUnfit { .. })));
+    let snapshot = metastore.snapshot().await.unwrap();
+    let names: Vec<_> = snapshot.group_names_of(fixture.alice).into_iter().collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    metastore.member_remove(fixture.root, now(), "b", "c").await.unwrap();
+    let gone = metastore.member_remove(fixture.root, now(), "b", "c").await;
+    assert!(matches!(gone, Err(Error::MemberNotFound { .. })));
+    let snapshot = metastore.snapshot().await.unwrap();
+    assert_eq!(snapshot.group_names_of(fixture.alice).len(), 1);
+}
+
+#[tokio::test]
+async fn who_holds_something_is_not_dropped() {
+    let fixture = Fixture::new().await;
+    let metastore = &fixture.metastore;
+    fixture.table(fixture.root, "main.default.t").await;
+    fixture.grant(on_table("main.default.t"), "alice", &[Privilege::Select]).await;
+    metastore.owner_set(fixture.root, now(), &on_table("main.default.t"), "alice").await.unwrap();
+    let drop = |name, on_missing| {
+        metastore.principal_drop(fixture.root, now(), name, PrincipalKind::User, on_missing)
+    };
+    let (refused, text) = told(drop("alice", OnMissing::Fail).await);
+    assert_eq!(refused, ErrorKind::DependencyExists);
+    let holdings = "the grant of SELECT on table `main.default.t`, the ownership of table `main.default.t`";
+    assert!(text.contains(holdings), "{text}");
+    assert!(drop("bob", OnMissing::Fail).await.unwrap());
+    assert!(!drop("bob", OnMissing::Ignore).await.unwrap());
+    assert!(matches!(drop("bob", OnMissing::Fail).await, Err(Error::PrincipalNotFound { .. })));
+}
+
+#[tokio::test]
+async fn a_group_a_text_tests_for_is_not_dropped() {
+    let fixture = Fixture::new().await;
+    fixture.principal("hr", PrincipalKind::Group).await;
+    fixture
+        .function(fixture.root, function_of("main.default.f", &[], "is_account_group_member('hr')", &[]))
+        .await;
+    let drop =
+        || fixture.metastore.principal_drop(fixture.root, now(), "hr", PrincipalKind::Group, OnMissing::Fail);
+    let (refused, text) = told(drop().await);
+    assert_eq!(refused, ErrorKind::DependencyExists);
+    assert!(text.contains("group `hr` is used by function `main.default.f`"), "{text}");
+    let function = object("main.default.f");
+    fixture.metastore.function_drop(fixture.root, now(), &function, OnMissing::Fail).await.unwrap();
+    drop().await.unwrap();
+}
+
+#[tokio::test]
+async fn somebody_is_left_who_can_administer() {
+    let fixture = Fixture::new().await;
+    let metastore = &fixture.metastore;
+    let resign = || metastore.account_admin_set(fixture.root, now(), "root", AccountAdmin::No);
+    assert!(matches!(resign().await, Err(Error::LastAccountAdmin { .. })));
+    let disable = metastore.principal_set_enablement(fixture.root, now(), "root", Enablement::Disabled).await;
+    assert!(matches!(disable, Err(Error::LastAccountAdmin { .. })));
+    metastore.account_admin_set(fixture.root, now(), "alice", AccountAdmin::Yes).await.unwrap();
+    resign().await.unwrap();
+    assert_eq!(kind(metastore.audit_list(fixture.root, 1).await), ErrorKind::PermissionDenied);
+}
+
+#[tokio::test]
+async fn only_service_principals_act_for_users_and_groups_have_no_rank() {
+    let fixture = Fixture::new().await;
+    let metastore = &fixture.metastore;
+    fixture.principal("app", PrincipalKind::ServicePrincipal).await;
+    fixture.principal("team", PrincipalKind::Group).await;
+    let delegate = |name| metastore.delegation_set(fixture.root, now(), name, Delegation::MayActForUsers);
+    delegate("app").await.unwrap();
+    assert!(matches!(delegate("alice").await, Err(Error::PrincipalKindUnfit { .. })));
+    let rank = metastore.account_admin_set(fixture.root, now(), "team", AccountAdmin::Yes).await;
+    assert!(matches!(rank, Err(Error::PrincipalKindUnfit { .. })));
+    assert!(metastore.snapshot().await.unwrap().principal_by_name("app").unwrap().may_act_for_users);
+}
+
+#[tokio::test]
+async fn passwords_are_checked_against_their_hash() {
+    let fixture = Fixture::new().await;
+    let metastore = &fixture.metastore;
+    metastore.password_set(fixture.root, now(), "alice", "correct horse").await.unwrap();
+    assert!(metastore.password_check("alice", "correct horse").await.unwrap());
+    assert!(!metastore.password_check("alice", "Correct horse").await.unwrap());
+    assert!(!metastore.password_check("bob", "correct horse").await.unwrap());
+    assert!(!metastore.password_check("nobody", "correct horse").await.unwrap());
+    metastore.password_set(fixture.alice, now(), "alice", "another").await.unwrap();
+    assert!(metastore.password_check("alice", "another").await.unwrap());
+    let refused = metastore.password_set(fixture.bob, now(), "alice", "mine").await;
+    assert!(matches!(refused, Err(Error::Reserved { act: Reserved::SetPassword })));
+    assert!(matches!(
+        metastore.password_set(fixture.root, now(), "alice", "").await,
+        Err(Error::InvalidPassword)
+    ));
+    metastore.principal_set_enablement(fixture.root, now(), "alice", Enablement::Disabled).await.unwrap();
+    assert!(!metastore.password_check("alice", "another").await.unwrap());
+    let file = std::fs::read(fixture.dir.path().join("catalog.sqlite-wal")).unwrap();
+    assert!(!file.windows(13).any(|bytes| bytes == b"correct horse"));
+}

@@ -1,0 +1,118 @@
+//! Views. A view runs with its owner's rights, so only its owner replaces its text.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::policies::{Sources, check_policy_sources, reads_of};
+use super::tables::{check_columns, check_properties, exists};
+use super::{Created, Metastore, OnExistingDefinition, OnMissing, Request, Write};
+use crate::audit::Action;
+use crate::decision::Reason;
+use crate::error::Error;
+use crate::id::{PrincipalId, TableId};
+use crate::metastore::caller::Caller;
+use crate::name::ObjectName;
+use crate::privilege::Privilege;
+use crate::securable::{Column, SecurableId, SecurableKind, Table, TableKind, ViewDefinition};
+use crate::store::Change;
+
+/// A view to be made.
+#[derive(Debug, Clone)]
+pub struct ViewSpec {
+    /// Unique in its schema among tables and views.
+    pub name: ObjectName,
+    /// Its query.
+    pub definition: ViewDefinition,
+    /// The columns of its query.
+    pub columns: Vec<Column>,
+    /// Properties.
+    pub properties: BTreeMap<String, String>,
+    /// A remark for people.
+    pub comment: Option<String>,
+}
+
+impl Metastore {
+    /// Needs CREATE TABLE on the schema with USE on the way, and SELECT on all it reads. Only
+    /// the owner replaces a view; id, grants and policies stay.
+    pub async fn view_create(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        spec: ViewSpec,
+        on_existing: OnExistingDefinition,
+    ) -> Result<Created<Table>, Error> {
+        check_columns(&spec.columns)?;
+        check_properties(&spec.properties)?;
+        let action = match on_existing {
+            OnExistingDefinition::Replace => Action::ViewReplace,
+            OnExistingDefinition::Fail | OnExistingDefinition::Keep => Action::ViewCreate,
+        };
+        let request = Request::new(by, now, action, format!("view `{}`", spec.name));
+        let created_at = request.now;
+        self.write(request, |caller| {
+            let schema = caller.schema(&spec.name.schema_name())?;
+            let mut because = caller.require(Privilege::CreateTable, SecurableId::Schema(schema.id))?;
+            let existing = caller.snapshot.table(&spec.name);
+            if let Some(existing) = existing {
+                if on_existing == OnExistingDefinition::Fail {
+                    return Err(exists(existing));
+                }
+                let view = caller.table_of_kind(&spec.name, SecurableKind::View)?;
+                if on_existing == OnExistingDefinition::Keep {
+                    return Ok(Write::nothing(Created::Kept(view.clone())));
+                }
+                because.extend(caller.require_ownership(view.owner, SecurableId::Table(view.id))?);
+                check_replacement(caller, view, &spec.definition)?;
+            }
+            for source in &spec.definition.reads {
+                because.extend(require_source(caller, *source)?);
+            }
+            let view = Table {
+                id: existing.map_or_else(TableId::fresh, |view| view.id),
+                schema: schema.id,
+                name: spec.name.clone(),
+                owner: existing.map_or(caller.by, |view| view.owner),
+                kind: TableKind::View(spec.definition.clone()),
+                columns: spec.columns.clone(),
+                row_filter: existing.and_then(|view| view.row_filter.clone()),
+                masks: existing.map(|view| view.masks.clone()).unwrap_or_default(),
+                properties: spec.properties.clone(),
+                comment: spec.comment.clone(),
+                created_at: existing.map_or(created_at, |view| view.created_at),
+                created_by: existing.map_or(caller.by, |view| view.created_by),
+            };
+            let changes = vec![Change::TablePut(Box::new(view.clone()))];
+            let value = if existing.is_some() { Created::Replaced(view) } else { Created::Made(view) };
+            Ok(Write { changes, because, value })
+        })
+        .await
+    }
+
+    /// Needs MANAGE. Refused while a view or function reads it.
+    pub async fn view_drop(
+        &self,
+        by: PrincipalId,
+        now: DateTime<Utc>,
+        name: &ObjectName,
+        on_missing: OnMissing,
+    ) -> Result<Option<Table>, Error> {
+        self.drop_of_kind(by, now, name, SecurableKind::View, on_missing).await
+    }
+}
+
+/// SELECT on a table that a definition reads.
+pub(super) fn require_source(caller: &Caller<'_>, source: TableId) -> Result<Vec<Reason>, Error> {
+    if caller.snapshot.table_by_id(source).is_none() {
+        return Err(Error::SourceDropped);
+    }
+    caller.require(Privilege::Select, SecurableId::Table(source))
+}
+
+fn check_replacement(caller: &Caller<'_>, view: &Table, definition: &ViewDefinition) -> Result<(), Error> {
+    let sources = Sources { view: Some((view.id, &definition.reads)), ..Sources::default() };
+    if reads_of(caller.snapshot, &definition.reads, &sources).contains(&view.id) {
+        return Err(Error::ViewCycle { view: view.name.clone() });
+    }
+    check_policy_sources(caller, &sources)
+}
