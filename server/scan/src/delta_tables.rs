@@ -1,0 +1,267 @@
+//! Opens, creates and extends tables. Each open gives the newest version at that moment.
+//!
+//! The newest known snapshot of a table stays in memory. It is the newest one still if its own commit is unchanged on
+//! storage and the commit after it does not exist: commits are numbered without gaps and are cleaned up oldest first. So an
+//! open asks for two files however long the log is. A commit that changed means that another table came to the place, and
+//! the snapshot is dropped.
+//!
+//! ```text
+//! none ──load──▶ known ──next commit exists──▶ incremental update ──▶ known
+//!   ▲              │ own commit changed or gone
+//!   └──────────────┘
+//! ```
+
+use std::sync::Arc;
+
+use datafusion::error::DataFusionError;
+use deltalake::logstore::{LogStoreRef, StorageConfig, commit_uri_from_version, default_logstore};
+use deltalake::{DeltaTable, DeltaTableError};
+use futures::{StreamExt, stream};
+use moka::sync::Cache;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt};
+use tokio::sync::{Mutex, RwLock};
+
+use crate::config::Config;
+use crate::error::{self, Error, Result};
+use crate::location::TableLocation;
+use crate::pinned_table::PinnedTable;
+use crate::protocol;
+use crate::router::Router;
+
+/// How many files are looked at together when a failed read is explained.
+const DIAGNOSED_AT_ONCE: usize = 16;
+/// Every Parquet file ends with this.
+const PARQUET_MAGIC: &[u8] = b"PAR1";
+
+/// The tables of all storage roots.
+#[derive(Debug)]
+pub struct DeltaTables {
+    router: Arc<Router>,
+    slots: Cache<TableLocation, Arc<Slot>>,
+}
+
+/// What is known of one table.
+#[derive(Debug, Default)]
+struct Slot {
+    known: RwLock<Option<Known>>,
+    /// Held while the table is loaded or updated, so that this happens once however many wait.
+    turn: Mutex<()>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    table: PinnedTable,
+    /// Entity tag of the version's commit; absent when the commit has been cleaned up already.
+    commit_tag: Option<String>,
+}
+
+enum Freshness {
+    Newest,
+    Behind,
+    Replaced,
+}
+
+impl DeltaTables {
+    /// The tables that the router reaches.
+    pub fn new(router: Arc<Router>, config: Config) -> Self {
+        Self { router, slots: Cache::new(config.snapshot_cache_tables) }
+    }
+
+    /// The router.
+    pub fn router(&self) -> &Arc<Router> {
+        &self.router
+    }
+
+    /// The newest version of a table.
+    pub async fn open(&self, location: &TableLocation) -> Result<PinnedTable> {
+        let slot = self.slots.get_with(location.clone(), Arc::default);
+        if let Some(table) = self.newest_known(&slot).await? {
+            return Ok(table);
+        }
+        let _turn = slot.turn.lock().await;
+        if let Some(table) = self.newest_known(&slot).await? {
+            return Ok(table);
+        }
+        let known = slot.known.read().await.clone();
+        let table = match known {
+            Some(known) => match self.freshness(&known).await? {
+                Freshness::Newest => known.table,
+                Freshness::Behind => self.update(known.table).await?,
+                Freshness::Replaced => {
+                    self.router.forget(location);
+                    self.load(location).await?
+                }
+            },
+            None => self.load(location).await?,
+        };
+        self.remember(&slot, table.clone()).await?;
+        Ok(table)
+    }
+
+    /// Drops what is kept in memory of a table, after it was dropped.
+    pub fn forget(&self, location: &TableLocation) {
+        self.slots.invalidate(location);
+        self.router.forget(location);
+    }
+
+    /// Says why reading a table failed, by looking at its files: the first that is missing, has another size than the log
+    /// says, or does not end like a Parquet file.
+    pub async fn diagnose(&self, table: &PinnedTable, failure: DataFusionError) -> Error {
+        let location = table.location();
+        let Ok(files) = table.snapshot().try_log_data() else {
+            return error::read_failure(location, failure);
+        };
+        let mounted = location.mounted_path();
+        let files: Vec<(Path, u64)> = files
+            .iter()
+            .map(|file| {
+                let path = mounted.parts().chain(file.object_store_path().parts()).collect();
+                (path, u64::try_from(file.size()).unwrap_or(0))
+            })
+            .collect();
+        let checks = stream::iter(files).map(|(path, size)| self.check_file(path, size));
+        let mut found = std::pin::pin!(checks.buffered(DIAGNOSED_AT_ONCE));
+        while let Some(state) = found.next().await {
+            match state {
+                FileState::Sound => {}
+                FileState::Missing(path) => {
+                    return Error::MissingFile { path: path.to_string(), source: Box::new(failure) };
+                }
+                FileState::Damaged(path) => {
+                    return Error::CorruptFile { path: Some(path.to_string()), source: Box::new(failure) };
+                }
+            }
+        }
+        error::read_failure(location, failure)
+    }
+
+    async fn check_file(&self, path: Path, size: u64) -> FileState {
+        match self.router.head(&path).await {
+            Err(object_store::Error::NotFound { .. }) => FileState::Missing(path),
+            Ok(found) if found.size != size => FileState::Damaged(path),
+            Ok(found) => {
+                let tail = found.size.saturating_sub(4)..found.size;
+                match self.router.get_range(&path, tail).await {
+                    Ok(bytes) if bytes.as_ref() != PARQUET_MAGIC => FileState::Damaged(path),
+                    _ => FileState::Sound,
+                }
+            }
+            // A store that does not answer says nothing about the file.
+            Err(_) => FileState::Sound,
+        }
+    }
+
+    pub(crate) fn log_store(&self, location: &TableLocation) -> Result<LogStoreRef> {
+        let root: Arc<dyn ObjectStore> = Arc::clone(&self.router) as _;
+        let table = PrefixStore::new(Arc::clone(&root), location.mounted_path());
+        Ok(default_logstore(Arc::new(table), root, &location.url()?, &StorageConfig::default()))
+    }
+
+    /// Keeps a version that was just committed, unless a newer one is known already.
+    pub(crate) async fn committed(&self, table: PinnedTable) -> Result<()> {
+        let slot = self.slots.get_with(table.location().clone(), Arc::default);
+        let _turn = slot.turn.lock().await;
+        let newer =
+            slot.known.read().await.as_ref().is_some_and(|known| known.table.version() >= table.version());
+        if newer { Ok(()) } else { self.remember(&slot, table).await }
+    }
+
+    async fn remember(&self, slot: &Slot, table: PinnedTable) -> Result<()> {
+        let commit_tag = self.commit_tag(&table, table.version()).await?;
+        *slot.known.write().await = Some(Known { table, commit_tag });
+        Ok(())
+    }
+
+    async fn newest_known(&self, slot: &Slot) -> Result<Option<PinnedTable>> {
+        let known = slot.known.read().await.clone();
+        match known {
+            Some(known) => match self.freshness(&known).await? {
+                Freshness::Newest => Ok(Some(known.table)),
+                Freshness::Behind | Freshness::Replaced => Ok(None),
+            },
+            None => Ok(None),
+        }
+    }
+
+    async fn freshness(&self, known: &Known) -> Result<Freshness> {
+        let version = known.table.version();
+        let (own, following) = futures::try_join!(
+            self.commit_tag(&known.table, version),
+            self.commit_tag(&known.table, version.saturating_add(1)),
+        )?;
+        Ok(match (&known.commit_tag, own) {
+            (Some(before), Some(now)) if *before == now => {
+                if following.is_some() {
+                    Freshness::Behind
+                } else {
+                    Freshness::Newest
+                }
+            }
+            _ => Freshness::Replaced,
+        })
+    }
+
+    /// The entity tag of a commit, if it exists.
+    async fn commit_tag(&self, table: &PinnedTable, version: u64) -> Result<Option<String>> {
+        let file = commit_uri_from_version(Some(version));
+        let path = table.location().mounted_path().parts().chain(file.parts()).collect();
+        match self.router.head(&path).await {
+            // A store without tags still tells a commit by size and time.
+            Ok(found) => {
+                let fallback = || format!("{}-{}", found.size, found.last_modified.timestamp_micros());
+                Ok(Some(found.e_tag.clone().unwrap_or_else(fallback)))
+            }
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error::from_store(table.location(), error)),
+        }
+    }
+
+    async fn load(&self, location: &TableLocation) -> Result<PinnedTable> {
+        let mut table = DeltaTable::new(self.log_store(location)?);
+        match table.load().await {
+            Ok(()) => PinnedTable::new(location.clone(), table),
+            Err(failure) if self.has_log(location).await? => Err(self.explain(location, failure).await),
+            Err(_) => Err(Error::NoDeltaLog { table: location.clone() }),
+        }
+    }
+
+    async fn update(&self, table: PinnedTable) -> Result<PinnedTable> {
+        let location = table.location().clone();
+        let mut delta = table.table();
+        match delta.update_incremental(None).await {
+            Ok(()) => PinnedTable::new(location, delta),
+            Err(failure) => Err(self.explain(&location, failure).await),
+        }
+    }
+
+    async fn explain(&self, location: &TableLocation, failure: DeltaTableError) -> Error {
+        match error::from_delta(location, failure) {
+            damaged @ Error::CorruptLog { .. } => {
+                protocol::unsupported(&self.router, location).await.unwrap_or(damaged)
+            }
+            other => other,
+        }
+    }
+
+    /// Whether a commit or a checkpoint lies at the location.
+    async fn has_log(&self, location: &TableLocation) -> Result<bool> {
+        let log = location.mounted_path().parts().chain(Path::from("_delta_log").parts()).collect();
+        let mut files = self.router.list(Some(&log));
+        while let Some(file) = files.next().await {
+            let file = file.map_err(|failure| error::from_store(location, failure))?;
+            let name = file.location.filename().unwrap_or_default();
+            if name.starts_with(|c: char| c.is_ascii_digit()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+enum FileState {
+    Sound,
+    Missing(Path),
+    Damaged(Path),
+}

@@ -1,0 +1,172 @@
+//! What can go wrong between a table's name and its rows.
+//!
+//! `Display` is for users: it names the table's location and what to do, never a type, a backtrace or a path of this
+//! machine. The cause from below is in `source()`, for the log.
+
+use std::error::Error as StdError;
+
+use crate::location::TableLocation;
+
+mod cause;
+
+pub(crate) use cause::{commit_failure, from_datafusion, from_delta, from_store, read_failure};
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The cause from below.
+type Cause = Box<dyn StdError + Send + Sync>;
+
+/// Why a table could not be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A text that is no name of a storage root.
+    #[error("storage root name `{name}` is invalid: use lower-case letters, digits, `-` and `_`")]
+    InvalidRootName {
+        /// What was given.
+        name: String,
+    },
+    /// A text that is no path of a table under its root.
+    #[error("table path `{path}` is invalid: {reason}")]
+    InvalidPath {
+        /// What was given.
+        path: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The directory of a storage root cannot be used.
+    #[error("storage root `{root}` is not a usable directory")]
+    UnusableRoot {
+        /// The root's name.
+        root: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// A storage root of that name is there already and means another directory.
+    #[error("storage root `{root}` is already defined")]
+    DuplicateRoot {
+        /// The root's name.
+        root: String,
+    },
+    /// The query runtime could not be built from its settings.
+    #[error("the query runtime cannot be set up with these memory and spill settings")]
+    Runtime(#[source] Cause),
+    /// Nothing at this location is a Delta table.
+    #[error("there is no Delta table at `{table}`")]
+    NoDeltaLog {
+        /// Where.
+        table: TableLocation,
+    },
+    /// The table's log is there but cannot be understood.
+    #[error("the Delta log of `{table}` is damaged or incomplete")]
+    CorruptLog {
+        /// Where.
+        table: TableLocation,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The table needs features that are not there for reading.
+    #[error("the table at `{table}` uses Delta features that are not supported for reading: {}", .features.join(", "))]
+    UnsupportedFeature {
+        /// Where.
+        table: TableLocation,
+        /// Their names as the Delta protocol spells them.
+        features: Vec<String>,
+    },
+    /// The table needs features that are not there for writing.
+    #[error("the table at `{table}` uses Delta features that are not supported for writing: {}", .features.join(", "))]
+    UnsupportedWrite {
+        /// Where.
+        table: TableLocation,
+        /// Their names as the Delta protocol spells them.
+        features: Vec<String>,
+    },
+    /// The table's protocol version is newer than what can be read.
+    #[error(
+        "the table at `{table}` needs Delta reader version {reader} and writer version {writer}, which are not supported"
+    )]
+    UnsupportedProtocol {
+        /// Where.
+        table: TableLocation,
+        /// Required reader version.
+        reader: i64,
+        /// Required writer version.
+        writer: i64,
+    },
+    /// A file that the log names is not on storage.
+    #[error("file `{path}` is missing from storage though the table's log names it")]
+    MissingFile {
+        /// Root, table and file.
+        path: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// A file cannot be read as what it should be.
+    #[error("{}", match path { Some(path) => format!("file `{path}` is damaged"), None => "a file of the table is damaged".to_owned() })]
+    CorruptFile {
+        /// Root, table and file, where known.
+        path: Option<String>,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// A table is there already.
+    #[error("there is already a Delta table at `{table}`")]
+    AlreadyExists {
+        /// Where.
+        table: TableLocation,
+    },
+    /// Somebody else changed the table in a way that the write cannot follow.
+    #[error("the table at `{table}` was changed at the same time in a conflicting way; try again")]
+    Conflict {
+        /// Where.
+        table: TableLocation,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// Rows break a NOT NULL, a CHECK constraint or an invariant, or do not fit the table's columns.
+    #[error("rows do not fit the table at `{table}`: {reason}")]
+    InvalidRows {
+        /// Where.
+        table: TableLocation,
+        /// What does not fit.
+        reason: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// A column's type has no counterpart in Delta.
+    #[error("column `{column}` has type {data_type}, which a Delta table cannot hold")]
+    UnsupportedType {
+        /// The column.
+        column: String,
+        /// Its Arrow type.
+        data_type: String,
+    },
+    /// A definition that Delta refuses.
+    #[error("a table at `{table}` cannot be created with this definition")]
+    InvalidDefinition {
+        /// Where.
+        table: TableLocation,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The query that produces the rows to write failed. Its own error is the source.
+    #[error("the rows to write could not be produced")]
+    Input(#[source] Cause),
+    /// Storage did not answer as it should.
+    #[error("storage of `{place}` cannot be read or written at the moment")]
+    Io {
+        /// Root and table or file.
+        place: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+}

@@ -1,0 +1,48 @@
+//! Cache-aware scans of Delta tables, with numbers of what was pruned, read and served from caches.
+//!
+//! Promise: a [`PinnedTable`] is one version of one table and never changes; a path given to the [`Router`] never reads
+//! or writes outside the storage root it names; every byte range of a data file read through the router is counted on the
+//! meter that is current ([`weir_meter::current`]), as a cache hit or as a miss.
+//!
+//! It knows no principal and no policy: caches hold table contents as they are stored, before any filtering, and are
+//! private to the process.
+//!
+//! # The caches
+//! * [`RangeCache`]: byte ranges of files that never change. Listings, `_last_checkpoint` and commit files are never in it.
+//! * Parquet footers: DataFusion's own cache in the [`runtime_env`], safe to share because a path begins with the name of
+//!   its storage root. A footer found there costs no read and counts neither as hit nor as miss.
+//! * Snapshots, inside [`DeltaTables`]: the newest known version of each table, checked against storage at every open.
+//!
+//! # How to add a number to the profile
+//! 1. Give it a name, a unit and its exact meaning in `metrics.rs`.
+//! 2. Count it where it happens: on the [`weir_meter::Meter`] if it comes from running, in [`PlannedFiles`] if from planning.
+//! 3. Publish it where the sealed leaf publishes the others.
+//! 4. Tie it to a table with known files in `tests`: `metrics::tests::every_number_is_named_once` fails on a duplicate.
+
+mod config;
+mod delta_tables;
+mod error;
+mod local_root;
+mod location;
+pub mod metrics;
+mod pinned_table;
+mod protocol;
+mod range_cache;
+mod router;
+mod runtime;
+mod table_schema;
+mod table_writer;
+
+pub use config::Config;
+pub use delta_tables::DeltaTables;
+pub use error::{Error, Result};
+pub use location::{RootName, TableLocation};
+pub use metrics::{PlannedFiles, scan_numbers};
+pub use pinned_table::PinnedTable;
+pub use range_cache::RangeCache;
+pub use router::Router;
+pub use runtime::runtime_env;
+pub use table_writer::{Appended, NewTable};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! One version of one table, ready to be scanned. Cheap to clone, and it never changes.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use deltalake::DeltaTable;
+use deltalake::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
+use deltalake::kernel::EagerSnapshot;
+use deltalake::kernel::MetadataValue;
+use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
+use deltalake::logstore::LogStoreRef;
+
+use crate::error::{Error, Result};
+use crate::location::TableLocation;
+use crate::{error, table_schema};
+
+/// The metadata key under which a field keeps its column-mapping id.
+const FIELD_ID: &str = "delta.columnMapping.id";
+
+/// One version of one table.
+#[derive(Clone)]
+pub struct PinnedTable(Arc<Pinned>);
+
+struct Pinned {
+    location: TableLocation,
+    table: DeltaTable,
+    snapshot: Arc<EagerSnapshot>,
+    schema: SchemaRef,
+    field_ids: HashMap<String, i64>,
+    partition_columns: Vec<String>,
+    provider: Arc<dyn TableProvider>,
+    file_count: u64,
+    total_bytes: u64,
+}
+
+impl PinnedTable {
+    /// Pins the version that `table` has loaded.
+    pub(crate) fn new(location: TableLocation, table: DeltaTable) -> Result<Self> {
+        let state = table.snapshot().map_err(|source| error::from_delta(&location, source))?;
+        let snapshot = Arc::new(state.snapshot().clone());
+        let columns = snapshot.schema();
+        let arrow_schema: datafusion::arrow::datatypes::Schema = columns
+            .as_ref()
+            .try_into_arrow()
+            .map_err(|source| Error::CorruptLog { table: location.clone(), source: Box::new(source) })?;
+        let schema = table_schema::without_metadata(&arrow_schema);
+        let field_ids = columns
+            .fields()
+            .filter_map(|field| match field.metadata().get(FIELD_ID) {
+                Some(MetadataValue::Number(id)) => Some((field.name().clone(), *id)),
+                _ => None,
+            })
+            .collect();
+        let config = DeltaScanConfig {
+            file_column_name: None,
+            wrap_partition_values: false,
+            enable_parquet_pushdown: true,
+            schema_force_view_types: false,
+            schema: Some(Arc::clone(&schema)),
+        };
+        let provider = DeltaScanNext::new(Arc::clone(&snapshot), config)
+            .map_err(|source| error::from_datafusion(&location, source))?;
+        let files = snapshot.try_log_data().map_err(|source| error::from_delta(&location, source))?;
+        let (file_count, total_bytes) = files.iter().fold((0_u64, 0_u64), |(count, bytes), file| {
+            (count.saturating_add(1), bytes.saturating_add(u64::try_from(file.size()).unwrap_or(0)))
+        });
+        let partition_columns = snapshot.metadata().partition_columns().to_vec();
+        Ok(Self(Arc::new(Pinned {
+            location,
+            table,
+            snapshot,
+            schema,
+            field_ids,
+            partition_columns,
+            provider: Arc::new(provider),
+            file_count,
+            total_bytes,
+        })))
+    }
+
+    /// Where the table lies.
+    pub fn location(&self) -> &TableLocation {
+        &self.0.location
+    }
+
+    /// The version of the table's log.
+    pub fn version(&self) -> u64 {
+        self.0.snapshot.version()
+    }
+
+    /// The columns in plain Arrow types, without metadata. The provider has the same schema.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.0.schema)
+    }
+
+    /// Column-mapping ids of the top-level columns, by name; empty for tables without column mapping.
+    pub fn field_ids(&self) -> &HashMap<String, i64> {
+        &self.0.field_ids
+    }
+
+    /// The columns that partition the table, in order.
+    pub fn partition_columns(&self) -> &[String] {
+        &self.0.partition_columns
+    }
+
+    /// Scans this version. Reads through the object store that is registered for `gov://mount` in the session's
+    /// environment. Only for reading: its `insert_into` fails.
+    pub fn provider(&self) -> Arc<dyn TableProvider> {
+        Arc::clone(&self.0.provider)
+    }
+
+    /// Files of this version.
+    pub fn file_count(&self) -> u64 {
+        self.0.file_count
+    }
+
+    /// Size on storage of the files of this version.
+    pub fn total_bytes(&self) -> u64 {
+        self.0.total_bytes
+    }
+
+    /// Table properties of this version, as its log has them.
+    pub fn properties(&self) -> &HashMap<String, String> {
+        self.0.snapshot.metadata().configuration()
+    }
+
+    /// The version that an application last committed with its own transaction id, at this version of the table.
+    pub async fn txn_version(&self, app_id: &str) -> Result<Option<i64>> {
+        self.0
+            .snapshot
+            .transaction_version(self.log_store().as_ref(), app_id)
+            .await
+            .map_err(|source| error::from_delta(&self.0.location, source))
+    }
+
+    pub(crate) fn log_store(&self) -> LogStoreRef {
+        self.0.table.log_store()
+    }
+
+    pub(crate) fn snapshot(&self) -> &EagerSnapshot {
+        &self.0.snapshot
+    }
+
+    pub(crate) fn table(&self) -> DeltaTable {
+        self.0.table.clone()
+    }
+}
+
+impl fmt::Debug for PinnedTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PinnedTable")
+            .field("location", &self.0.location)
+            .field("version", &self.version())
+            .finish_non_exhaustive()
+    }
+}

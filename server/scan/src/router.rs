@@ -1,0 +1,386 @@
+//! The one object store of the process: the first segment of a path selects the storage root that answers.
+//!
+//! Promise: a path reaches only the root it names, an unknown root is *not found*, nothing is copied or renamed from one
+//! root to another, and listings come sorted by path. Ranges of files that never change go through the [`RangeCache`].
+//!
+//! Roots are directories of this machine so far as kinds of roots go; each is behind `Arc<dyn ObjectStore>`, so another
+//! kind is one more `add_…` method.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use moka::sync::Cache;
+use object_store::path::Path;
+use object_store::{
+    Attributes, CopyOptions, Error, GetOptions, GetRange, GetResult, GetResultPayload, ListResult,
+    MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload,
+    PutResult, RenameOptions, Result,
+};
+use url::Url;
+
+use crate::local_root::LocalRoot;
+use crate::location::{RootName, TableLocation};
+use crate::range_cache::{FileKey, RangeCache};
+
+/// How many files keep their size and entity tag in memory.
+const KNOWN_FILES: u64 = 100_000;
+
+/// Routes paths to storage roots. Clones share everything.
+#[derive(Clone)]
+pub struct Router {
+    roots: Arc<tokio::sync::watch::Sender<BTreeMap<RootName, Root>>>,
+    ranges: RangeCache,
+    /// Size and time of files that never change.
+    known: Cache<Path, ObjectMeta>,
+}
+
+#[derive(Clone)]
+struct Root {
+    directory: PathBuf,
+    store: Arc<dyn ObjectStore>,
+}
+
+/// What a path's name says about its contents.
+enum Contents {
+    /// Never changes, and the name is never used for anything else.
+    Unique,
+    /// Never changes while the table lives, but another table may come to the same place.
+    PerTable,
+    /// Anything else.
+    Changing,
+}
+
+impl Router {
+    /// A router without roots.
+    pub fn new(cache: RangeCache) -> Self {
+        let known = Cache::builder().max_capacity(KNOWN_FILES).support_invalidation_closures().build();
+        Self { roots: Arc::new(tokio::sync::watch::Sender::default()), ranges: cache, known }
+    }
+
+    /// Adds a directory of this machine as a storage root. It must exist. Adding the same one again changes nothing.
+    pub fn add_local_root(&self, root: &RootName, directory: &FilePath) -> crate::Result<()> {
+        let store = LocalRoot::new(directory).map_err(|source| crate::Error::UnusableRoot {
+            root: root.to_string(),
+            source: Box::new(source),
+        })?;
+        let added = Root { directory: store.directory().to_owned(), store: Arc::new(store) };
+        let mut conflict = false;
+        self.roots.send_if_modified(|roots| match roots.get(root) {
+            Some(there) => {
+                conflict = there.directory != added.directory;
+                false
+            }
+            None => {
+                roots.insert(root.clone(), added);
+                true
+            }
+        });
+        if conflict { Err(crate::Error::DuplicateRoot { root: root.to_string() }) } else { Ok(()) }
+    }
+
+    /// The names of the roots, sorted.
+    pub fn roots(&self) -> Vec<RootName> {
+        self.roots.borrow().keys().cloned().collect()
+    }
+
+    /// The URL of a table.
+    pub fn url(&self, root: &RootName, path: &str) -> crate::Result<Url> {
+        TableLocation::new(root.clone(), path)?.url()
+    }
+
+    /// The cache of byte ranges.
+    pub fn cache(&self) -> &RangeCache {
+        &self.ranges
+    }
+
+    /// Drops what the caches hold of a table, after it was dropped or replaced.
+    pub fn forget(&self, location: &TableLocation) {
+        let below = location.mounted_path();
+        self.ranges.forget(below.clone());
+        // Fails only without support for closures, which `new` asks for.
+        let _predicate_id = self.known.invalidate_entries_if(move |path, _| path.prefix_matches(&below));
+    }
+
+    /// The store that a path names, and the path inside it.
+    fn route(&self, location: &Path) -> Result<(RootName, Arc<dyn ObjectStore>, Path)> {
+        let unknown =
+            || Error::NotFound { path: location.to_string(), source: "no such storage root".into() };
+        let mut parts = location.parts();
+        let name = parts.next().and_then(|part| RootName::new(part.as_ref()).ok()).ok_or_else(unknown)?;
+        let store = self.roots.borrow().get(&name).map(|root| Arc::clone(&root.store)).ok_or_else(unknown)?;
+        Ok((name, store, parts.collect()))
+    }
+
+    /// Size and time of a file that never changes.
+    async fn meta(&self, location: &Path, store: &dyn ObjectStore, inner: &Path) -> Result<ObjectMeta> {
+        if let Some(meta) = self.known.get(location) {
+            return Ok(meta);
+        }
+        let meta = ObjectMeta { location: location.clone(), ..store.head(inner).await? };
+        self.known.insert(location.clone(), meta.clone());
+        Ok(meta)
+    }
+
+    /// The key under which ranges of a file may be cached.
+    async fn cache_key(
+        &self,
+        location: &Path,
+        store: &dyn ObjectStore,
+        inner: &Path,
+    ) -> Result<Option<FileKey>> {
+        let path = Arc::new(location.clone());
+        Ok(match Contents::of(location) {
+            Contents::Unique => Some(FileKey { path, e_tag: None }),
+            // Always asked of storage: the tag is what tells two tables apart.
+            Contents::PerTable => {
+                store.head(inner).await?.e_tag.map(|tag| FileKey { path, e_tag: Some(tag.into()) })
+            }
+            Contents::Changing => None,
+        })
+    }
+
+    async fn read_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let (_, store, inner) = self.route(location)?;
+        let key =
+            self.cache_key(location, store.as_ref(), &inner).await.map_err(|error| at(location, error))?;
+        let read = match key {
+            Some(key) => {
+                let fetch = |missing: Vec<Range<u64>>| {
+                    let (store, inner) = (Arc::clone(&store), inner.clone());
+                    async move { store.get_ranges(&inner, &missing).await }
+                };
+                self.ranges.read(&key, ranges, fetch).await
+            }
+            None => store.get_ranges(&inner, ranges).await,
+        };
+        read.map_err(|error| at(location, error))
+    }
+
+    /// A plain bounded read of a file that never changes.
+    async fn read_cached(&self, location: &Path, range: Range<u64>) -> Result<GetResult> {
+        let (_, store, inner) = self.route(location)?;
+        let meta = self.meta(location, store.as_ref(), &inner).await.map_err(|error| at(location, error))?;
+        let range = range.start..range.end.min(meta.size);
+        if range.is_empty() {
+            let source = format!("range starts at {}, the file has {} bytes", range.start, meta.size);
+            return Err(Error::Generic { store: "router", source: source.into() });
+        }
+        let mut read = self.read_ranges(location, std::slice::from_ref(&range)).await?;
+        let bytes = read.pop().unwrap_or_default();
+        let payload = GetResultPayload::Stream(stream::once(async { Ok(bytes) }).boxed());
+        Ok(GetResult { payload, meta, range, attributes: Attributes::default() })
+    }
+}
+
+impl Contents {
+    fn of(location: &Path) -> Self {
+        let name = location.filename().unwrap_or_default();
+        let in_log = location.parts().any(|part| part.as_ref() == "_delta_log");
+        if in_log {
+            if name.ends_with(".parquet") { Self::PerTable } else { Self::Changing }
+        } else if name.ends_with(".parquet") || name.ends_with(".bin") {
+            Self::Unique
+        } else {
+            Self::Changing
+        }
+    }
+}
+
+/// The range of a read that asks for bytes between two positions and for nothing else.
+fn plain_range(options: &GetOptions) -> Option<Range<u64>> {
+    let GetOptions {
+        if_match,
+        if_none_match,
+        if_modified_since,
+        if_unmodified_since,
+        range,
+        version,
+        head,
+        ..
+    } = options;
+    let conditional = if_match.is_some()
+        || if_none_match.is_some()
+        || if_modified_since.is_some()
+        || if_unmodified_since.is_some();
+    match range {
+        Some(GetRange::Bounded(range)) if !conditional && version.is_none() && !head => Some(range.clone()),
+        _ => None,
+    }
+}
+
+fn mounted(root: &RootName, path: Path) -> Path {
+    Path::from(root.as_str()).parts().chain(path.parts()).collect()
+}
+
+/// The same error with the path that the caller used.
+fn at(location: &Path, error: Error) -> Error {
+    match error {
+        Error::NotFound { source, .. } => Error::NotFound { path: location.to_string(), source },
+        Error::PermissionDenied { source, .. } => {
+            Error::PermissionDenied { path: location.to_string(), source }
+        }
+        other => other,
+    }
+}
+
+fn across_roots() -> Error {
+    Error::NotSupported { source: "objects cannot be copied or moved between storage roots".into() }
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Router").field("roots", &self.roots()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("router")
+    }
+}
+
+#[async_trait]
+#[warn(clippy::missing_trait_methods)]
+impl ObjectStore for Router {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let (_, store, inner) = self.route(location)?;
+        store.put_opts(&inner, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let (_, store, inner) = self.route(location)?;
+        store.put_multipart_opts(&inner, options).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        if let Some(range) = plain_range(&options)
+            && matches!(Contents::of(location), Contents::Unique)
+        {
+            return self.read_cached(location, range).await;
+        }
+        let (_, store, inner) = self.route(location)?;
+        let mut result = store.get_opts(&inner, options).await.map_err(|error| at(location, error))?;
+        result.meta.location = location.clone();
+        Ok(result)
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.read_ranges(location, ranges).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        let router = self.clone();
+        let deleted = locations.then(move |location| {
+            let router = router.clone();
+            async move {
+                let location = location?;
+                let (_, store, inner) = router.route(&location)?;
+                store.delete(&inner).await?;
+                router.ranges.forget(location.clone());
+                router.known.invalidate(&location);
+                Ok(location)
+            }
+        });
+        deleted.boxed()
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.list_after(prefix, None)
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.list_after(prefix, Some(offset))
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        let prefix = prefix.cloned().unwrap_or_default();
+        if prefix.as_ref().is_empty() {
+            let common_prefixes = self.roots().iter().map(|root| Path::from(root.as_str())).collect();
+            return Ok(ListResult { common_prefixes, objects: Vec::new() });
+        }
+        let (root, store, inner) = self.route(&prefix)?;
+        let listed = store.list_with_delimiter(Some(&inner)).await?;
+        let mut common_prefixes: Vec<_> =
+            listed.common_prefixes.into_iter().map(|path| mounted(&root, path)).collect();
+        let mut objects: Vec<_> = listed
+            .objects
+            .into_iter()
+            .map(|meta| ObjectMeta { location: mounted(&root, meta.location), ..meta })
+            .collect();
+        common_prefixes.sort_unstable();
+        objects.sort_unstable_by(|a, b| a.location.cmp(&b.location));
+        Ok(ListResult { common_prefixes, objects })
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        let (from_root, store, from) = self.route(from)?;
+        let (to_root, _, to) = self.route(to)?;
+        if from_root != to_root {
+            return Err(across_roots());
+        }
+        store.copy_opts(&from, &to, options).await
+    }
+
+    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
+        let (from_root, store, from) = self.route(from)?;
+        let (to_root, _, to) = self.route(to)?;
+        if from_root != to_root {
+            return Err(across_roots());
+        }
+        store.rename_opts(&from, &to, options).await
+    }
+}
+
+impl Router {
+    /// Lists below a prefix, which must name a root: there is no listing over all of them.
+    fn list_after(
+        &self,
+        prefix: Option<&Path>,
+        offset: Option<&Path>,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        let prefix = prefix.cloned().unwrap_or_default();
+        let (root, store, inner) = match self.route(&prefix) {
+            Ok(routed) => routed,
+            Err(error) => return stream::once(async { Err(error) }).boxed(),
+        };
+        // An offset under another root is before or after everything here.
+        let below_root = Path::from(root.as_str());
+        let inner_offset = match offset {
+            Some(offset) => match offset.prefix_match(&below_root) {
+                Some(inside) => Some(inside.collect::<Path>()),
+                None if *offset > below_root => return stream::empty().boxed(),
+                None => None,
+            },
+            None => None,
+        };
+        let listed = match inner_offset {
+            Some(offset) => store.list_with_offset(Some(&inner), &offset),
+            None => store.list(Some(&inner)),
+        };
+        let sorted = listed.try_collect::<Vec<_>>().map(move |listed| match listed {
+            Ok(mut objects) => {
+                objects.sort_unstable_by(|a, b| a.location.cmp(&b.location));
+                let mount =
+                    move |meta: ObjectMeta| ObjectMeta { location: mounted(&root, meta.location), ..meta };
+                objects.into_iter().map(|meta| Ok(mount(meta))).collect()
+            }
+            Err(error) => vec![Err(error)],
+        });
+        stream::once(sorted).flat_map(stream::iter).boxed()
+    }
+}

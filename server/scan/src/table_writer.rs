@@ -1,0 +1,293 @@
+//! Creates tables and appends rows to them, one commit each.
+//!
+//! NOT NULL, CHECK constraints, invariants and generated columns are checked by delta-rs while it writes; a table with a
+//! writer feature that it lacks is refused by the feature's name. An application transaction makes an append idempotent:
+//! the same one is never applied twice, whether the first try was lost, is running, or is long done.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::Session;
+use datafusion::catalog::streaming::StreamingTable;
+use datafusion::datasource::provider_as_source;
+use datafusion::error::DataFusionError;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::LogicalPlanBuilder;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::PartitionStream;
+use datafusion::prelude::SessionConfig;
+use deltalake::DeltaTable;
+use deltalake::delta_datafusion::SessionFallbackPolicy;
+use deltalake::delta_datafusion::planner::DeltaPlanner;
+use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake::kernel::transaction::CommitProperties;
+use deltalake::kernel::{StructType, Transaction};
+use deltalake::operations::create::CreateBuilder;
+use deltalake::operations::write::WriteBuilder;
+use deltalake::protocol::SaveMode;
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::Mutex;
+
+use crate::delta_tables::DeltaTables;
+use crate::error::{self, Error, Result};
+use crate::location::TableLocation;
+use crate::pinned_table::PinnedTable;
+use crate::table_schema;
+
+/// The definition of a table to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTable {
+    /// The columns; types are narrowed to those that Delta has.
+    pub schema: SchemaRef,
+    /// Columns that partition the table, in order.
+    pub partition_columns: Vec<String>,
+    /// Delta table properties, such as `delta.columnMapping.mode`.
+    pub properties: Vec<(String, String)>,
+    /// What the table is, for readers of the log.
+    pub comment: Option<String>,
+}
+
+/// What an append did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Rows written by this call.
+    pub rows: u64,
+    /// Files written by this call.
+    pub files: u64,
+    /// The table's version that holds the rows.
+    pub version: u64,
+    /// Whether an earlier call with the same application transaction had written the rows, so that this one wrote nothing.
+    pub already_applied: bool,
+}
+
+impl DeltaTables {
+    /// Creates a table without properties. Fails if there is one.
+    pub async fn create(
+        &self,
+        location: &TableLocation,
+        schema: SchemaRef,
+        partition_columns: &[String],
+    ) -> Result<PinnedTable> {
+        let partition_columns = partition_columns.to_vec();
+        let definition = NewTable { schema, partition_columns, properties: Vec::new(), comment: None };
+        self.create_as(location, definition, Vec::new()).await
+    }
+
+    /// Creates a table. Fails if there is one.
+    pub async fn create_as(
+        &self,
+        location: &TableLocation,
+        definition: NewTable,
+        commit_metadata: Vec<(String, String)>,
+    ) -> Result<PinnedTable> {
+        let invalid = |source| Error::InvalidDefinition { table: location.clone(), source };
+        let schema = table_schema::for_delta(&definition.schema)?;
+        let columns: StructType =
+            schema.as_ref().try_into_kernel().map_err(|cause| invalid(Box::new(cause)))?;
+        let log_store = self.log_store(location)?;
+        match log_store.is_delta_table_location().await {
+            Ok(false) => {}
+            Ok(true) => return Err(Error::AlreadyExists { table: location.clone() }),
+            Err(failure) => return Err(error::from_delta(location, failure)),
+        }
+        let mut builder = CreateBuilder::new()
+            .with_log_store(log_store)
+            .with_columns(columns.fields().cloned())
+            .with_partition_columns(definition.partition_columns)
+            .with_configuration(definition.properties.into_iter().map(|(key, value)| (key, Some(value))))
+            .with_commit_properties(commit_properties(commit_metadata, None));
+        if let Some(comment) = definition.comment {
+            builder = builder.with_comment(comment);
+        }
+        let table = builder.await.map_err(|failure| match error::commit_failure(location, failure) {
+            Error::Conflict { .. } => Error::AlreadyExists { table: location.clone() },
+            Error::InvalidRows { source, .. } => invalid(source),
+            other => other,
+        })?;
+        self.forget(location);
+        let table = PinnedTable::new(location.clone(), table)?;
+        self.committed(table.clone()).await?;
+        Ok(table)
+    }
+
+    /// Appends rows in one commit. Columns are matched by name; the session gives memory, spill space and parallelism.
+    ///
+    /// `commit_metadata` goes into the commit as it is. With `app_txn`, an application's name for itself and a number
+    /// that grows, rows are written only if the table has not seen that number or a higher one from that application.
+    pub async fn append(
+        &self,
+        location: &TableLocation,
+        session: &dyn Session,
+        input: SendableRecordBatchStream,
+        commit_metadata: Vec<(String, String)>,
+        app_txn: Option<(String, i64)>,
+    ) -> Result<Appended> {
+        let table = self.open(location).await?;
+        if let Some(applied) = applied_before(&table, app_txn.as_ref()).await? {
+            return Ok(applied);
+        }
+        let input = Arc::new(Input::new(input));
+        let written =
+            write(&table, session, &input, commit_properties(commit_metadata, app_txn.as_ref())).await;
+        match written {
+            Ok(written) => {
+                let files = added_files(&written).await;
+                let written = PinnedTable::new(location.clone(), written)?;
+                let version = written.version();
+                self.committed(written).await?;
+                Ok(Appended { rows: input.rows(), files, version, already_applied: false })
+            }
+            Err(failure) => match input.take_failure().await {
+                Some(cause) => Err(Error::Input(Box::new(DataFusionError::Shared(cause)))),
+                // The same transaction may have been committed by somebody else in the meantime.
+                None => match applied_before(&self.open(location).await?, app_txn.as_ref()).await? {
+                    Some(applied) => Ok(applied),
+                    None => Err(failure),
+                },
+            },
+        }
+    }
+}
+
+async fn write(
+    table: &PinnedTable,
+    session: &dyn Session,
+    input: &Arc<Input>,
+    properties: CommitProperties,
+) -> Result<DeltaTable> {
+    let unplanned = |cause: DataFusionError| Error::Input(Box::new(cause));
+    let partition: Arc<dyn PartitionStream> = Arc::clone(input) as _;
+    let source = StreamingTable::try_new(Arc::clone(&input.schema), vec![partition]).map_err(unplanned)?;
+    let rows = LogicalPlanBuilder::scan("rows", provider_as_source(Arc::new(source)), None)
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(unplanned)?;
+    WriteBuilder::new(table.log_store(), Some(table.snapshot().clone()))
+        .with_save_mode(SaveMode::Append)
+        .with_input_plan(rows)
+        .with_session_state(Arc::new(writer_state(session)))
+        .with_session_fallback_policy(SessionFallbackPolicy::RequireSessionState)
+        .with_commit_properties(properties)
+        .await
+        .map_err(|failure| error::commit_failure(table.location(), failure))
+}
+
+/// A session of its own for the writer: the caller's memory and parallelism, none of its rules and settings.
+fn writer_state(session: &dyn Session) -> SessionState {
+    let config = SessionConfig::new()
+        .with_target_partitions(session.config().target_partitions())
+        .with_batch_size(session.config().batch_size());
+    SessionStateBuilder::new()
+        .with_default_features()
+        .with_config(config)
+        .with_runtime_env(Arc::clone(session.runtime_env()))
+        .with_query_planner(DeltaPlanner::new())
+        .build()
+}
+
+fn commit_properties(metadata: Vec<(String, String)>, app_txn: Option<&(String, i64)>) -> CommitProperties {
+    let metadata = metadata.into_iter().map(|(key, value)| (key, value.into()));
+    let properties = CommitProperties::default().with_metadata(metadata);
+    match app_txn {
+        Some((app_id, version)) => {
+            properties.with_application_transaction(Transaction::new(app_id, *version))
+        }
+        None => properties,
+    }
+}
+
+async fn applied_before(table: &PinnedTable, app_txn: Option<&(String, i64)>) -> Result<Option<Appended>> {
+    let Some((app_id, version)) = app_txn else { return Ok(None) };
+    let seen = table.txn_version(app_id).await?;
+    Ok(seen.filter(|seen| seen >= version).map(|_| Appended {
+        rows: 0,
+        files: 0,
+        version: table.version(),
+        already_applied: true,
+    }))
+}
+
+/// The files that the newest commit says it added; for reports only.
+async fn added_files(table: &DeltaTable) -> u64 {
+    let commit = table.history(Some(1)).try_next().await;
+    let metrics = commit.ok().flatten().and_then(|mut commit| commit.info.remove("operationMetrics"));
+    metrics.and_then(|metrics| metrics.get("num_added_files")?.as_u64()).unwrap_or(0)
+}
+
+/// The caller's rows as the only partition of a table that can be read once.
+#[derive(Debug)]
+struct Input {
+    schema: SchemaRef,
+    rows: Arc<AtomicU64>,
+    failure: Arc<Mutex<Option<Arc<DataFusionError>>>>,
+    stream: Mutex<Option<InputStream>>,
+}
+
+struct InputStream(SendableRecordBatchStream);
+
+impl std::fmt::Debug for InputStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("InputStream")
+    }
+}
+
+impl Input {
+    fn new(stream: SendableRecordBatchStream) -> Self {
+        Self {
+            schema: stream.schema(),
+            rows: Arc::default(),
+            failure: Arc::default(),
+            stream: Mutex::new(Some(InputStream(stream))),
+        }
+    }
+
+    fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    /// The error with which the caller's rows ended, if they did.
+    async fn take_failure(&self) -> Option<Arc<DataFusionError>> {
+        self.failure.lock().await.take()
+    }
+}
+
+impl PartitionStream for Input {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let taken = self.stream.try_lock().ok().and_then(|mut stream| stream.take());
+        let schema = Arc::clone(&self.schema);
+        let Some(InputStream(stream)) = taken else {
+            let failure = DataFusionError::Execution("rows to write can be read only once".to_owned());
+            return Box::pin(RecordBatchStreamAdapter::new(schema, stream::once(async { Err(failure) })));
+        };
+        let (rows, failure) = (Arc::clone(&self.rows), Arc::clone(&self.failure));
+        let counted = stream.then(move |batch| {
+            let (rows, failure) = (Arc::clone(&rows), Arc::clone(&failure));
+            async move { observe(batch, &rows, &failure).await }
+        });
+        Box::pin(RecordBatchStreamAdapter::new(schema, counted))
+    }
+}
+
+async fn observe(
+    batch: Result<RecordBatch, DataFusionError>,
+    rows: &AtomicU64,
+    failure: &Mutex<Option<Arc<DataFusionError>>>,
+) -> Result<RecordBatch, DataFusionError> {
+    match batch {
+        Ok(batch) => {
+            rows.fetch_add(u64::try_from(batch.num_rows()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            Ok(batch)
+        }
+        Err(error) => {
+            let error = Arc::new(error);
+            *failure.lock().await = Some(Arc::clone(&error));
+            Err(DataFusionError::Shared(error))
+        }
+    }
+}
