@@ -1,0 +1,164 @@
+//! Binding: from a syntax tree to a logical plan, every table name through the resolver.
+//!
+//! The names of a statement are resolved first, all of them, subqueries and CTEs included; then
+//! DataFusion plans over what was found. A name that was not resolved is not there.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::{DFSchema, TableReference, not_impl_err};
+use datafusion::error::Result;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
+use datafusion::logical_expr::{
+    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
+};
+use datafusion::sql::parser::Statement as ParsedStatement;
+use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
+use datafusion::sql::resolve::resolve_table_references;
+use datafusion::sql::sqlparser::ast;
+
+use crate::error::Refusal;
+use crate::resolver::{Access, Scope};
+
+/// Plans a query (or `EXPLAIN`-free statement over queries) with the rights of `access`.
+pub async fn bind_statement(
+    scope: &Arc<Scope>,
+    access: &Access,
+    statement: ast::Statement,
+) -> Result<LogicalPlan> {
+    let binder = Binder::new(scope, access, &statement).await?;
+    let planner = SqlToRel::new_with_options(&binder, parser_options(scope.state()));
+    planner.statement_to_plan(ParsedStatement::Statement(Box::new(statement)))
+}
+
+/// Plans an expression over the columns of `schema`, subqueries with the rights of `access`.
+pub async fn bind_expression(
+    scope: &Arc<Scope>,
+    access: &Access,
+    expression: ast::Expr,
+    schema: &DFSchema,
+) -> Result<Expr> {
+    let binder = Binder::new(scope, access, &selection_of(expression.clone())).await?;
+    let planner = SqlToRel::new_with_options(&binder, parser_options(scope.state()));
+    planner.sql_to_expr(expression, schema, &mut PlannerContext::new())
+}
+
+/// `SELECT expression`, so that its table names can be collected.
+fn selection_of(expression: ast::Expr) -> ast::Statement {
+    ast::Statement::Query(Box::new(ast::Query {
+        with: None,
+        body: Box::new(ast::SetExpr::Values(ast::Values {
+            explicit_row: false,
+            value_keyword: false,
+            rows: vec![ast::Parens::with_empty_span(vec![expression])],
+        })),
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        locks: vec![],
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators: vec![],
+    }))
+}
+
+fn parser_options(state: &SessionState) -> ParserOptions {
+    ParserOptions::from(&state.config_options().sql_parser)
+}
+
+/// What DataFusion's planner may ask while it plans one statement.
+struct Binder<'a> {
+    state: &'a SessionState,
+    access: &'a Access,
+    tables: HashMap<TableReference, Arc<dyn TableSource>>,
+}
+
+impl<'a> Binder<'a> {
+    async fn new(scope: &'a Arc<Scope>, access: &'a Access, statement: &ast::Statement) -> Result<Self> {
+        let parsed = ParsedStatement::Statement(Box::new(statement.clone()));
+        let (references, _ctes) = resolve_table_references(&parsed, true)?;
+        let mut tables = HashMap::new();
+        for reference in references {
+            let name = access.full_name(&reference);
+            if !tables.contains_key(&name) {
+                let source = scope.resolve(access, &name).await?;
+                tables.insert(name, source);
+            }
+        }
+        Ok(Self { state: scope.state(), access, tables })
+    }
+}
+
+impl ContextProvider for Binder<'_> {
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        let name = self.access.full_name(&name);
+        match self.tables.get(&name) {
+            Some(source) => Ok(Arc::clone(source)),
+            None => Err(Refusal::NotFound { name: name.to_string() }.into()),
+        }
+    }
+
+    fn get_table_function_source(&self, name: &str, _arguments: Vec<Expr>) -> Result<Arc<dyn TableSource>> {
+        Err(Refusal::Unsupported(format!("table function `{name}`")).into())
+    }
+
+    fn create_cte_work_table(
+        &self,
+        _name: &str,
+        _schema: datafusion::arrow::datatypes::SchemaRef,
+    ) -> Result<Arc<dyn TableSource>> {
+        not_impl_err!("recursive WITH")
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        self.state.expr_planners()
+    }
+
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        None
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.state.scalar_functions().get(name).cloned()
+    }
+
+    fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
+        self.state.higher_order_functions().get(name).cloned()
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.state.aggregate_functions().get(name).cloned()
+    }
+
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.state.window_functions().get(name).cloned()
+    }
+
+    fn get_variable_type(&self, _variable_names: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        self.state.config_options()
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        self.state.scalar_functions().keys().cloned().collect()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        self.state.higher_order_functions().keys().cloned().collect()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        self.state.aggregate_functions().keys().cloned().collect()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        self.state.window_functions().keys().cloned().collect()
+    }
+}

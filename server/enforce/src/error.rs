@@ -1,0 +1,100 @@
+//! Why the enforcer refuses. Texts name objects and policies, never a policy's body and never a
+//! value.
+
+use datafusion::error::DataFusionError;
+use weir_catalog::Name;
+
+/// A refusal or a failure inside the barrier.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The name resolves to nothing that the caller may know of.
+    #[error("table or view `{name}` not found")]
+    NotFound {
+        /// As resolved, three parts where they are known.
+        name: String,
+    },
+    /// The caller knows of the object and lacks rights on it.
+    #[error("insufficient privileges on `{name}`: {}", missing.join(", "))]
+    InsufficientPrivileges {
+        /// The object.
+        name: String,
+        /// Each missing privilege with the object it is missing on.
+        missing: Vec<String>,
+    },
+    /// A policy does not fit its table, so the table cannot be read.
+    #[error("policy function `{function}` does not fit table `{table}`: {reason}")]
+    PolicyIncompatible {
+        /// The table.
+        table: String,
+        /// The policy's function.
+        function: String,
+        /// Row filter or column mask.
+        kind: PolicyKind,
+        /// In the governor's words.
+        reason: String,
+    },
+    /// A function's body does not fit its signature.
+    #[error("function `{function}` does not fit its signature: {reason}")]
+    FunctionUnfit {
+        /// The function.
+        function: String,
+        /// In its maker's words.
+        reason: String,
+    },
+    /// A policy failed while it ran.
+    #[error("a policy of `{table}` failed on some row")]
+    PolicyFailed {
+        /// The table.
+        table: String,
+    },
+    /// A view cannot be read under its owner's rights.
+    #[error("view `{view}` cannot be read: {reason}")]
+    ViewBroken {
+        /// The view.
+        view: String,
+        /// What the caller may know.
+        reason: String,
+        /// What administrators may know.
+        detail: String,
+    },
+    /// Storage failed under a leaf.
+    #[error("the files of `{table}` cannot be read")]
+    Storage {
+        /// The table.
+        table: String,
+        /// For the log.
+        #[source]
+        cause: Box<DataFusionError>,
+    },
+    /// A raw table could not be opened; the opener's own error.
+    #[error("{0}")]
+    Open(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Something is not there.
+    #[error("{0} is not supported")]
+    Unsupported(String),
+    /// A plan reached a table other than through its leaf. A fault of the server.
+    #[error("the plan holds an operator that is not permitted: {0}")]
+    Ungoverned(String),
+}
+
+/// Which kind of policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicyKind {
+    /// Hides rows.
+    RowFilter,
+    /// Replaces values of a column.
+    ColumnMask,
+}
+
+impl Refusal {
+    /// The refusal for a name that means nothing to the caller.
+    pub fn not_found(catalog: &Name, schema: &Name, object: &Name) -> Self {
+        Refusal::NotFound { name: format!("{catalog}.{schema}.{object}") }
+    }
+}
+
+impl From<Refusal> for DataFusionError {
+    fn from(refusal: Refusal) -> Self {
+        DataFusionError::External(Box::new(refusal))
+    }
+}

@@ -1,0 +1,48 @@
+//! [`GovernedPlan`]: the proof that a plan was checked. Private fields, one maker.
+
+use std::sync::Arc;
+
+use datafusion::physical_plan::ExecutionPlan;
+
+use crate::governed_scan_exec::{LeafReadings, collect_readings};
+use crate::permit::Permit;
+
+/// A physical plan whose every leaf is permitted. The only thing that can be executed.
+#[derive(Debug, Clone)]
+pub struct GovernedPlan {
+    plan: Arc<dyn ExecutionPlan>,
+    permits: Vec<Arc<Permit>>,
+}
+
+impl GovernedPlan {
+    /// Made by [`crate::govern()`] after the check.
+    pub(crate) fn new(plan: Arc<dyn ExecutionPlan>, permits: Vec<Arc<Permit>>) -> Self {
+        Self { plan, permits }
+    }
+
+    /// The checked plan.
+    pub fn plan(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.plan
+    }
+
+    /// What its leaves may do, one each, in the order of the plan.
+    pub fn permits(&self) -> &[Arc<Permit>] {
+        &self.permits
+    }
+
+    /// The text whose digest names tables, versions and effective policies of the plan; the
+    /// same for two users whose effective policies are the same. Not for users.
+    pub fn canonical(&self) -> String {
+        let mut lines: Vec<String> = self.permits.iter().map(|permit| permit.canonical()).collect();
+        lines.sort();
+        lines.dedup();
+        lines.join("\n")
+    }
+
+    /// What each leaf has done so far.
+    pub fn readings(&self) -> Vec<LeafReadings> {
+        let mut readings = Vec::new();
+        collect_readings(&self.plan, &mut readings);
+        readings
+    }
+}

@@ -1,0 +1,381 @@
+//! [`GovernedScanExec`]: the sealed leaf.
+//!
+//! It owns its already planned and optimised inner plan (raw scan, policies, admitted
+//! predicates, masks) and shows none of it: no children, no metrics, no expressions but the
+//! dynamic filters it admitted, rows and bytes as rough guesses only, nothing in EXPLAIN but
+//! its name and columns. No rule of the optimiser can enter it, no limit and no projection
+//! moves into it.
+//!
+//! Its readings (CPU inside, rows, bytes, files, cache) are taken by the server alone.
+
+use std::any::Any;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{ColumnStatistics, Statistics};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{
+    Boundedness, EmissionType, ReplaceChildrenOptions,
+};
+use datafusion::physical_plan::filter_pushdown::{
+    ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation, PushedDown,
+};
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::{Stream, StreamExt};
+use weir_meter::{Meter, MeteredStream};
+
+use crate::error::Refusal;
+use crate::inlet::let_in;
+use crate::leakproof::Admission;
+use crate::open_table::PlannedFiles;
+use crate::permit::{Barrier, Permit};
+
+/// DataFusion's own guess of what a filter keeps, used so that a leaf weighs in join planning
+/// what a visible filter would.
+const FILTER_SELECTIVITY: f64 = 0.2;
+
+/// Marks the leaves of one statement; two statements never share one.
+#[derive(Debug, Clone, Default)]
+pub struct StatementSeal(Arc<()>);
+
+impl StatementSeal {
+    /// Whether both are of the same statement.
+    pub fn is(&self, other: &StatementSeal) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// What a leaf has done so far.
+#[derive(Debug, Clone)]
+pub struct LeafReadings {
+    /// The full name of the table or view.
+    pub name: String,
+    /// How closed the leaf is.
+    pub barrier: Barrier,
+    /// CPU time spent inside, spawned tasks included.
+    pub cpu: Duration,
+    /// Rows that left the leaf.
+    pub rows: u64,
+    /// Arrow bytes that left the leaf, as sliced.
+    pub bytes: u64,
+    /// Files of the planned scan.
+    pub files: PlannedFiles,
+    /// Bytes of files served from the cache.
+    pub cache_hit_bytes: u64,
+    /// Bytes of files fetched from storage.
+    pub cache_miss_bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Output {
+    rows: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// The sealed leaf. See the module.
+#[derive(Debug, Clone)]
+pub struct GovernedScanExec {
+    inner: Arc<dyn ExecutionPlan>,
+    permit: Arc<Permit>,
+    seal: StatementSeal,
+    admission: Admission,
+    filters: usize,
+    admitted: Vec<Arc<dyn PhysicalExpr>>,
+    files: PlannedFiles,
+    meter: Meter,
+    output: Arc<Output>,
+    properties: Arc<PlanProperties>,
+}
+
+impl GovernedScanExec {
+    /// Seals `inner`. `filters` is how many filters stand in it, for the size guess.
+    pub(crate) fn new(
+        inner: Arc<dyn ExecutionPlan>,
+        permit: Arc<Permit>,
+        seal: StatementSeal,
+        admission: Admission,
+        filters: usize,
+        files: PlannedFiles,
+    ) -> Self {
+        let properties = sealed_properties(&inner);
+        Self {
+            inner,
+            permit,
+            seal,
+            admission,
+            filters,
+            admitted: Vec::new(),
+            files,
+            meter: Meter::new(),
+            output: Arc::default(),
+            properties,
+        }
+    }
+
+    /// Why the leaf may be in a plan.
+    pub fn permit(&self) -> &Arc<Permit> {
+        &self.permit
+    }
+
+    /// The statement it was made for.
+    pub(crate) fn seal(&self) -> &StatementSeal {
+        &self.seal
+    }
+
+    /// What it has done so far. Leaves within a sealed view keep meters of their own; their CPU
+    /// and cache bytes are part of the view's.
+    pub fn readings(&self) -> LeafReadings {
+        let mut readings = LeafReadings {
+            name: self.permit.name.clone(),
+            barrier: self.permit.barrier,
+            cpu: self.meter.cpu(),
+            rows: self.output.rows.load(Ordering::Relaxed),
+            bytes: self.output.bytes.load(Ordering::Relaxed),
+            files: self.files,
+            cache_hit_bytes: self.meter.cache_hit_bytes(),
+            cache_miss_bytes: self.meter.cache_miss_bytes(),
+        };
+        let mut within = Vec::new();
+        collect_readings(&self.inner, &mut within);
+        for leaf in within {
+            readings.cpu += leaf.cpu;
+            readings.cache_hit_bytes += leaf.cache_hit_bytes;
+            readings.cache_miss_bytes += leaf.cache_miss_bytes;
+        }
+        readings
+    }
+
+    fn with_inner(&self, inner: Arc<dyn ExecutionPlan>, admitted: Vec<Arc<dyn PhysicalExpr>>) -> Self {
+        let properties = sealed_properties(&inner);
+        Self { inner, admitted, properties, ..self.clone() }
+    }
+
+    fn may_enter(&self, filter: &Arc<dyn PhysicalExpr>) -> bool {
+        match self.permit.barrier {
+            Barrier::Strict => false,
+            Barrier::Standard | Barrier::None => self.admission.admits_dynamic(filter),
+        }
+    }
+
+    /// Rows and bytes as guesses, scaled as if the filters stood above the scan.
+    fn guess(&self, inner: &Statistics) -> Statistics {
+        let exponent = i32::try_from(self.filters).unwrap_or(i32::MAX);
+        let share = FILTER_SELECTIVITY.powi(exponent);
+        let scaled = |size: &Precision<usize>| match size.get_value() {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_precision_loss,
+                clippy::cast_sign_loss,
+                reason = "a guess of a size"
+            )]
+            Some(value) => Precision::Inexact((*value as f64 * share) as usize),
+            None => Precision::Absent,
+        };
+        Statistics {
+            num_rows: scaled(&inner.num_rows),
+            total_byte_size: scaled(&inner.total_byte_size),
+            column_statistics: inner
+                .column_statistics
+                .iter()
+                .map(|_| ColumnStatistics::new_unknown())
+                .collect(),
+        }
+    }
+}
+
+/// The readings of each leaf in `plan`, in its order.
+pub(crate) fn collect_readings(plan: &Arc<dyn ExecutionPlan>, readings: &mut Vec<LeafReadings>) {
+    let node: &dyn Any = plan.as_ref();
+    if let Some(leaf) = node.downcast_ref::<GovernedScanExec>() {
+        readings.push(leaf.readings());
+    }
+    for child in plan.children() {
+        collect_readings(child, readings);
+    }
+}
+
+/// What the optimiser may know: the schema and how many partitions there are.
+fn sealed_properties(inner: &Arc<dyn ExecutionPlan>) -> Arc<PlanProperties> {
+    Arc::new(PlanProperties::new(
+        EquivalenceProperties::new(inner.schema()),
+        Partitioning::UnknownPartitioning(inner.properties().partitioning.partition_count()),
+        EmissionType::Incremental,
+        Boundedness::Bounded,
+    ))
+}
+
+impl DisplayAs for GovernedScanExec {
+    fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GovernedScanExec: {}", self.permit.name)
+    }
+}
+
+impl ExecutionPlan for GovernedScanExec {
+    fn name(&self) -> &'static str {
+        "GovernedScanExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    /// Shows the admitted dynamic filters, and only those: a join computes its filter only when
+    /// it finds it on the other side.
+    fn apply_expressions(
+        &self,
+        visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        for expression in &self.admitted {
+            if visit(expression)? == TreeNodeRecursion::Stop {
+                return Ok(TreeNodeRecursion::Stop);
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        _children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        _children: Vec<Arc<dyn ExecutionPlan>>,
+        _options: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let inner = self.meter.enter(|| self.inner.execute(partition, context))?;
+        Ok(Box::pin(SealedStream {
+            schema: self.schema(),
+            inner: self.meter.stream(inner),
+            output: Arc::clone(&self.output),
+            permit: Arc::clone(&self.permit),
+        }))
+    }
+
+    fn statistics_from_inputs(
+        &self,
+        _inputs: &[Arc<Statistics>],
+        arguments: &StatisticsArgs,
+    ) -> Result<Arc<Statistics>> {
+        if self.permit.barrier == Barrier::Strict {
+            return Ok(Arc::new(Statistics::new_unknown(&self.schema())));
+        }
+        let inner = StatisticsContext::new().compute(self.inner.as_ref(), arguments)?;
+        match self.permit.barrier {
+            Barrier::None => Ok(inner),
+            Barrier::Standard | Barrier::Strict => Ok(Arc::new(self.guess(&inner))),
+        }
+    }
+
+    fn handle_child_pushdown_result(
+        &self,
+        phase: FilterPushdownPhase,
+        result: ChildPushdownResult,
+        config: &ConfigOptions,
+    ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
+        let refused = vec![PushedDown::No; result.parent_filters.len()];
+        let answer = FilterPushdownPropagation::with_parent_pushdown_result(refused);
+        if !matches!(phase, FilterPushdownPhase::Post) {
+            return Ok(answer);
+        }
+        let mut inner = Arc::clone(&self.inner);
+        let mut admitted = self.admitted.clone();
+        for parent in &result.parent_filters {
+            if self.may_enter(&parent.filter) {
+                inner = let_in(Arc::clone(&parent.filter), &inner, config)?;
+                admitted.push(Arc::clone(&parent.filter));
+            }
+        }
+        if admitted.len() == self.admitted.len() {
+            return Ok(answer);
+        }
+        Ok(answer.with_updated_node(Arc::new(self.with_inner(inner, admitted))))
+    }
+}
+
+/// Batches on their way out of a leaf: metered, counted, errors stripped of values.
+struct SealedStream {
+    schema: SchemaRef,
+    inner: MeteredStream<SendableRecordBatchStream>,
+    output: Arc<Output>,
+    permit: Arc<Permit>,
+}
+
+impl Stream for SealedStream {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let batch = std::task::ready!(self.inner.poll_next_unpin(context));
+        Poll::Ready(batch.map(|batch| match batch {
+            Ok(batch) => {
+                self.output.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+                self.output.bytes.fetch_add(sliced_bytes(&batch), Ordering::Relaxed);
+                Ok(batch)
+            }
+            Err(error) => Err(without_values(error, &self.permit)),
+        }))
+    }
+}
+
+impl RecordBatchStream for SealedStream {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
+/// The bytes of the rows in `batch`, not of the buffers it shares.
+fn sliced_bytes(batch: &RecordBatch) -> u64 {
+    batch
+        .columns()
+        .iter()
+        .map(|column| column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size()))
+        .map(|bytes| bytes as u64)
+        .sum()
+}
+
+/// An error from inside a leaf, with nothing in it that a hidden row could have put there.
+fn without_values(error: DataFusionError, permit: &Permit) -> DataFusionError {
+    match root_of(&error) {
+        DataFusionError::ResourcesExhausted(_) => error,
+        DataFusionError::External(cause) if cause.is::<Refusal>() => error,
+        DataFusionError::ObjectStore(_)
+        | DataFusionError::IoError(_)
+        | DataFusionError::ParquetError(_)
+        | DataFusionError::ExecutionJoin(_)
+        | DataFusionError::External(_) => {
+            Refusal::Storage { table: permit.name.clone(), cause: Box::new(error) }.into()
+        }
+        _ if permit.barrier == Barrier::None => error,
+        _ => Refusal::PolicyFailed { table: permit.name.clone() }.into(),
+    }
+}
+
+fn root_of(error: &DataFusionError) -> &DataFusionError {
+    match error {
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => root_of(inner),
+        DataFusionError::Shared(inner) => root_of(inner),
+        _ => error,
+    }
+}

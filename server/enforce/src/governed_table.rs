@@ -1,0 +1,182 @@
+//! [`GovernedTable`]: one permitted table as the planner sees it.
+//!
+//! Its columns are folded to lower case, so that every spelling of a name meets the same mask.
+//! Its `scan` plans the inside of the leaf: the raw scan, the arguments of the policies, the row
+//! filter on raw values, the predicates that may enter, then the masks.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, TableReference, plan_err};
+use datafusion::datasource::provider_as_source;
+use datafusion::error::Result;
+use datafusion::logical_expr::{
+    Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, cast,
+};
+use datafusion::physical_plan::ExecutionPlan;
+
+use crate::governed_scan_exec::{GovernedScanExec, StatementSeal};
+use crate::leakproof::Admission;
+use crate::open_table::ScanNumbers;
+use crate::permit::{Barrier, Permit};
+use crate::policy_expression::Policies;
+
+/// The raw table's name within a leaf's inner plan.
+const RAW: &str = "weir_raw";
+
+/// One permitted table. Made by the resolver alone.
+#[derive(Debug)]
+pub struct GovernedTable {
+    raw: Arc<dyn TableProvider>,
+    numbers: Arc<dyn ScanNumbers>,
+    policies: Policies,
+    permit: Arc<Permit>,
+    seal: StatementSeal,
+    schema: SchemaRef,
+    raw_names: HashMap<String, String>,
+    admission: Admission,
+}
+
+impl GovernedTable {
+    /// Puts `policies` before `raw`. Refuses a table two of whose columns differ by case only.
+    pub(crate) fn new(
+        raw: Arc<dyn TableProvider>,
+        numbers: Arc<dyn ScanNumbers>,
+        policies: Policies,
+        permit: Permit,
+        seal: StatementSeal,
+    ) -> Result<Self> {
+        let mut raw_names = HashMap::new();
+        let mut fields = Vec::new();
+        for field in raw.schema().fields() {
+            let name = field.name().to_lowercase();
+            let nullable = field.is_nullable() || policies.mask(&name).is_some();
+            fields.push(Field::new(&name, field.data_type().clone(), nullable));
+            if raw_names.insert(name, field.name().clone()).is_some() {
+                return plan_err!("table `{}` has columns whose names differ by case only", permit.name);
+            }
+        }
+        let schema = Arc::new(Schema::new(fields));
+        let admission = Admission::new(Arc::clone(&schema), policies.masked_columns());
+        Ok(Self { raw, numbers, policies, permit: Arc::new(permit), seal, schema, raw_names, admission })
+    }
+
+    /// The leaf's permission.
+    pub fn permit(&self) -> &Arc<Permit> {
+        &self.permit
+    }
+
+    /// The columns as the table itself spells them, by folded name.
+    pub fn raw_names(&self) -> &HashMap<String, String> {
+        &self.raw_names
+    }
+
+    fn raw_column(&self, folded: &str) -> Result<Expr> {
+        match self.raw_names.get(folded) {
+            Some(name) => Ok(Expr::Column(Column::new(Some(TableReference::bare(RAW)), name))),
+            None => plan_err!("column `{folded}` is not in `{}`", self.permit.name),
+        }
+    }
+
+    /// A user's predicate, which speaks of folded names, over the raw columns.
+    fn over_raw(&self, predicate: &Expr) -> Result<Expr> {
+        let rewritten = predicate.clone().transform(|part| match part {
+            Expr::Column(column) => Ok(Transformed::yes(self.raw_column(&column.name)?)),
+            other => Ok(Transformed::no(other)),
+        })?;
+        Ok(rewritten.data)
+    }
+
+    /// The inside of the leaf for the columns `projection` (positions in the schema).
+    fn inside(&self, projection: &[usize], filters: &[Expr], limit: Option<usize>) -> Result<LogicalPlan> {
+        let mut plan = LogicalPlanBuilder::scan(RAW, provider_as_source(Arc::clone(&self.raw)), None)?;
+        let arguments = self.policies.arguments(RAW, projection, &self.schema);
+        if !arguments.is_empty() {
+            let mut columns: Vec<Expr> =
+                plan.schema().columns().into_iter().map(Expr::Column).collect();
+            columns.extend(arguments);
+            plan = plan.project(columns)?;
+        }
+        if let Some(filter) = self.policies.filter() {
+            plan = plan.filter(filter.clone())?;
+        }
+        for filter in filters {
+            plan = plan.filter(self.over_raw(filter)?)?;
+        }
+        let columns = projection
+            .iter()
+            .filter_map(|position| self.schema.fields().get(*position))
+            .map(|field| {
+                let value = match self.policies.mask(field.name()) {
+                    Some(mask) => cast(mask.clone(), field.data_type().clone()),
+                    None => self.raw_column(field.name())?,
+                };
+                Ok(value.alias(field.name()))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        plan = plan.project(columns)?;
+        if let (Barrier::None, Some(limit)) = (self.permit.barrier, limit) {
+            plan = plan.limit(0, Some(limit))?;
+        }
+        plan.build()
+    }
+}
+
+#[async_trait]
+impl TableProvider for GovernedTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let enters = |filter: &Expr| match self.permit.barrier {
+            Barrier::None => true,
+            Barrier::Standard => self.admission.admits(filter),
+            Barrier::Strict => false,
+        };
+        Ok(filters
+            .iter()
+            .map(|filter| match enters(filter) {
+                true => TableProviderFilterPushDown::Exact,
+                false => TableProviderFilterPushDown::Unsupported,
+            })
+            .collect())
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let all: Vec<usize>;
+        let projection = match projection {
+            Some(projection) => projection,
+            None => {
+                all = (0..self.schema.fields().len()).collect();
+                &all
+            }
+        };
+        let inside = self.inside(projection, filters, limit)?;
+        let inner = state.create_physical_plan(&inside).await?;
+        let filter_count = usize::from(self.policies.filter().is_some()) + usize::from(!filters.is_empty());
+        let files = self.numbers.planned(&inner);
+        Ok(Arc::new(GovernedScanExec::new(
+            inner,
+            Arc::clone(&self.permit),
+            self.seal.clone(),
+            self.admission.clone(),
+            filter_count,
+            files,
+        )))
+    }
+}

@@ -1,0 +1,152 @@
+//! Functions that speak of the session user: `current_user()`, `session_user()`, `user()`,
+//! `is_account_group_member(group)`, `is_member(group)`, `jwt_claim(path)`.
+//!
+//! Each session gets its own, made for its [`Caller`]. Planning folds them to constants; where
+//! the group's name depends on a column, membership becomes an IN list of the caller's groups,
+//! so that it can prune files.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, StringArray};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{ScalarValue, exec_err};
+use datafusion::error::Result;
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
+};
+
+use crate::caller::Caller;
+
+/// What an identity function tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Fact {
+    Name,
+    Membership,
+    Claim,
+}
+
+/// The names under which identity functions are called, and what each tells.
+const NAMES: [(&str, Fact); 6] = [
+    ("current_user", Fact::Name),
+    ("session_user", Fact::Name),
+    ("user", Fact::Name),
+    ("is_account_group_member", Fact::Membership),
+    ("is_member", Fact::Membership),
+    ("jwt_claim", Fact::Claim),
+];
+
+/// Whether `name` is an identity function; case does not matter.
+pub fn is_identity_function(name: &str) -> bool {
+    NAMES.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+}
+
+/// The identity functions for `caller`.
+pub fn identity_functions(caller: &Arc<Caller>) -> Vec<Arc<ScalarUDF>> {
+    NAMES
+        .iter()
+        .map(|(name, fact)| {
+            let signature = match fact {
+                Fact::Name => Signature::exact(vec![], Volatility::Stable),
+                Fact::Membership | Fact::Claim => Signature::string(1, Volatility::Stable),
+            };
+            let function =
+                IdentityFunction { name, fact: *fact, signature, caller: Arc::clone(caller) };
+            Arc::new(ScalarUDF::new_from_impl(function))
+        })
+        .collect()
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct IdentityFunction {
+    name: &'static str,
+    fact: Fact,
+    signature: Signature,
+    caller: Arc<Caller>,
+}
+
+impl IdentityFunction {
+    /// The answer for one argument; NULL in, NULL out.
+    fn answer(&self, argument: Option<&str>) -> ScalarValue {
+        match self.fact {
+            Fact::Name => ScalarValue::from(self.caller.name()),
+            Fact::Membership => {
+                ScalarValue::Boolean(argument.map(|group| self.caller.groups().contains(group)))
+            }
+            Fact::Claim => {
+                ScalarValue::Utf8(argument.and_then(|path| self.caller.claim(path)).map(str::to_owned))
+            }
+        }
+    }
+
+    fn answers(&self, arguments: &StringArray) -> ArrayRef {
+        match self.fact {
+            Fact::Membership => Arc::new(
+                arguments
+                    .iter()
+                    .map(|group| group.map(|group| self.caller.groups().contains(group)))
+                    .collect::<BooleanArray>(),
+            ),
+            Fact::Name | Fact::Claim => Arc::new(
+                arguments
+                    .iter()
+                    .map(|path| path.and_then(|path| self.caller.claim(path)))
+                    .collect::<StringArray>(),
+            ),
+        }
+    }
+}
+
+impl ScalarUDFImpl for IdentityFunction {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _argument_types: &[DataType]) -> Result<DataType> {
+        Ok(match self.fact {
+            Fact::Name | Fact::Claim => DataType::Utf8,
+            Fact::Membership => DataType::Boolean,
+        })
+    }
+
+    fn simplify(&self, mut arguments: Vec<Expr>, _context: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        let Some(argument) = arguments.pop() else {
+            return Ok(ExprSimplifyResult::Simplified(Expr::Literal(self.answer(None), None)));
+        };
+        if let Expr::Literal(value, _) = &argument {
+            let answer = self.answer(text_of(value));
+            return Ok(ExprSimplifyResult::Simplified(Expr::Literal(answer, None)));
+        }
+        if self.fact == Fact::Membership && !self.caller.groups().is_empty() {
+            let groups = self.caller.groups().iter().map(|group| lit(group.as_str())).collect();
+            return Ok(ExprSimplifyResult::Simplified(argument.in_list(groups, false)));
+        }
+        arguments.push(argument);
+        Ok(ExprSimplifyResult::Original(arguments))
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        match arguments.args.first() {
+            None => Ok(ColumnarValue::Scalar(self.answer(None))),
+            Some(ColumnarValue::Scalar(value)) => Ok(ColumnarValue::Scalar(self.answer(text_of(value)))),
+            Some(ColumnarValue::Array(array)) => {
+                let texts = cast(array, &DataType::Utf8)?;
+                let texts: &dyn Any = texts.as_any();
+                match texts.downcast_ref::<StringArray>() {
+                    Some(texts) => Ok(ColumnarValue::Array(self.answers(texts))),
+                    None => exec_err!("{} takes a string", self.name),
+                }
+            }
+        }
+    }
+}
+
+fn text_of(value: &ScalarValue) -> Option<&str> {
+    value.try_as_str().flatten()
+}

@@ -1,0 +1,46 @@
+//! The policy enforcer. Promise: no batch leaves a governed table unless its policies ran.
+//!
+//! ```text
+//!   statement (AST)                                     ┌──────────────── sealed leaf ─────────────────┐
+//!        │ bind: every name meets the resolver          │ raw scan → policy arguments → row filter     │
+//!        ▼                                              │   → admitted predicates → masks → columns    │
+//!   logical plan over governed tables ── optimise ──▶   └──────────────────────────────────────────────┘
+//!        │                                                       ▲ no children, no expressions of users
+//!        ▼                                                       │ but those that `leakproof` admits
+//!   physical plan ── check_governed: only permitted leaves ──▶ GovernedPlan, the only thing that runs
+//! ```
+//!
+//! The crate knows no Delta, no Flight and no HTTP. Raw tables come through [`OpenTable`], the
+//! tables of the `system` catalog through [`OpenSystemTable`].
+//!
+//! How to add a policy kind: its rules in `weir_catalog::policy`, its compilation in
+//! `policy_expression.rs`, its place in `governed_table.rs`; the oracle and the leak tests fail
+//! until it holds there.
+
+pub mod binder;
+pub mod caller;
+pub mod check_governed;
+pub mod error;
+pub mod govern;
+pub mod governed_plan;
+pub mod governed_scan_exec;
+pub mod governed_table;
+pub mod identity_function;
+mod inlet;
+pub mod leakproof;
+pub mod open_table;
+pub mod permit;
+pub mod policy_expression;
+pub mod resolver;
+pub mod sealed_view;
+
+pub use binder::{bind_expression, bind_statement};
+pub use caller::Caller;
+pub use error::Refusal;
+pub use govern::govern;
+pub use governed_plan::GovernedPlan;
+pub use governed_scan_exec::{GovernedScanExec, LeafReadings};
+pub use open_table::{OpenSystemTable, OpenTable, OpenedTable, PlannedFiles, ScanNumbers, SystemTable};
+pub use permit::Permit;
+pub use policy_expression::{Policies, PolicyCompiler};
+pub use resolver::{Access, Scope};

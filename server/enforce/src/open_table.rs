@@ -1,0 +1,74 @@
+//! The traits by which the enforcer gets raw tables, and what comes with them.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
+use datafusion::physical_plan::ExecutionPlan;
+use weir_catalog::Table;
+
+use crate::caller::Caller;
+
+/// An error of whoever opens tables; comes back as [`crate::Refusal::Open`].
+pub type OpenError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Opens the raw table behind a catalog entry, pinned to one snapshot.
+#[async_trait]
+pub trait OpenTable: Debug + Send + Sync {
+    /// The newest snapshot of `table` at this moment. Called at most once for each table and
+    /// statement.
+    async fn open(&self, table: &Table) -> Result<OpenedTable, OpenError>;
+}
+
+/// A raw table at one snapshot.
+#[derive(Debug, Clone)]
+pub struct OpenedTable {
+    /// Reads all rows of the snapshot. Never handed to a user's plan but inside a leaf.
+    pub provider: Arc<dyn TableProvider>,
+    /// The Delta version.
+    pub version: Option<u64>,
+    /// Column-mapping field ids by column name; empty where the table has none.
+    pub field_ids: HashMap<String, i64>,
+    /// Counts the files of a planned scan.
+    pub numbers: Arc<dyn ScanNumbers>,
+}
+
+/// Tells how many files a planned scan of a table reads and how many it leaves out.
+pub trait ScanNumbers: Debug + Send + Sync {
+    /// The numbers of the scans of this table within `inner`.
+    fn planned(&self, inner: &Arc<dyn ExecutionPlan>) -> PlannedFiles;
+}
+
+/// The file numbers of one planned scan; sizes are bytes on storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PlannedFiles {
+    /// Files of the snapshot that need not be read.
+    pub files_pruned: u64,
+    /// Their size.
+    pub bytes_pruned: u64,
+    /// Files to be read.
+    pub files_read: u64,
+    /// Their size.
+    pub bytes_read: u64,
+}
+
+/// Opens tables of the `system` catalog.
+#[async_trait]
+pub trait OpenSystemTable: Debug + Send + Sync {
+    /// The table as `caller` reads it, or `None` where there is none of that name. Which rows the
+    /// caller gets is the resolver's to decide.
+    async fn open(&self, caller: &Caller, schema: &str, table: &str)
+    -> Result<Option<SystemTable>, OpenError>;
+}
+
+/// A table of the books.
+#[derive(Debug, Clone)]
+pub struct SystemTable {
+    /// Reads all rows, of all users.
+    pub provider: Arc<dyn TableProvider>,
+    /// The field that names the user whose row it is: a column, or a column and fields of
+    /// structs below it. `None`: every user reads all rows.
+    pub user_field: Option<Vec<String>>,
+}

@@ -1,0 +1,42 @@
+//! [`Permit`]: why one leaf may be in a plan.
+
+use weir_catalog::TableId;
+
+/// One leaf's permission: which securable, at which version, under which policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permit {
+    /// The full name, for people.
+    pub name: String,
+    /// The table or view; `None` for tables of the `system` catalog.
+    pub table: Option<TableId>,
+    /// The pinned Delta version, where there is one.
+    pub version: Option<u64>,
+    /// The policy functions in force for the caller, by full name; empty for a leaf without
+    /// barrier.
+    pub policies: Vec<String>,
+    /// The effective policy for the caller after identity functions were folded, as text for a
+    /// digest only. Never shown.
+    pub(crate) fingerprint: String,
+    /// Whether the caller sees less than everything through this leaf.
+    pub barrier: Barrier,
+}
+
+impl Permit {
+    /// A line that is the same for the same table, version and effective policy.
+    pub fn canonical(&self) -> String {
+        let table = self.table.map_or_else(|| self.name.clone(), |id| id.to_string());
+        let version = self.version.map_or_else(|| "-".to_owned(), |version| version.to_string());
+        format!("{table}@{version} {:?} {}", self.barrier, self.fingerprint)
+    }
+}
+
+/// How closed a leaf is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Barrier {
+    /// Nothing is hidden from this caller: predicates and limits go in freely.
+    None,
+    /// Policies apply: leakproof predicates on unmasked columns may go in.
+    Standard,
+    /// Nothing of the user's goes in, and no sizes come out.
+    Strict,
+}

@@ -1,0 +1,346 @@
+//! The one resolver: from a name in a statement to a permitted table, under one statement's
+//! [`Scope`]. What the caller may not see does not exist.
+//!
+//! A [`Scope`] holds one catalog snapshot, one caller, and one pinned snapshot of each table the
+//! statement touches, however often and by whatever way it is named.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Column, TableReference};
+use datafusion::datasource::provider_as_source;
+use datafusion::error::Result;
+use datafusion::execution::SessionState;
+use datafusion::functions::core::expr_fn::get_field;
+use datafusion::logical_expr::{Expr, TableSource, lit};
+use tokio::sync::Mutex;
+use weir_catalog::{
+    Decision, Function, ObjectName, PrincipalId, Privilege, Protection, SecurableId, Snapshot, Table,
+    TableId, TableKind, ViewDefinition, authorize,
+};
+
+use crate::caller::Caller;
+use crate::error::Refusal;
+use crate::governed_scan_exec::StatementSeal;
+use crate::governed_table::GovernedTable;
+use crate::open_table::{OpenSystemTable, OpenTable, OpenedTable, PlannedFiles, ScanNumbers};
+use crate::permit::{Barrier, Permit};
+use crate::policy_expression::{Policies, PolicyCompiler};
+use crate::sealed_view;
+
+/// The catalog whose tables are the books.
+pub const SYSTEM_CATALOG: &str = "system";
+
+/// How deep views may stand on views.
+const VIEW_DEPTH_MAX: usize = 16;
+
+/// Whose rights a piece of text has, and where its unqualified names are looked up.
+#[derive(Debug, Clone)]
+pub struct Access {
+    reader: PrincipalId,
+    catalog: String,
+    schema: String,
+    purpose: Purpose,
+    depth: usize,
+}
+
+/// What a piece of text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// A query or a view: policies apply.
+    Query,
+    /// A policy's body: reads ungoverned tables only, raw.
+    Policy,
+}
+
+impl Access {
+    /// The caller's own statement.
+    pub fn of_caller(caller: &Caller, catalog: &str, schema: &str) -> Self {
+        Self {
+            reader: caller.principal(),
+            catalog: catalog.to_lowercase(),
+            schema: schema.to_lowercase(),
+            purpose: Purpose::Query,
+            depth: 0,
+        }
+    }
+
+    /// A view's text: its owner's rights, one level deeper.
+    pub(crate) fn of_view(&self, owner: PrincipalId) -> Self {
+        Self { reader: owner, depth: self.depth + 1, ..self.clone() }
+    }
+
+    /// A policy function's body: its owner's rights. Its names have three parts.
+    pub(crate) fn of_policy(function: &Function) -> Self {
+        Self {
+            reader: function.owner,
+            catalog: function.name.catalog.to_string(),
+            schema: function.name.schema.to_string(),
+            purpose: Purpose::Policy,
+            depth: 0,
+        }
+    }
+
+    /// The three folded parts of a name.
+    pub(crate) fn full_name(&self, name: &TableReference) -> TableReference {
+        let catalog = name.catalog().map_or_else(|| self.catalog.clone(), str::to_lowercase);
+        let schema = name.schema().map_or_else(|| self.schema.clone(), str::to_lowercase);
+        TableReference::full(catalog, schema, name.table().to_lowercase())
+    }
+}
+
+/// What the server gives to each statement.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// Opens Delta tables.
+    pub tables: Arc<dyn OpenTable>,
+    /// Opens the books.
+    pub system: Arc<dyn OpenSystemTable>,
+    /// Reads a SQL type's name; `None` when it is not one.
+    pub parse_type: fn(&str) -> Option<DataType>,
+    /// Parses a SQL expression.
+    pub parse_expression: fn(&str) -> Result<datafusion::sql::sqlparser::ast::Expr>,
+    /// Parses a stored query.
+    pub parse_query: fn(&str) -> Result<datafusion::sql::sqlparser::ast::Query>,
+}
+
+/// One statement's surroundings: everything its names can resolve to.
+pub struct Scope {
+    snapshot: Arc<Snapshot>,
+    caller: Arc<Caller>,
+    sources: Sources,
+    state: SessionState,
+    seal: StatementSeal,
+    opened: Mutex<HashMap<TableId, OpenedTable>>,
+    spelling: Mutex<HashMap<String, String>>,
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("epoch", &self.snapshot.epoch()).finish_non_exhaustive()
+    }
+}
+
+impl Scope {
+    /// A statement's scope. `state` carries functions (the caller's identity functions among
+    /// them), options and the runtime; it holds no catalogs.
+    pub fn new(snapshot: Arc<Snapshot>, caller: Arc<Caller>, sources: Sources, state: SessionState) -> Arc<Self> {
+        Arc::new(Self {
+            snapshot,
+            caller,
+            sources,
+            state,
+            seal: StatementSeal::default(),
+            opened: Mutex::default(),
+            spelling: Mutex::default(),
+        })
+    }
+
+    /// The catalog as this statement sees it.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// The session user.
+    pub fn caller(&self) -> &Arc<Caller> {
+        &self.caller
+    }
+
+    /// Functions, options, runtime.
+    pub fn state(&self) -> &SessionState {
+        &self.state
+    }
+
+    /// What the server gave.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    pub(crate) fn seal(&self) -> &StatementSeal {
+        &self.seal
+    }
+
+    /// How the opened tables spell their columns, by folded name; only names that they agree on.
+    pub async fn spelling(&self) -> HashMap<String, String> {
+        self.spelling.lock().await.clone()
+    }
+
+    /// The permitted table of a three-part folded name.
+    pub(crate) async fn resolve(
+        self: &Arc<Self>,
+        access: &Access,
+        name: &TableReference,
+    ) -> Result<Arc<dyn TableSource>> {
+        let (catalog, schema, object) =
+            (name.catalog().unwrap_or_default(), name.schema().unwrap_or_default(), name.table());
+        if catalog == SYSTEM_CATALOG {
+            return self.resolve_system(access, schema, object).await;
+        }
+        let not_found = || Refusal::NotFound { name: name.to_string() };
+        let full = ObjectName::new(catalog, schema, object).map_err(|_| not_found())?;
+        let snapshot = Arc::clone(&self.snapshot);
+        let table = snapshot.table(&full).ok_or_else(not_found)?;
+        self.check_readable(access, table)?;
+        match (&table.kind, access.purpose) {
+            (TableKind::View(_), Purpose::Policy) => {
+                Err(Refusal::Unsupported(format!("view `{full}` in a policy")).into())
+            }
+            (TableKind::View(view), Purpose::Query) => self.resolve_view(access, table, view).await,
+            (_, Purpose::Policy) => self.resolve_raw(table).await,
+            (_, Purpose::Query) => self.resolve_table(table).await,
+        }
+    }
+
+    /// The raw snapshot of `table`, the same for the whole statement.
+    pub async fn open(&self, table: &Table) -> Result<OpenedTable, Refusal> {
+        let mut opened = self.opened.lock().await;
+        if let Some(pinned) = opened.get(&table.id) {
+            return Ok(pinned.clone());
+        }
+        let pinned = self.sources.tables.open(table).await.map_err(Refusal::Open)?;
+        opened.insert(table.id, pinned.clone());
+        Ok(pinned)
+    }
+
+    /// Whether the reader may SELECT; a refusal tells no more than the reader may know.
+    fn check_readable(&self, access: &Access, table: &Table) -> Result<(), Refusal> {
+        let securable = SecurableId::Table(table.id);
+        match authorize(&self.snapshot, access.reader, Privilege::Select, securable) {
+            Decision::Allowed { .. } => Ok(()),
+            Decision::Refused { knows_of_it: false, .. } => {
+                Err(Refusal::NotFound { name: table.name.to_string() })
+            }
+            Decision::Refused { missing, .. } => Err(Refusal::InsufficientPrivileges {
+                name: table.name.to_string(),
+                missing: missing
+                    .iter()
+                    .map(|(privilege, on)| format!("{privilege} on {}", self.snapshot.display_name(*on)))
+                    .collect(),
+            }),
+        }
+    }
+
+    async fn resolve_table(self: &Arc<Self>, table: &Table) -> Result<Arc<dyn TableSource>> {
+        let opened = self.open(table).await?;
+        let policies = Box::pin(PolicyCompiler::new(self).compile(table, &opened)).await?;
+        let barrier = match (policies.is_trivial(), protection_of(table)) {
+            (true, _) => Barrier::None,
+            (false, Protection::Standard) => Barrier::Standard,
+            (false, Protection::Strict) => Barrier::Strict,
+        };
+        let permit = Permit {
+            name: table.name.to_string(),
+            table: Some(table.id),
+            version: opened.version,
+            policies: policies.functions().to_vec(),
+            fingerprint: policies.fingerprint(),
+            barrier,
+        };
+        let governed =
+            GovernedTable::new(opened.provider, opened.numbers, policies, permit, self.seal.clone())?;
+        self.remember_spelling(governed.raw_names()).await;
+        Ok(provider_as_source(Arc::new(governed)))
+    }
+
+    /// A mapping table inside a policy: raw, and only if nothing governs it.
+    async fn resolve_raw(&self, table: &Table) -> Result<Arc<dyn TableSource>> {
+        if table.is_governed() {
+            return Err(Refusal::Unsupported(format!(
+                "a policy that reads `{}`, which has policies itself,",
+                table.name
+            ))
+            .into());
+        }
+        Ok(provider_as_source(self.open(table).await?.provider))
+    }
+
+    async fn resolve_system(&self, access: &Access, schema: &str, object: &str) -> Result<Arc<dyn TableSource>> {
+        let name = format!("{SYSTEM_CATALOG}.{schema}.{object}");
+        if access.purpose == Purpose::Policy {
+            return Err(Refusal::Unsupported(format!("system table `{name}` in a policy")).into());
+        }
+        let opened = self.sources.system.open(&self.caller, schema, object).await.map_err(Refusal::Open)?;
+        let table = opened.ok_or_else(|| Refusal::NotFound { name: name.clone() })?;
+        let own_rows = match (&table.user_field, self.caller.is_account_admin()) {
+            (None, _) | (_, true) => None,
+            (Some(path), false) => Some(belongs_to(path, self.caller.name())),
+        };
+        let barrier = if own_rows.is_some() { Barrier::Standard } else { Barrier::None };
+        let policies = Policies::own_rows(own_rows);
+        let permit = Permit {
+            fingerprint: policies.fingerprint(),
+            name,
+            table: None,
+            version: None,
+            policies: Vec::new(),
+            barrier,
+        };
+        let governed =
+            GovernedTable::new(table.provider, Arc::new(NoFiles), policies, permit, self.seal.clone())?;
+        Ok(provider_as_source(Arc::new(governed)))
+    }
+
+    /// A view runs with its owner's access and the session user's policies. It is a barrier
+    /// where its text tests identity or the reader lacks rights on what it reads.
+    async fn resolve_view(
+        self: &Arc<Self>,
+        access: &Access,
+        table: &Table,
+        view: &ViewDefinition,
+    ) -> Result<Arc<dyn TableSource>> {
+        if access.depth >= VIEW_DEPTH_MAX {
+            return Err(Refusal::Unsupported(format!("view `{}`, which stands on too many views,", table.name)).into());
+        }
+        let inner = access.of_view(table.owner);
+        let plan = Box::pin(sealed_view::plan_of(self, &inner, table, view)).await?;
+        let open = !view.tests_identity && self.reads_all(access.reader, view);
+        sealed_view::source(table, plan, open, self.seal.clone())
+    }
+
+    fn reads_all(&self, reader: PrincipalId, view: &ViewDefinition) -> bool {
+        view.reads.iter().all(|id| {
+            authorize(&self.snapshot, reader, Privilege::Select, SecurableId::Table(*id)).is_allowed()
+        })
+    }
+
+    async fn remember_spelling(&self, names: &HashMap<String, String>) {
+        let mut spelling = self.spelling.lock().await;
+        for (folded, raw) in names {
+            match spelling.get(folded) {
+                Some(known) if known != raw => {
+                    spelling.insert(folded.clone(), folded.clone());
+                }
+                Some(_) => {}
+                None => {
+                    spelling.insert(folded.clone(), raw.clone());
+                }
+            }
+        }
+    }
+}
+
+/// The row belongs to the caller: the field at `path` holds the name.
+fn belongs_to(path: &[String], name: &str) -> Expr {
+    let mut parts = path.iter();
+    let column = parts.next().map_or_else(|| lit(""), |name| Expr::Column(Column::new_unqualified(name)));
+    parts.fold(column, |value, field| get_field(value, field.as_str())).eq(lit(name))
+}
+
+fn protection_of(table: &Table) -> Protection {
+    match table.properties.get("governance.protection").map(String::as_str) {
+        None | Some("standard") => Protection::Standard,
+        Some(_) => Protection::Strict,
+    }
+}
+
+/// For tables that are not files.
+#[derive(Debug)]
+pub(crate) struct NoFiles;
+
+impl ScanNumbers for NoFiles {
+    fn planned(&self, _inner: &Arc<dyn datafusion::physical_plan::ExecutionPlan>) -> PlannedFiles {
+        PlannedFiles::default()
+    }
+}

@@ -1,0 +1,161 @@
+//! Views: planned with their owner's access and the session user's policies, then either read
+//! through or sealed.
+//!
+//! A view that is a barrier becomes a leaf like a governed table: no predicate of the user's
+//! enters it, since one on an output column would run over the view's own expressions on rows
+//! that the view leaves out.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::{
+    Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableSource, TableType,
+};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::sql::sqlparser::ast;
+use weir_catalog::{Table, ViewDefinition};
+
+use crate::binder::bind_statement;
+use crate::check_governed::check_governed;
+use crate::error::Refusal;
+use crate::governed_scan_exec::{GovernedScanExec, StatementSeal};
+use crate::leakproof::Admission;
+use crate::open_table::PlannedFiles;
+use crate::permit::{Barrier, Permit};
+use crate::resolver::{Access, Scope};
+
+/// The view's query as a plan, its columns under the view's names.
+pub(crate) async fn plan_of(
+    scope: &Arc<Scope>,
+    access: &Access,
+    table: &Table,
+    view: &ViewDefinition,
+) -> Result<LogicalPlan> {
+    let broken = |error: DataFusionError| broken_view(table, &error);
+    let query = (scope.sources().parse_query)(&view.text).map_err(broken)?;
+    let statement = ast::Statement::Query(Box::new(query));
+    let plan = bind_statement(scope, access, statement).await.map_err(broken)?;
+    let planned = plan.schema().columns();
+    if planned.len() != table.columns.len() {
+        let detail = "the query has another number of columns than the view";
+        return Err(broken_view(table, &DataFusionError::Plan(detail.to_owned())));
+    }
+    let columns = planned
+        .into_iter()
+        .zip(&table.columns)
+        .map(|(planned, column)| Expr::Column(planned).alias(column.name.to_lowercase()))
+        .collect::<Vec<_>>();
+    LogicalPlanBuilder::from(plan).project(columns)?.build()
+}
+
+/// The view for a plan: read through where `open`, else behind a barrier.
+pub(crate) fn source(
+    table: &Table,
+    plan: LogicalPlan,
+    open: bool,
+    seal: StatementSeal,
+) -> Result<Arc<dyn TableSource>> {
+    if open {
+        return Ok(provider_as_source(Arc::new(ViewTable::new(plan, None))));
+    }
+    let fields: Vec<Field> = plan
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| Field::new(field.name(), field.data_type().clone(), field.is_nullable()))
+        .collect();
+    let permit = Permit {
+        name: table.name.to_string(),
+        table: Some(table.id),
+        version: None,
+        policies: Vec::new(),
+        fingerprint: plan.display_indent().to_string(),
+        barrier: Barrier::Standard,
+    };
+    let view = SealedView { schema: Arc::new(Schema::new(fields)), plan, permit: Arc::new(permit), seal };
+    Ok(provider_as_source(Arc::new(view)))
+}
+
+/// What users may know of a view that cannot be planned: its own privileges and policies are
+/// told by their own refusals, all else stays with administrators.
+fn broken_view(table: &Table, error: &DataFusionError) -> DataFusionError {
+    let reason = "its owner can no longer read what it reads, or its query no longer fits";
+    Refusal::ViewBroken {
+        view: table.name.to_string(),
+        reason: reason.to_owned(),
+        detail: error.strip_backtrace(),
+    }
+    .into()
+}
+
+/// A view behind a barrier.
+#[derive(Debug)]
+struct SealedView {
+    schema: SchemaRef,
+    plan: LogicalPlan,
+    permit: Arc<Permit>,
+    seal: StatementSeal,
+}
+
+#[async_trait]
+impl TableProvider for SealedView {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Unsupported; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut builder = LogicalPlanBuilder::from(self.plan.clone());
+        if let Some(projection) = projection {
+            let columns = self.plan.schema().columns();
+            let chosen = projection.iter().filter_map(|position| columns.get(*position));
+            builder = builder.project(chosen.cloned().map(Expr::Column).collect::<Vec<_>>())?;
+        }
+        let inner = state.create_physical_plan(&builder.build()?).await?;
+        let permits = check_governed(&inner, &self.seal)?;
+        let files = files_of(&inner);
+        let mut permit = self.permit.as_ref().clone();
+        permit.policies = permits.iter().flat_map(|inner| inner.policies.iter().cloned()).collect();
+        permit.fingerprint = permits.iter().map(|inner| inner.canonical()).collect::<Vec<_>>().join("\n");
+        Ok(Arc::new(GovernedScanExec::new(
+            inner,
+            Arc::new(permit),
+            self.seal.clone(),
+            Admission::none(),
+            0,
+            files,
+        )))
+    }
+}
+
+/// The files of all leaves within a view's plan.
+fn files_of(plan: &Arc<dyn ExecutionPlan>) -> PlannedFiles {
+    let node: &dyn Any = plan.as_ref();
+    if let Some(leaf) = node.downcast_ref::<GovernedScanExec>() {
+        return leaf.readings().files;
+    }
+    plan.children().into_iter().map(files_of).fold(PlannedFiles::default(), |sum, files| PlannedFiles {
+        files_pruned: sum.files_pruned + files.files_pruned,
+        bytes_pruned: sum.bytes_pruned + files.bytes_pruned,
+        files_read: sum.files_read + files.files_read,
+        bytes_read: sum.bytes_read + files.bytes_read,
+    })
+}
