@@ -1,0 +1,38 @@
+//! `[limits]`: what a statement may use.
+
+use super::quantity::{Period, Size};
+use super::refused;
+use super::section::section;
+use crate::error::Result;
+
+section! {
+    /// What a statement may use.
+    Limits {
+        /// Time after which a statement is stopped.
+        statement_timeout: Period = Period::minutes(10),
+        /// Memory that running statements share; sorts and aggregations spill before they fail.
+        memory_bytes: Size = Size::gibibytes(2),
+        /// Longest text of a statement.
+        statement_bytes: Size = Size::mebibytes(1),
+        /// Disk that running statements share for spilling, in the data directory.
+        temp_bytes: Size = Size::gibibytes(16),
+    }
+}
+
+impl Limits {
+    pub(super) fn check(&self) -> Result<()> {
+        let least = [
+            ("limits.memory_bytes", self.memory_bytes, Size::mebibytes(16)),
+            ("limits.statement_bytes", self.statement_bytes, Size::new(1024)),
+        ];
+        for (key, size, least) in least {
+            if size < least {
+                return Err(refused(format!("`{key}` is {size}; the least is {least}")));
+            }
+        }
+        if self.statement_timeout.duration().is_zero() {
+            return Err(refused("`limits.statement_timeout` is zero: no statement could run"));
+        }
+        Ok(())
+    }
+}

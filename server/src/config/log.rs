@@ -1,0 +1,13 @@
+//! `[log]`: what is written to standard error.
+
+use super::section::section;
+
+section! {
+    /// The log, written to standard error. It carries no tokens and no values of rows.
+    Log {
+        /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`), or levels for single parts
+        /// such as `info,weir_server::identity=debug`. The Delta kernel is silent: it logs as errors what the
+        /// server expects, and paths of tables.
+        filter: String = "warn,weir_server=info,weir_catalog=info,weir_scan=info,buoyant_kernel=off".to_owned(),
+    }
+}

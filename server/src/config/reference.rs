@@ -1,0 +1,56 @@
+//! The documented default file, made from the sections' doc comments and defaults.
+
+use super::section::Key;
+use super::{Billing, Catalog, Config, Identity, Limits, Log, Server, Storage, identity};
+use crate::error::{Error, Result};
+
+const OPENING: &str = "\
+# Weir's configuration: every key with its meaning and default. A key that is left out has the
+# default shown. Each can also be set by an environment variable WEIR_SECTION__KEY, which wins over
+# the file: WEIR_SERVER__FLIGHT_ADDRESS=127.0.0.1:32011. Lists are written there as here.
+";
+
+/// The file's text.
+pub(super) fn document() -> Result<String> {
+    let defaults = toml::Table::try_from(Config::default()).map_err(Error::internal)?;
+    let mut text = OPENING.to_owned();
+    let sections = [
+        ("server", Server::ABOUT, Server::KEYS),
+        ("catalog", Catalog::ABOUT, Catalog::KEYS),
+        ("storage", Storage::ABOUT, Storage::KEYS),
+        ("identity", Identity::ABOUT, Identity::KEYS),
+        ("limits", Limits::ABOUT, Limits::KEYS),
+        ("billing", Billing::ABOUT, Billing::KEYS),
+        ("log", Log::ABOUT, Log::KEYS),
+    ];
+    for (name, about, keys) in sections {
+        text.push('\n');
+        comment(&mut text, about);
+        text.push_str(&format!("[{name}]\n"));
+        for key in keys {
+            text.push('\n');
+            entry(&mut text, &defaults, name, key);
+        }
+    }
+    Ok(text)
+}
+
+fn comment(text: &mut String, lines: &[&str]) {
+    for line in lines {
+        text.push_str(&format!("# {}\n", line.trim()));
+    }
+}
+
+fn entry(text: &mut String, defaults: &toml::Table, section: &str, key: &Key) {
+    comment(text, key.text);
+    if section == "identity" && key.name == "issuers" {
+        comment(text, identity::ISSUER_EXAMPLE);
+        return;
+    }
+    let default = defaults.get(section).and_then(|table| table.get(key.name));
+    match (default, key.example) {
+        (Some(value), _) => text.push_str(&format!("{} = {value}\n", key.name)),
+        (None, Some(example)) => text.push_str(&format!("# {} = {example}\n", key.name)),
+        (None, None) => text.push_str(&format!("# {} =\n", key.name)),
+    }
+}

@@ -1,0 +1,39 @@
+//! `[storage]`: where tables may lie, and the caches in front of them.
+
+use std::path::PathBuf;
+
+use super::quantity::Size;
+use super::refused;
+use super::section::section;
+use crate::error::Result;
+
+section! {
+    /// Where tables may lie, and the caches in front of them.
+    Storage {
+        /// Directory of managed tables. Without it: `tables` in the data directory.
+        data_root: Option<PathBuf> = None => "\"weir-data/tables\"",
+        /// Directories under which external tables may be registered. Absolute paths; nothing outside them
+        /// is ever read, whatever a path in a statement says.
+        external_roots: Vec<PathBuf> = Vec::new(),
+        /// Memory for byte ranges of data files.
+        range_cache_bytes: Size = Size::mebibytes(256),
+        /// Memory for footers of data files, which tell what lies where in them.
+        footer_cache_bytes: Size = Size::mebibytes(64),
+        /// Tables whose newest snapshot (list of files and their statistics) is kept in memory.
+        snapshot_cache_tables: u64 = 1024,
+    }
+}
+
+impl Storage {
+    pub(super) fn check(&self) -> Result<()> {
+        for root in &self.external_roots {
+            if !root.is_absolute() {
+                return Err(refused(format!(
+                    "`storage.external_roots` names `{}`, which is not an absolute path",
+                    root.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+}

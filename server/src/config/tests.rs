@@ -1,0 +1,233 @@
+//! Configuration from files and variables, and what its errors name.
+
+#![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::*;
+
+/// A file of that text, removed with the value.
+struct Written(PathBuf);
+
+impl Written {
+    fn new(text: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("weir-config-{}.toml", uuid::Uuid::new_v4()));
+        std::fs::write(&path, text).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_file(&self.0);
+    }
+}
+
+fn of_file(text: &str) -> Result<Config> {
+    let file = Written::new(text);
+    Config::resolve(Some(&file.0), &[])
+}
+
+fn of_variables(variables: &[(&str, &str)]) -> Result<Config> {
+    let variables: Vec<Variable> = variables
+        .iter()
+        .map(|(name, value)| Variable { name: (*name).to_owned(), value: (*value).to_owned() })
+        .collect();
+    Config::resolve(None, &variables)
+}
+
+fn message(result: Result<Config>) -> String {
+    let error = result.unwrap_err();
+    assert_eq!(error.condition(), Condition::InvalidConfiguration);
+    error.message().to_owned()
+}
+
+#[test]
+fn reference_parses_back_to_the_defaults() {
+    let reference = Config::reference().unwrap();
+    assert_eq!(of_file(&reference).unwrap(), Config::default());
+}
+
+#[test]
+fn examples_of_the_reference_are_accepted() {
+    let reference = Config::reference().unwrap();
+    let mut text = String::new();
+    let key_file = "key_file =";
+    for line in reference.lines() {
+        let example = line.strip_prefix("# ").filter(|rest| {
+            let key = rest.split(' ').next().unwrap_or_default();
+            let is_key = key.chars().all(|c| c.is_ascii_lowercase() || c == '_') && rest.contains(" = ");
+            (is_key && !rest.starts_with(key_file)) || rest.starts_with("[[")
+        });
+        text.push_str(example.unwrap_or(line));
+        text.push('\n');
+    }
+    let config = of_file(&text).unwrap();
+    assert_eq!(config.identity.issuers.len(), 1);
+    assert!(config.server.is_tls());
+    assert_eq!(config.catalog.initial_admin.as_deref(), Some("admin@example.com"));
+}
+
+#[test]
+fn reference_is_golden() {
+    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/config.md");
+    let text = std::fs::read_to_string(&golden).unwrap_or_default();
+    let expected = format!(
+        "# Configuration\n\nThis is what `weir config --reference` prints; it is also a valid configuration file.\n\n\
+         ```toml\n{}```\n",
+        Config::reference().unwrap()
+    );
+    assert!(
+        text == expected,
+        "tests/golden/config.md differs from the reference; put this there if the change is meant:\n{expected}"
+    );
+}
+
+#[test]
+fn a_file_overrides_defaults_and_a_variable_overrides_the_file() {
+    let file = Written::new("[limits]\nstatement_timeout = \"5s\"\nmemory_bytes = \"1GiB\"\n");
+    let variable = Variable { name: "WEIR_LIMITS__STATEMENT_TIMEOUT".to_owned(), value: "7s".to_owned() };
+    let config = Config::resolve(Some(&file.0), &[variable]).unwrap();
+    assert_eq!(config.limits.statement_timeout.duration(), Duration::from_secs(7));
+    assert_eq!(config.limits.memory_bytes.bytes(), 1 << 30);
+    assert_eq!(config.limits.temp_bytes, Limits::default().temp_bytes);
+}
+
+#[test]
+fn errors_name_key_file_and_line() {
+    let file = Written::new("# first\n[limits]\nstatement_timeout = \"5s\"\nmemory = \"1GiB\"\n");
+    let said = message(Config::resolve(Some(&file.0), &[]));
+    assert!(said.contains("`limits.memory`") && said.contains("line 4"), "{said}");
+    assert!(said.contains(&file.0.display().to_string()) && said.contains("memory_bytes"), "{said}");
+    let said = message(of_file("\n[limits]\nmemory_bytes = \"1 gig\"\n"));
+    assert!(
+        said.contains("`limits.memory_bytes`") && said.contains("line 3") && said.contains("2GiB"),
+        "{said}"
+    );
+    let said = message(of_file("[server]\nflight_address = 7\n"));
+    assert!(said.contains("`server.flight_address`") && said.contains("line 2"), "{said}");
+    let said = message(of_file("[sever]\n"));
+    assert!(said.contains("sever") && said.contains("line 1"), "{said}");
+    let said = message(of_file("[server\n"));
+    assert!(said.contains("line 1"), "{said}");
+    let said = message(Config::resolve(Some(std::path::Path::new("/nowhere/weir.toml")), &[]));
+    assert!(said.contains("/nowhere/weir.toml") && said.contains("does not exist"), "{said}");
+}
+
+#[test]
+fn unbuilt_settings_are_refused_by_name() {
+    let issuer =
+        "[[identity.issuers]]\nname = \"i\"\nkey_file = \"k\"\naudiences = [\"a\"]\ngroups_claim = \"g\"\n";
+    let said = message(of_file(issuer));
+    assert!(said.contains("groups_claim") && said.contains("line 5"), "{said}");
+}
+
+#[test]
+fn variables_hold_texts_numbers_truths_and_lists() {
+    let config = of_variables(&[
+        ("WEIR_SERVER__FLIGHT_ADDRESS", "127.0.0.1:1"),
+        ("WEIR_STORAGE__SNAPSHOT_CACHE_TABLES", "7"),
+        ("WEIR_STORAGE__EXTERNAL_ROOTS", "[\"/srv/a\", \"/srv/b\"]"),
+        ("WEIR_CATALOG__INITIAL_ADMIN", "admin@example.com"),
+        ("WEIR_BILLING__ACCOUNT_ID", "42"),
+        ("WEIR_BILLING__SQL_RATE", "0.5"),
+        ("WEIR_BILLING__CUSTOM_TAGS", "{ team = \"sales\" }"),
+        ("WEIR_IDENTITY__ISSUERS", "[{name = \"i\", key_file = \"k\", audiences = [\"a\"]}]"),
+        ("WEIR_TOKEN", "not a setting"),
+    ])
+    .unwrap();
+    assert_eq!(config.server.flight_address.port(), 1);
+    assert_eq!(config.storage.snapshot_cache_tables, 7);
+    assert_eq!(config.storage.external_roots, [PathBuf::from("/srv/a"), PathBuf::from("/srv/b")]);
+    assert_eq!(config.catalog.initial_admin.as_deref(), Some("admin@example.com"));
+    assert_eq!(config.billing.account_id, "42");
+    assert_eq!(config.billing.sql_rate, "0.5");
+    assert_eq!(config.billing.custom_tags.get("team").map(String::as_str), Some("sales"));
+    assert_eq!(config.identity.issuers.len(), 1);
+}
+
+#[test]
+fn errors_of_variables_name_the_variable() {
+    for (name, value) in [
+        ("WEIR_LIMITS__MEMORY_BYTES", "lots"),
+        ("WEIR_LIMITS__MEMORY", "1GiB"),
+        ("WEIR_NONSENSE__KEY", "1"),
+        ("WEIR_IDENTITY__LOCAL_ISSUER", "perhaps"),
+        ("WEIR_SERVER_FLIGHT_ADDRESS", "127.0.0.1:1"),
+    ] {
+        let said = message(of_variables(&[(name, value)]));
+        assert!(said.contains(name), "{said}");
+    }
+}
+
+#[test]
+fn plaintext_for_other_machines_must_be_asked_for() {
+    let public = "[server]\nflight_address = \"0.0.0.0:32010\"\n";
+    assert!(message(of_file(public)).contains("TLS is off"));
+    assert!(of_file(&format!("{public}allow_plaintext_on_public_address = true\n")).is_ok());
+    let tls = format!("{public}tls_certificate = \"c.pem\"\ntls_key = \"k.pem\"\n");
+    assert!(of_file(&tls).is_ok());
+    assert!(message(of_file("[server]\ntls_key = \"k.pem\"\n")).contains("tls_certificate"));
+    assert!(of_file("[server]\nflight_address = \"[::1]:32010\"\n").is_ok());
+}
+
+#[test]
+fn settings_that_would_let_nobody_or_anybody_in_are_refused() {
+    assert!(message(of_file("[identity]\nlocal_issuer = false\n")).contains("nobody"));
+    let issuer = |rest: &str| of_file(&format!("[[identity.issuers]]\nname = \"i\"\n{rest}"));
+    assert!(message(issuer("key_file = \"k\"\naudiences = []\n")).contains("audiences"));
+    assert!(message(issuer("key_file = \"k\"\n")).contains("audiences"));
+    assert!(message(issuer("audiences = [\"a\"]\n")).contains("jwks_file"));
+    assert!(message(issuer("key_file = \"k\"\njwks_file = \"j\"\naudiences = [\"a\"]\n")).contains("both"));
+    let twice = "[[identity.issuers]]\nname = \"i\"\nkey_file = \"k\"\naudiences = [\"a\"]\n".repeat(2);
+    assert!(message(of_file(&twice)).contains("twice"));
+}
+
+#[test]
+fn rates_are_decimals_of_six_places() {
+    for rate in ["0", "1", "0.75", "12.000001"] {
+        assert!(of_variables(&[("WEIR_BILLING__SQL_RATE", rate)]).is_ok(), "{rate}");
+    }
+    for rate in ["-1", "1.0000001", ".5", "1.", "1e3", "one", ""] {
+        assert!(message(of_variables(&[("WEIR_BILLING__SQL_RATE", rate)])).contains("rate"), "{rate}");
+    }
+}
+
+#[test]
+fn quantities_are_read_and_written_alike() {
+    for text in ["500ms", "30s", "10m", "1h", "2d", "0ms"] {
+        assert_eq!(text.parse::<Period>().unwrap().to_string(), text);
+    }
+    for text in ["0B", "512B", "64KiB", "256MiB", "2GiB", "1TiB"] {
+        assert_eq!(text.parse::<Size>().unwrap().to_string(), text);
+    }
+    for text in ["", "5", "s", "-1s", "1.5h", "99999999999999999999s", "18446744073709551615d"] {
+        assert!(text.parse::<Period>().is_err(), "{text}");
+    }
+    assert!("10MB".parse::<Size>().is_err());
+}
+
+#[test]
+fn effective_settings_are_a_file_again() {
+    let tags = ("WEIR_BILLING__CUSTOM_TAGS", "{ team = \"sales\" }");
+    let config = of_variables(&[("WEIR_LIMITS__STATEMENT_TIMEOUT", "90s"), tags]).unwrap();
+    assert_eq!(of_file(&config.to_toml().unwrap()).unwrap(), config);
+}
+
+#[test]
+fn unwritable_directory_and_taken_port_are_told_in_sentences() {
+    let file = Written::new("");
+    let said = Config::in_directory(file.0.join("below")).create_directories().unwrap_err();
+    assert!(said.message().starts_with("cannot write to the directory"), "{said}");
+    assert!(said.hint().unwrap().contains("server.data_directory"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut server = Server { flight_address: ([127, 0, 0, 1], 0).into(), ..Server::default() };
+        let first = server.listen().await.unwrap();
+        server.flight_address = first.local_addr().unwrap();
+        let said = server.listen().await.unwrap_err();
+        assert!(said.message().contains("in use"), "{said}");
+        assert!(said.hint().unwrap().contains("WEIR_SERVER__FLIGHT_ADDRESS"));
+    });
+}

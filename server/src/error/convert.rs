@@ -1,0 +1,136 @@
+//! Errors of the other crates, turned into ours: each variant by name, so that a new one is
+//! looked at. What is not known here is a fault of the server.
+
+use datafusion::error::DataFusionError;
+use weir_catalog::error::Error as CatalogError;
+use weir_catalog::securable::{SecurableKind, SecurableName};
+use weir_catalog::store::Error as StoreError;
+use weir_scan::Error as ScanError;
+
+use super::{Condition, Error};
+
+#[cfg(test)]
+mod tests;
+
+impl From<CatalogError> for Error {
+    fn from(error: CatalogError) -> Self {
+        let condition = match error {
+            CatalogError::NotFound { securable } => return not_found(&securable),
+            CatalogError::Store(error) => return store(error),
+            CatalogError::PasswordHash => return Error::internal(error),
+            CatalogError::InvalidName { .. }
+            | CatalogError::InvalidPrincipalName { .. }
+            | CatalogError::ReservedName { .. } => Condition::InvalidIdentifier,
+            CatalogError::PrincipalNotFound { .. } | CatalogError::MemberNotFound { .. } => {
+                Condition::PrincipalDoesNotExist
+            }
+            CatalogError::RowFilterNotFound { .. } | CatalogError::MaskNotFound { .. } => {
+                Condition::PolicyNotFound
+            }
+            CatalogError::AlreadyExists { kind, .. } => exists(kind),
+            CatalogError::PrincipalExists { .. } | CatalogError::AlreadyBootstrapped => {
+                Condition::PrincipalAlreadyExists
+            }
+            CatalogError::PermissionDenied { .. } | CatalogError::Reserved { .. } => {
+                Condition::InsufficientPermissions
+            }
+            CatalogError::CallerUnknown => Condition::Unauthenticated,
+            CatalogError::WrongKind { .. } => Condition::WrongCommandForObjectType,
+            CatalogError::PrivilegeNotApplicable { .. }
+            | CatalogError::InvalidLocation { .. }
+            | CatalogError::InvalidProperty { .. }
+            | CatalogError::InvalidPassword
+            | CatalogError::PrincipalKindUnfit { .. } => Condition::InvalidParameterValue,
+            CatalogError::NotEmpty { kind: SecurableKind::Schema, .. } => Condition::SchemaNotEmpty,
+            CatalogError::NotEmpty { .. }
+            | CatalogError::DependentsExist { .. }
+            | CatalogError::LastAccountAdmin { .. } => Condition::DependentsExist,
+            CatalogError::LocationOverlap { .. } => Condition::LocationOverlap,
+            CatalogError::DuplicateColumn { .. } => Condition::ColumnAlreadyExists,
+            CatalogError::WrongArgumentCount { .. } => Condition::WrongNumArgs,
+            CatalogError::PolicyReadsGoverned { .. } => Condition::UnsupportedFeature,
+            CatalogError::SourceDropped | CatalogError::Contention => Condition::ConcurrentModification,
+            CatalogError::ViewCycle { .. } => Condition::RecursiveView,
+            CatalogError::GroupCycle { .. } => Condition::InvalidStatement,
+            _ => return Error::internal(error),
+        };
+        let told = Error::new(condition, error.to_string());
+        match error.hint() {
+            Some(hint) => told.with_hint(hint),
+            None => told,
+        }
+    }
+}
+
+/// The error for a name that means nothing to the caller; the same wherever it comes up.
+pub fn not_found(securable: &SecurableName) -> Error {
+    match securable {
+        SecurableName::Metastore => Error::internal("the metastore is not found"),
+        SecurableName::Catalog(name) => Error::not_found(Condition::CatalogNotFound, "catalog", name),
+        SecurableName::Schema(name) => Error::not_found(Condition::SchemaNotFound, "schema", name),
+        SecurableName::Table(name) => Error::not_found(Condition::TableOrViewNotFound, "table or view", name),
+        SecurableName::Function(name) => Error::not_found(Condition::RoutineNotFound, "function", name),
+    }
+}
+
+fn exists(kind: SecurableKind) -> Condition {
+    match kind {
+        SecurableKind::Metastore | SecurableKind::Catalog => Condition::CatalogAlreadyExists,
+        SecurableKind::Schema => Condition::SchemaAlreadyExists,
+        SecurableKind::Table | SecurableKind::View => Condition::TableOrViewAlreadyExists,
+        SecurableKind::Function => Condition::RoutineAlreadyExists,
+    }
+}
+
+fn store(error: StoreError) -> Error {
+    match error {
+        StoreError::Conflict => {
+            Error::new(Condition::ConcurrentModification, error.to_string()).with_hint("try again")
+        }
+        StoreError::Unavailable(_) => Error::new(Condition::Unavailable, error.to_string())
+            .with_hint("try again later")
+            .caused_by(error),
+        StoreError::Statement(_) | StoreError::Migration(_) | StoreError::Damaged { .. } => {
+            Error::internal(error)
+        }
+    }
+}
+
+impl From<ScanError> for Error {
+    fn from(error: ScanError) -> Self {
+        let condition = match error {
+            ScanError::Input(cause) => return input(cause),
+            ScanError::InvalidRootName { .. }
+            | ScanError::UnusableRoot { .. }
+            | ScanError::DuplicateRoot { .. }
+            | ScanError::Runtime(_) => Condition::InvalidConfiguration,
+            ScanError::InvalidPath { .. } => Condition::InvalidParameterValue,
+            ScanError::NoDeltaLog { .. } => Condition::DeltaTableNotFound,
+            ScanError::CorruptLog { .. } | ScanError::MissingFile { .. } | ScanError::CorruptFile { .. } => {
+                Condition::DeltaTableCorrupt
+            }
+            ScanError::UnsupportedFeature { .. }
+            | ScanError::UnsupportedWrite { .. }
+            | ScanError::UnsupportedProtocol { .. } => Condition::DeltaFeatureUnsupported,
+            ScanError::AlreadyExists { .. } => Condition::TableOrViewAlreadyExists,
+            ScanError::Conflict { .. } => Condition::ConcurrentModification,
+            ScanError::InvalidRows { .. } => Condition::ConstraintViolated,
+            ScanError::UnsupportedType { .. } => Condition::DatatypeMismatch,
+            ScanError::InvalidDefinition { .. } => Condition::InvalidStatement,
+            ScanError::Io { .. } => Condition::Unavailable,
+            _ => return Error::internal(error),
+        };
+        Error::new(condition, error.to_string()).caused_by(error)
+    }
+}
+
+/// The rows of a write come from a query; its own error is the one to tell.
+fn input(cause: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    match cause.downcast::<Error>() {
+        Ok(error) => *error,
+        Err(cause) => match cause.downcast::<DataFusionError>() {
+            Ok(error) => Error::from(*error),
+            Err(cause) => Error::internal(cause),
+        },
+    }
+}

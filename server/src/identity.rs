@@ -1,0 +1,27 @@
+//! Who is calling: from a raw credential to a verified [`Identity`].
+//!
+//! ```text
+//! headers ──Credentials::from_headers──▶ Credentials ──Verifier::verify──▶ Identity
+//!            user and password ──Login::exchange──▶ short-lived token of the local issuer
+//! ```
+//!
+//! INVARIANT: [`Identity`] is made by [`Verifier::verify`] alone, from tokens whose signature,
+//! issuer, audience, time and principal hold at the time of the call. There is no anonymous
+//! caller and no implicit administrator; headers that merely name a user are never read.
+
+mod claims;
+mod credential;
+mod issuer;
+mod jwks;
+mod local_issuer;
+mod login;
+mod rejection;
+mod throttle;
+mod verifier;
+
+pub use credential::{Credential, Credentials};
+pub use issuer::Issuer;
+pub use local_issuer::{LOCAL_ISSUER_NAME, LocalIssuer, SignedToken};
+pub use login::Login;
+pub use rejection::Rejection;
+pub use verifier::{Identity, Verifier};

@@ -1,0 +1,100 @@
+//! [`Claims`]: what a token says, after its signature was found good. Types are checked here:
+//! a claim of a wrong type is refused, never coerced.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::rejection::Rejection;
+
+/// How far the issuer's clock may differ from ours.
+const LEEWAY_SECONDS: i64 = 30;
+
+/// The claims of one token, as its issuer's configuration asks for them.
+#[derive(Debug, Clone)]
+pub(super) struct Claims {
+    /// The principal's name, exact.
+    pub(super) subject: String,
+    expires_at: i64,
+    not_before: Option<i64>,
+    /// Everything, for `jwt_claim()`.
+    pub(super) all: Arc<BTreeMap<String, Value>>,
+}
+
+impl Claims {
+    /// Checks everything that does not change with time.
+    pub(super) fn read(
+        all: BTreeMap<String, Value>,
+        issuer: &str,
+        audiences: &[String],
+        subject_claim: &str,
+    ) -> Result<Self, Rejection> {
+        if all.get("iss").and_then(Value::as_str) != Some(issuer) {
+            return Err(Rejection::Claim("iss"));
+        }
+        if !names_audience(all.get("aud"), audiences) {
+            return Err(Rejection::Claim("aud"));
+        }
+        let sub = all.get("sub").and_then(Value::as_str).filter(|sub| !sub.is_empty());
+        let sub = sub.ok_or(Rejection::Claim("sub"))?;
+        let subject = if subject_claim == "sub" {
+            sub
+        } else {
+            let named = all.get(subject_claim).and_then(Value::as_str).filter(|name| !name.is_empty());
+            named.ok_or(Rejection::Claim("the subject claim"))?
+        };
+        let subject = subject.to_owned();
+        let expires_at = all.get("exp").and_then(|value| seconds(value, f64::floor));
+        let expires_at = expires_at.ok_or(Rejection::Claim("exp"))?;
+        let not_before = match all.get("nbf") {
+            None => None,
+            Some(value) => Some(seconds(value, f64::ceil).ok_or(Rejection::Claim("nbf"))?),
+        };
+        Ok(Self { subject, expires_at, not_before, all: Arc::new(all) })
+    }
+
+    /// Whether the token holds now.
+    pub(super) fn check_time(&self, now: DateTime<Utc>) -> Result<(), Rejection> {
+        let now = now.timestamp();
+        if now >= self.expires_at.saturating_add(LEEWAY_SECONDS) {
+            return Err(Rejection::Expired);
+        }
+        if self.not_before.is_some_and(|start| start > now.saturating_add(LEEWAY_SECONDS)) {
+            return Err(Rejection::NotYetValid);
+        }
+        Ok(())
+    }
+
+    /// When the token expires.
+    pub(super) fn expires_at(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(self.expires_at, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+}
+
+/// `aud` is a text or a list of texts; one of them must be ours.
+fn names_audience(claim: Option<&Value>, audiences: &[String]) -> bool {
+    let ours = |name: &str| audiences.iter().any(|audience| audience == name);
+    match claim {
+        Some(Value::String(name)) => ours(name),
+        Some(Value::Array(names)) => {
+            names.iter().all(Value::is_string) && names.iter().filter_map(Value::as_str).any(ours)
+        }
+        _ => false,
+    }
+}
+
+/// A point in time: a number of seconds since 1970, whole or not.
+fn seconds(value: &Value, round: fn(f64) -> f64) -> Option<i64> {
+    // beyond this a double no longer holds whole seconds
+    const MAX: f64 = 9_007_199_254_740_992.0;
+    let Value::Number(number) = value else { return None };
+    if let Some(whole) = number.as_i64() {
+        return Some(whole).filter(|seconds| *seconds >= 0);
+    }
+    let rounded = number.as_f64().map(round).filter(|seconds| (0.0..MAX).contains(seconds))?;
+    #[expect(clippy::cast_possible_truncation, reason = "within the range of whole doubles, and rounded")]
+    let whole = rounded as i64;
+    Some(whole)
+}

@@ -1,0 +1,139 @@
+//! [`Issuer`]: whose tokens are believed, by which keys, for which audiences.
+//!
+//! Keys come from the configured file only; what a token's header offers (`jku`, `jwk`, `x5u`) is
+//! refused by the verifier. A file that changes is read again within seconds, so keys rotate
+//! without a restart; a file that becomes unreadable counts as unchanged for a few minutes, and
+//! after that verifies nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use chrono::{DateTime, Duration, Utc};
+use tokio::sync::watch;
+
+use super::jwks::KeySet;
+use crate::config;
+use crate::error::Result;
+
+/// How old the keys in memory may be.
+const REREAD_AFTER: Duration = Duration::seconds(30);
+
+/// How long keys outlive a file that cannot be read.
+const KEEP_WITHOUT_FILE: Duration = Duration::minutes(5);
+
+/// A trusted issuer of tokens.
+#[derive(Debug)]
+pub struct Issuer {
+    pub(super) name: String,
+    pub(super) audiences: Vec<String>,
+    pub(super) subject_claim: String,
+    keys: Keys,
+}
+
+#[derive(Debug)]
+enum Keys {
+    Fixed(Arc<KeySet>),
+    File { path: PathBuf, form: Form, held: watch::Sender<Held> },
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Jwks,
+    Pem,
+}
+
+/// Keys in memory.
+#[derive(Debug, Clone)]
+struct Held {
+    keys: Arc<KeySet>,
+    fingerprint: Vec<u8>,
+    /// When the file was last looked at; never at the start.
+    looked_at: Option<DateTime<Utc>>,
+    /// When the file was last found good.
+    good_at: Option<DateTime<Utc>>,
+}
+
+impl Issuer {
+    /// The issuer of a configuration; its file must be good at the start.
+    pub fn from_config(config: &config::Issuer) -> Result<Self> {
+        let (path, form) = match (&config.jwks_file, &config.key_file) {
+            (Some(path), None) => (path, Form::Jwks),
+            (None, Some(path)) => (path, Form::Pem),
+            _ => {
+                return Err(config::refused(format!(
+                    "issuer `{}` in `identity.issuers` needs either `jwks_file` or `key_file`",
+                    config.name
+                )));
+            }
+        };
+        let (keys, fingerprint) = read(path, form).map_err(|what| {
+            config::refused(format!("the key file `{}` of issuer `{}` {what}", path.display(), config.name))
+        })?;
+        let held = Held { keys: Arc::new(keys), fingerprint, looked_at: None, good_at: None };
+        Ok(Self {
+            name: config.name.clone(),
+            audiences: config.audiences.clone(),
+            subject_claim: config.subject_claim.clone(),
+            keys: Keys::File { path: path.clone(), form, held: watch::Sender::new(held) },
+        })
+    }
+
+    /// An issuer whose keys never change while the server runs.
+    pub(super) fn fixed(name: &str, audience: &str, keys: KeySet) -> Self {
+        Self {
+            name: name.to_owned(),
+            audiences: vec![audience.to_owned()],
+            subject_claim: "sub".to_owned(),
+            keys: Keys::Fixed(Arc::new(keys)),
+        }
+    }
+
+    /// The keys as of now. As long as nothing changed, it is the same `Arc`.
+    pub(super) fn keys(&self, now: DateTime<Utc>) -> Arc<KeySet> {
+        match &self.keys {
+            Keys::Fixed(keys) => Arc::clone(keys),
+            Keys::File { path, form, held } => {
+                let current = held.borrow().clone();
+                let fresh = current.looked_at.is_some_and(|at| (now - at).abs() < REREAD_AFTER);
+                if fresh {
+                    return current.keys;
+                }
+                let reread = reread(current, path, *form, now);
+                let keys = Arc::clone(&reread.keys);
+                held.send_replace(reread);
+                keys
+            }
+        }
+    }
+}
+
+fn reread(held: Held, path: &Path, form: Form, now: DateTime<Utc>) -> Held {
+    match read(path, form) {
+        Ok((_, fingerprint)) if fingerprint == held.fingerprint => {
+            Held { looked_at: Some(now), good_at: Some(now), ..held }
+        }
+        Ok((keys, fingerprint)) => {
+            tracing::info!(file = %path.display(), "the issuer's keys changed");
+            Held { keys: Arc::new(keys), fingerprint, looked_at: Some(now), good_at: Some(now) }
+        }
+        Err(what) => {
+            let good_at = held.good_at.unwrap_or(now);
+            let keep = now - good_at < KEEP_WITHOUT_FILE;
+            tracing::error!(file = %path.display(), keep, "the issuer's key file {what}");
+            let keys = if keep { held.keys } else { Arc::new(KeySet::empty()) };
+            let fingerprint = if keep { held.fingerprint } else { Vec::new() };
+            Held { keys, fingerprint, looked_at: Some(now), good_at: Some(good_at) }
+        }
+    }
+}
+
+fn read(path: &Path, form: Form) -> Result<(KeySet, Vec<u8>), String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|cause| format!("cannot be read: {}", config::reason(&cause)))?;
+    let keys = match form {
+        Form::Jwks => KeySet::from_jwks(&text)?,
+        Form::Pem => KeySet::from_pem(&text)?,
+    };
+    Ok((keys, digest::digest(&digest::SHA256, text.as_bytes()).as_ref().to_vec()))
+}

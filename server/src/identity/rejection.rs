@@ -1,0 +1,95 @@
+//! Why a credential was refused. Callers read one text for all bad tokens, and a hint that tells
+//! them no more than their own token does; the cause is for the log, and quotes nothing of it.
+
+use crate::error::{Condition, Error};
+
+/// The cause of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The call carries nothing to verify.
+    #[error("no credential")]
+    Missing,
+    /// A header that carries a credential occurs twice, or is not of a form that is read.
+    #[error("malformed credential header: {0}")]
+    Header(&'static str),
+    /// A user and a password where a token is needed.
+    #[error("user and password outside Handshake")]
+    PasswordOutsideHandshake,
+    /// The user or the password is wrong; which of the two is not said.
+    #[error("wrong user or password")]
+    WrongPassword,
+    /// Not three base64url parts of JSON, or too long.
+    #[error("malformed token: {0}")]
+    Malformed(&'static str),
+    /// The header asks for something that is not done here.
+    #[error("header field `{0}` is not accepted")]
+    HeaderField(&'static str),
+    /// The `iss` claim names none of the configured issuers.
+    #[error("unknown issuer")]
+    UnknownIssuer,
+    /// The issuer has no such key.
+    #[error("unknown key id")]
+    UnknownKey,
+    /// The header names another algorithm than the key's.
+    #[error("algorithm differs from the key's")]
+    Algorithm,
+    /// The signature does not hold.
+    #[error("signature or claims do not hold")]
+    Signature,
+    /// A claim is absent, of a wrong type or of a wrong value.
+    #[error("claim `{0}` is missing, of a wrong type or of a wrong value")]
+    Claim(&'static str),
+    /// `exp` has passed.
+    #[error("expired")]
+    Expired,
+    /// `nbf` has not come.
+    #[error("not valid yet")]
+    NotYetValid,
+    /// The subject is no principal that can log in.
+    #[error("the subject is unknown, disabled or a group")]
+    Subject,
+    /// Two tokens of different principals, and the first may not act for users.
+    #[error("two tokens of different principals")]
+    TwoPrincipals,
+}
+
+const BAD_TOKEN: &str = "the token is not valid here";
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        let (message, hint) = match rejection {
+            Rejection::Missing => (
+                "this call carries no credential",
+                "send `authorization: Bearer <token>`, or log in with a user and a password",
+            ),
+            Rejection::Header(_) => (
+                "the credential's header cannot be read",
+                "send one `authorization` header: `Bearer <token>`, or `Basic` with user and password in base64",
+            ),
+            Rejection::PasswordOutsideHandshake => (
+                "a user and a password are taken by Handshake only, which gives a token for the calls",
+                "most drivers do so by themselves; with a token, give `token` as the user and it as the password",
+            ),
+            Rejection::WrongPassword => {
+                ("the user or the password is wrong", "passwords are set with `weir user password USER`")
+            }
+            Rejection::Expired => (BAD_TOKEN, "it has expired: sign in again or get a fresh one"),
+            Rejection::NotYetValid => (BAD_TOKEN, "it is not valid yet: the issuer's clock may be ahead"),
+            Rejection::TwoPrincipals => (
+                "the call carries tokens of two principals, and the first may not act for users",
+                "send one token, or ask an administrator to let the service principal act for users",
+            ),
+            Rejection::Malformed(_)
+            | Rejection::HeaderField(_)
+            | Rejection::UnknownIssuer
+            | Rejection::UnknownKey
+            | Rejection::Algorithm
+            | Rejection::Signature
+            | Rejection::Claim(_)
+            | Rejection::Subject => {
+                (BAD_TOKEN, "get one that is meant for this server, for a principal that it knows")
+            }
+        };
+        Error::new(Condition::Unauthenticated, message).with_hint(hint).caused_by(rejection)
+    }
+}

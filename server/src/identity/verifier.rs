@@ -1,0 +1,266 @@
+//! [`Verifier`]: the only maker of [`Identity`].
+//!
+//! A token passes when its header asks for nothing unusual, its issuer is configured, the key is
+//! that issuer's and of the algorithm the *key* is for, the signature holds, and the claims hold
+//! now. Then its subject must be a user or a service principal of the catalog, enabled, of
+//! exactly that name. Signatures are remembered by the token's digest; time, keys and the
+//! principal are looked at anew on each call, so a disabled user is out with the next one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use jsonwebtoken::{Header, Validation};
+use moka::sync::Cache;
+use serde::Deserialize;
+use serde_json::Value;
+use weir_catalog::{Principal, PrincipalId, PrincipalKind, Snapshot};
+
+use super::claims::Claims;
+use super::credential::{Credential, Credentials};
+use super::issuer::Issuer;
+use super::jwks::KeySet;
+use super::local_issuer::LocalIssuer;
+use super::rejection::Rejection;
+use crate::config::{self, Secret};
+use crate::error::Result;
+
+/// The longest token that is looked at.
+const TOKEN_BYTES_MAX: usize = 16 * 1024;
+
+/// Tokens whose signature is remembered.
+const REMEMBERED_MAX: u64 = 10_000;
+
+/// A verified caller. Rights are those of `run_as` alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    run_as: PrincipalId,
+    run_as_name: String,
+    run_by: Option<String>,
+    claims: Arc<BTreeMap<String, Value>>,
+    expires_at: DateTime<Utc>,
+}
+
+impl Identity {
+    /// The principal whose rights and policies hold.
+    pub fn principal(&self) -> PrincipalId {
+        self.run_as
+    }
+
+    /// Its name, exact.
+    pub fn name(&self) -> &str {
+        &self.run_as_name
+    }
+
+    /// The service principal that acts for the user, if one does.
+    pub fn run_by(&self) -> Option<&str> {
+        self.run_by.as_deref()
+    }
+
+    /// The claims of the token that names the principal, for `jwt_claim()`.
+    pub fn claims(&self) -> &BTreeMap<String, Value> {
+        &self.claims
+    }
+
+    /// When the first of its tokens expires.
+    pub fn expires_at(&self) -> DateTime<Utc> {
+        self.expires_at
+    }
+}
+
+/// A token whose signature was found good.
+#[derive(Debug)]
+struct Verified {
+    issuer: usize,
+    /// The keys it was found good with; once they change, it is verified anew.
+    keys: Arc<KeySet>,
+    claims: Claims,
+}
+
+/// Verifies credentials against the configured issuers and the catalog.
+#[derive(Debug)]
+pub struct Verifier {
+    issuers: Vec<Issuer>,
+    remembered: Cache<[u8; 32], Arc<Verified>>,
+}
+
+impl Verifier {
+    /// Believes the configured issuers, and the local one where it is given.
+    pub fn from_config(config: &config::Identity, local: Option<&LocalIssuer>) -> Result<Self> {
+        let configured = config.issuers.iter().map(Issuer::from_config);
+        let local = local.map(|local| Ok(local.issuer()));
+        Ok(Self::of(configured.chain(local).collect::<Result<_>>()?))
+    }
+
+    /// Believes these issuers.
+    pub fn of(issuers: Vec<Issuer>) -> Self {
+        Self { issuers, remembered: Cache::new(REMEMBERED_MAX) }
+    }
+
+    /// Who is calling, or a refusal. Everything presented must hold; nothing is skipped.
+    pub fn verify(
+        &self,
+        credentials: Credentials,
+        snapshot: &Snapshot,
+        now: DateTime<Utc>,
+    ) -> Result<Identity> {
+        Ok(self.identify(&credentials, snapshot, now)?)
+    }
+
+    fn identify(
+        &self,
+        credentials: &Credentials,
+        snapshot: &Snapshot,
+        now: DateTime<Utc>,
+    ) -> Result<Identity, Rejection> {
+        let own = match &credentials.own {
+            None => None,
+            Some(Credential::Bearer(token)) => Some(self.caller(token, snapshot, now)?),
+            Some(Credential::Basic { .. }) => return Err(Rejection::PasswordOutsideHandshake),
+        };
+        let forwarded =
+            credentials.forwarded.as_ref().map(|token| self.caller(token, snapshot, now)).transpose()?;
+        match (own, forwarded) {
+            (None, None) => Err(Rejection::Missing),
+            (Some(caller), None) | (None, Some(caller)) => Ok(caller.identity(None)),
+            (Some(own), Some(user)) if own.principal.id == user.principal.id => Ok(user.identity(Some(&own))),
+            (Some(app), Some(user)) => app.acting_for(&user),
+        }
+    }
+
+    fn caller<'a>(
+        &self,
+        token: &Secret,
+        snapshot: &'a Snapshot,
+        now: DateTime<Utc>,
+    ) -> Result<Caller<'a>, Rejection> {
+        let verified = self.verified(token, now)?;
+        let principal = snapshot.principal_by_name(&verified.claims.subject).ok_or(Rejection::Subject)?;
+        if principal.disabled || principal.kind == PrincipalKind::Group {
+            return Err(Rejection::Subject);
+        }
+        Ok(Caller { principal, verified })
+    }
+
+    fn verified(&self, token: &Secret, now: DateTime<Utc>) -> Result<Arc<Verified>, Rejection> {
+        let token = token.reveal();
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(Rejection::Malformed("too long"));
+        }
+        let digest: [u8; 32] = digest::digest(&digest::SHA256, token.as_bytes())
+            .as_ref()
+            .try_into()
+            .map_err(|_| Rejection::Malformed("no digest"))?;
+        if let Some(known) = self.remembered.get(&digest) {
+            let keys = self.issuers.get(known.issuer).map(|issuer| issuer.keys(now));
+            if keys.is_some_and(|keys| Arc::ptr_eq(&keys, &known.keys)) {
+                known.claims.check_time(now).inspect_err(|_| self.remembered.invalidate(&digest))?;
+                return Ok(known);
+            }
+            self.remembered.invalidate(&digest);
+        }
+        let verified = Arc::new(self.check(token, now)?);
+        verified.claims.check_time(now)?;
+        self.remembered.insert(digest, Arc::clone(&verified));
+        Ok(verified)
+    }
+
+    /// Everything about a token that does not change with time.
+    fn check(&self, token: &str, now: DateTime<Utc>) -> Result<Verified, Rejection> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| Rejection::Malformed("header"))?;
+        check_header(&header)?;
+        let named = claimed_issuer(token)?;
+        let (index, issuer) = self
+            .issuers
+            .iter()
+            .enumerate()
+            .find(|(_, issuer)| issuer.name == named)
+            .ok_or(Rejection::UnknownIssuer)?;
+        let keys = issuer.keys(now);
+        let key = keys.find(header.kid.as_deref())?;
+        if header.alg != key.algorithm {
+            return Err(Rejection::Algorithm);
+        }
+        let mut validation = Validation::new(key.algorithm);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.set_issuer(&[&issuer.name]);
+        validation.set_audience(&issuer.audiences);
+        // the crate reads the system's clock; ours is a value, so `Claims` checks both
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        let decoded = jsonwebtoken::decode::<BTreeMap<String, Value>>(token, &key.decoding, &validation)
+            .map_err(|_| Rejection::Signature)?;
+        let claims = Claims::read(decoded.claims, &issuer.name, &issuer.audiences, &issuer.subject_claim)?;
+        Ok(Verified { issuer: index, keys, claims })
+    }
+}
+
+/// A principal and the token that names it.
+struct Caller<'a> {
+    principal: &'a Principal,
+    verified: Arc<Verified>,
+}
+
+impl Caller<'_> {
+    fn identity(&self, beside: Option<&Caller<'_>>) -> Identity {
+        let own = self.verified.claims.expires_at();
+        Identity {
+            run_as: self.principal.id,
+            run_as_name: self.principal.name.clone(),
+            run_by: None,
+            claims: Arc::clone(&self.verified.claims.all),
+            expires_at: beside.map_or(own, |other| own.min(other.verified.claims.expires_at())),
+        }
+    }
+
+    /// The user, with this application recorded beside; rights are the user's alone.
+    fn acting_for(&self, user: &Caller<'_>) -> Result<Identity, Rejection> {
+        let may = self.principal.kind == PrincipalKind::ServicePrincipal && self.principal.may_act_for_users;
+        if !may || user.principal.kind != PrincipalKind::User {
+            return Err(Rejection::TwoPrincipals);
+        }
+        Ok(Identity { run_by: Some(self.principal.name.clone()), ..user.identity(Some(self)) })
+    }
+}
+
+/// Refuses headers that bring their own keys, or ask for what is not done here.
+fn check_header(header: &Header) -> Result<(), Rejection> {
+    let unusual = [
+        ("crit", header.crit.is_some()),
+        ("jku", header.jku.is_some()),
+        ("jwk", header.jwk.is_some()),
+        ("x5u", header.x5u.is_some()),
+        ("x5c", header.x5c.is_some()),
+        ("enc", header.enc.is_some()),
+        ("zip", header.zip.is_some()),
+        ("cty", header.cty.is_some()),
+        ("b64", header.extras.inner().contains_key("b64")),
+    ];
+    if let Some((field, _)) = unusual.into_iter().find(|(_, present)| *present) {
+        return Err(Rejection::HeaderField(field));
+    }
+    let kind = header.typ.as_deref().map(str::to_ascii_lowercase);
+    match kind.as_deref() {
+        None | Some("jwt" | "at+jwt" | "application/at+jwt") => Ok(()),
+        Some(_) => Err(Rejection::HeaderField("typ")),
+    }
+}
+
+/// The issuer a token claims to be of: read before the signature, only to choose the keys that
+/// decide about it.
+fn claimed_issuer(token: &str) -> Result<String, Rejection> {
+    #[derive(Deserialize)]
+    struct Claimed {
+        iss: String,
+    }
+    let payload = token.split('.').nth(1).ok_or(Rejection::Malformed("parts"))?;
+    let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).map_err(|_| Rejection::Malformed("payload"))?;
+    let claimed: Claimed = serde_json::from_slice(&payload).map_err(|_| Rejection::Claim("iss"))?;
+    Ok(claimed.iss)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+//! What a session remembers: current catalog and schema, and the few settings users have.
+
+use std::collections::BTreeMap;
+
+/// A session's settings; plain data, carried in handles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionSettings {
+    /// Where unqualified names are looked up.
+    pub catalog: String,
+    /// Where unqualified names are looked up.
+    pub schema: String,
+    /// `"x"` quotes an identifier rather than a string.
+    pub double_quoted_identifiers: bool,
+    /// Settings accepted by name and kept to be shown, e.g.
+    /// `spark.databricks.remoteFiltering.blockSelfJoins`, which is unnecessary here: a
+    /// statement reads one snapshot of each table.
+    pub accepted: BTreeMap<String, String>,
+}
+
+impl Default for SessionSettings {
+    fn default() -> Self {
+        Self {
+            catalog: "main".to_owned(),
+            schema: "default".to_owned(),
+            double_quoted_identifiers: false,
+            accepted: BTreeMap::new(),
+        }
+    }
+}
