@@ -1,0 +1,121 @@
+//! Runs statements that are not queries, by calling the metastore.
+//!
+//! The metastore decides; this module completes names from the session, asks [`Analysis`] about
+//! texts and policies before they are stored, makes and opens Delta tables, and turns what the
+//! caller may see into rows. What the caller may not see is not found, with the text of what does
+//! not exist.
+//!
+//! Each family of statements has its file; [`listing`] is how rows are built, [`sight`] how names
+//! are looked up.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use chrono::{DateTime, Utc};
+use weir_catalog::{Metastore, PrincipalId, Snapshot};
+use weir_scan::DeltaTables;
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::location::Locations;
+use crate::query::Analysis;
+use crate::run::Outcome;
+use crate::sql::Command;
+
+mod catalog;
+mod describe;
+mod function;
+mod grant;
+mod listing;
+mod owner;
+mod policy;
+mod principal;
+mod schema;
+mod session;
+mod show;
+mod sight;
+mod table;
+mod view;
+
+/// What commands work with.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// The catalog.
+    pub metastore: Arc<Metastore>,
+    /// Checks views, functions and policies before they are stored.
+    pub analysis: Arc<Analysis>,
+    /// Makes and opens Delta tables.
+    pub tables: Arc<DeltaTables>,
+    /// Where tables lie.
+    pub locations: Arc<Locations>,
+}
+
+/// Runs one command for the caller of `context`.
+pub async fn run(environment: &Environment, context: &Context, command: &Command) -> Result<Outcome> {
+    let call = Call { environment, context };
+    match command {
+        Command::Catalog(command) => catalog::run(call, command).await,
+        Command::Schema(command) => schema::run(call, command).await,
+        Command::Table(command) => table::run(call, command).await,
+        Command::View(command) => view::run(call, command).await,
+        Command::Function(command) => function::run(call, command).await,
+        Command::Policy(command) => policy::run(call, command).await,
+        Command::Grant(command) => grant::run(call, command).await,
+        Command::Owner(command) => owner::run(call, command).await,
+        Command::Principal(command) => principal::run(call, command).await,
+        Command::Show(show) => show::run(call, show).await,
+        Command::Describe(describe) => describe::run(call, describe).await,
+        Command::Session(command) => session::run(call, command).await,
+    }
+}
+
+/// The columns of what a command returns, without running it; `None` when it returns no rows.
+pub fn schema(command: &Command) -> Option<SchemaRef> {
+    let columns = match command {
+        Command::Show(show) => Some(show::columns(&show.kind)),
+        Command::Describe(describe) => Some(describe::columns(describe)),
+        Command::Session(command) => session::columns(command),
+        Command::Catalog(_)
+        | Command::Schema(_)
+        | Command::Table(_)
+        | Command::View(_)
+        | Command::Function(_)
+        | Command::Policy(_)
+        | Command::Grant(_)
+        | Command::Owner(_)
+        | Command::Principal(_) => None,
+    };
+    columns.map(|columns| columns.schema())
+}
+
+/// One command's surroundings.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    environment: &'a Environment,
+    context: &'a Context,
+}
+
+impl<'a> Call<'a> {
+    /// Who asks.
+    fn by(&self) -> PrincipalId {
+        self.context.identity().principal()
+    }
+
+    /// When.
+    fn now(&self) -> DateTime<Utc> {
+        self.context.clock().now()
+    }
+
+    fn metastore(&self) -> &'a Metastore {
+        &self.environment.metastore
+    }
+
+    async fn snapshot(&self) -> Result<Arc<Snapshot>> {
+        Ok(self.environment.metastore.snapshot().await?)
+    }
+}
+
+/// A command that returned nothing.
+fn done() -> Result<Outcome> {
+    Ok(Outcome::Done { rows: None, session: None })
+}

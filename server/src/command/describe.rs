@@ -1,0 +1,214 @@
+//! DESCRIBE: what one thing is, as far as the caller may know.
+//!
+//! * columns: whoever has SELECT, MODIFY, MANAGE or BROWSE
+//! * names of policies: whoever reads or administers the table
+//! * location: whoever administers it
+//! * a function's body: whoever may call or administer it
+
+use weir_catalog::securable::{SecurableId, SecurableName};
+use weir_catalog::{Function, ObjectName, Privilege, Table, TableKind};
+
+use super::Call;
+use super::listing::{Columns, Row, listing};
+use super::session::is_system;
+use super::show::policy_arguments;
+use super::sight::Sight;
+use crate::error::Result;
+use crate::error::convert::not_found;
+use crate::run::Outcome;
+use crate::sql::{Describe, types};
+use crate::system::SystemTableName;
+
+/// The columns of a description.
+pub(super) fn columns(describe: &Describe) -> Columns {
+    match describe {
+        Describe::Table { .. } => Columns::texts(&["col_name", "data_type", "comment"]),
+        Describe::Catalog { .. } => Columns::texts(&["info_name", "info_value"]),
+        Describe::Schema { .. } => {
+            Columns::texts(&["database_description_item", "database_description_value"])
+        }
+        Describe::Function { .. } => Columns::texts(&["function_desc"]),
+    }
+}
+
+pub(super) async fn run(call: Call<'_>, describe: &Describe) -> Result<Outcome> {
+    let snapshot = call.snapshot().await?;
+    let sight = Sight::new(call, &snapshot);
+    let session = &call.context.session;
+    let rows = match describe {
+        Describe::Table { name, extended } => {
+            let name = name.resolve(session)?;
+            match system_table(&name) {
+                Some(system) => system_rows(system),
+                None => table_rows(sight, sight.table(&name)?, *extended)?,
+            }
+        }
+        Describe::Catalog { name, extended } => {
+            let named = SecurableName::Catalog(name.name.clone());
+            sight.find(&named)?;
+            let catalog = snapshot.catalog(&name.name).ok_or_else(|| not_found(&named))?;
+            let owner = extended.then(|| sight.principal_name(catalog.owner));
+            pairs([
+                ("Catalog Name", Some(catalog.name.to_string())),
+                ("Comment", catalog.comment.clone()),
+                ("Owner", owner),
+            ])
+        }
+        Describe::Schema { name, extended } => {
+            let name = name.resolve(session)?;
+            let named = SecurableName::Schema(name.clone());
+            sight.find(&named)?;
+            let schema = snapshot.schema(&name).ok_or_else(|| not_found(&named))?;
+            let owner = extended.then(|| sight.principal_name(schema.owner));
+            pairs([
+                ("Catalog Name", Some(name.catalog.to_string())),
+                ("Namespace Name", Some(name.schema.to_string())),
+                ("Comment", schema.comment.clone()),
+                ("Owner", owner),
+            ])
+        }
+        Describe::Function { name, extended } => {
+            function_rows(sight, sight.function(&name.resolve(session)?)?, *extended)
+        }
+    };
+    listing(columns(describe), &rows)
+}
+
+/// The table of the books of that name.
+pub(super) fn system_table(name: &ObjectName) -> Option<SystemTableName> {
+    is_system(name.catalog.as_str())
+        .then(|| SystemTableName::find(name.schema.as_str(), name.object.as_str()))
+        .flatten()
+}
+
+/// Refuses who may not know the table's columns.
+pub(super) fn require_description(sight: Sight<'_>, table: &Table) -> Result<()> {
+    let privileges = [Privilege::Select, Privilege::Modify, Privilege::Manage, Privilege::Browse];
+    sight.require_any(&privileges, SecurableId::Table(table.id), &SecurableName::Table(table.name.clone()))
+}
+
+/// Refuses who may not know the table's policies or a view's text.
+pub(super) fn require_text(sight: Sight<'_>, table: &Table) -> Result<()> {
+    let privileges = [Privilege::Select, Privilege::Manage];
+    sight.require_any(&privileges, SecurableId::Table(table.id), &SecurableName::Table(table.name.clone()))
+}
+
+/// Whether the caller administers the table: as its owner, by MANAGE or by rank.
+pub(super) fn administers(sight: Sight<'_>, table: &Table) -> bool {
+    sight.may(Privilege::Manage, SecurableId::Table(table.id)) || sight.is_account_admin()
+}
+
+fn pairs<const N: usize>(pairs: [(&str, Option<String>); N]) -> Vec<Row> {
+    pairs.into_iter().filter_map(|(name, value)| value.map(|value| Row::of([name, &value]))).collect()
+}
+
+fn system_rows(system: SystemTableName) -> Vec<Row> {
+    let columns = system.columns();
+    columns
+        .iter()
+        .map(|column| Row::of([column.name, &types::text_of(&column.data_type), column.meaning]))
+        .collect()
+}
+
+fn table_rows(sight: Sight<'_>, table: &Table, extended: bool) -> Result<Vec<Row>> {
+    require_description(sight, table)?;
+    let mut rows: Vec<Row> = table
+        .columns
+        .iter()
+        .map(|column| Row {
+            texts: vec![Some(column.name.clone()), Some(column.type_text.clone()), column.comment.clone()],
+            flags: Vec::new(),
+        })
+        .collect();
+    if extended {
+        rows.push(Row::of(["", "", ""]));
+        rows.push(Row::of(["# Detailed Table Information", "", ""]));
+        rows.extend(
+            details(sight, table).into_iter().map(|(name, value)| Row::of([name.as_str(), &value, ""])),
+        );
+    }
+    Ok(rows)
+}
+
+fn details(sight: Sight<'_>, table: &Table) -> Vec<(String, String)> {
+    let (kind, provider, location) = match &table.kind {
+        TableKind::Managed { location } => ("MANAGED", Some("delta"), Some(location)),
+        TableKind::External { location } => ("EXTERNAL", Some("delta"), Some(location)),
+        TableKind::View(_) => ("VIEW", None, None),
+    };
+    let administers = administers(sight, table);
+    let reads = administers || require_text(sight, table).is_ok();
+    let view_text = match &table.kind {
+        TableKind::View(definition) if reads => Some(definition.text.clone()),
+        _ => None,
+    };
+    let properties: Vec<String> =
+        table.properties.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let rows = [
+        ("Catalog", Some(table.name.catalog.to_string())),
+        ("Database", Some(table.name.schema.to_string())),
+        ("Table", Some(table.name.object.to_string())),
+        ("Owner", Some(sight.principal_name(table.owner))),
+        ("Created Time", Some(table.created_at.to_rfc3339())),
+        ("Type", Some(kind.to_owned())),
+        ("Provider", provider.map(str::to_owned)),
+        ("Comment", table.comment.clone()),
+        ("Table Properties", (!properties.is_empty()).then(|| format!("[{}]", properties.join(",")))),
+        ("Location", location.filter(|_| administers).cloned()),
+        ("View Text", view_text),
+    ];
+    let mut rows: Vec<(String, String)> =
+        rows.into_iter().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))).collect();
+    if reads {
+        rows.extend(policies(sight, table));
+    }
+    rows
+}
+
+/// The table's policies by the names of their functions.
+fn policies(sight: Sight<'_>, table: &Table) -> Vec<(String, String)> {
+    let name =
+        |id| sight.snapshot.function_by_id(id).map(|function| function.name.to_string()).unwrap_or_default();
+    let mut rows = Vec::new();
+    if let Some(filter) = &table.row_filter {
+        let text = format!("{} ON ({})", name(filter.function), policy_arguments(&filter.arguments));
+        rows.push(("Row Filter".to_owned(), text));
+    }
+    if !table.masks.is_empty() {
+        rows.push(("# Column Masks".to_owned(), String::new()));
+    }
+    for mask in &table.masks {
+        let mut text = name(mask.function);
+        if !mask.arguments.is_empty() {
+            text.push_str(&format!(" USING COLUMNS ({})", policy_arguments(&mask.arguments)));
+        }
+        rows.push((mask.column.name.clone(), text));
+    }
+    rows
+}
+
+fn function_rows(sight: Sight<'_>, function: &Function, extended: bool) -> Vec<Row> {
+    let parameters: Vec<String> = function
+        .parameters
+        .iter()
+        .map(|parameter| {
+            let default =
+                parameter.default.as_ref().map(|default| format!(" DEFAULT {default}")).unwrap_or_default();
+            format!("{} {}{default}", types::quoted(&parameter.name), parameter.type_text)
+        })
+        .collect();
+    let id = SecurableId::Function(function.id);
+    let reads = sight.may(Privilege::Execute, id) || sight.may(Privilege::Manage, id);
+    let mut lines = vec![
+        format!("Function: {}", function.name),
+        "Type: SCALAR".to_owned(),
+        format!("Input: ({})", parameters.join(", ")),
+        format!("Returns: {}", function.returns),
+    ];
+    lines.extend(function.comment.as_ref().map(|comment| format!("Comment: {comment}")));
+    if extended {
+        lines.push(format!("Owner: {}", sight.principal_name(function.owner)));
+        lines.extend(reads.then(|| format!("Body: {}", function.body)));
+    }
+    lines.iter().map(|line| Row::of([line.as_str()])).collect()
+}

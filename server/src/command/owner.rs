@@ -1,0 +1,67 @@
+//! OWNER TO and COMMENT ON, for every kind of securable.
+
+use weir_catalog::ObjectName;
+use weir_catalog::securable::SecurableName;
+
+use super::sight::Sight;
+use super::{Call, done};
+use crate::error::{Condition, Error, Result};
+use crate::run::Outcome;
+use crate::sql::cursor::unsupported;
+use crate::sql::{CommentTarget, OwnerCommand};
+
+pub(super) async fn run(call: Call<'_>, command: &OwnerCommand) -> Result<Outcome> {
+    let snapshot = call.snapshot().await?;
+    let sight = Sight::new(call, &snapshot);
+    match command {
+        OwnerCommand::SetOwner { on, principal } => {
+            let on = sight.securable(call, on)?;
+            call.metastore().owner_set(call.by(), call.now(), &on, principal).await?;
+        }
+        OwnerCommand::Comment { on: CommentTarget::Securable(on), text } => {
+            comment(call, sight.securable(call, on)?, text.clone()).await?;
+        }
+        OwnerCommand::Comment { on: CommentTarget::Column { table, column }, text } => {
+            let table = table.resolve(&call.context.session)?;
+            comment_column(call, sight, &table, column, text.clone()).await?;
+        }
+    }
+    done()
+}
+
+async fn comment(call: Call<'_>, on: SecurableName, text: Option<String>) -> Result<()> {
+    let (metastore, by, now) = (call.metastore(), call.by(), call.now());
+    match on {
+        SecurableName::Catalog(name) => metastore.catalog_set_comment(by, now, &name, text).await?,
+        SecurableName::Schema(name) => metastore.schema_set_comment(by, now, &name, text).await?,
+        SecurableName::Table(name) => metastore.table_set_comment(by, now, &name, text).await?,
+        SecurableName::Metastore => return Err(unsupported("COMMENT ON METASTORE")),
+        SecurableName::Function(_) => {
+            return Err(
+                unsupported("COMMENT ON FUNCTION").with_hint("say COMMENT in CREATE OR REPLACE FUNCTION")
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn comment_column(
+    call: Call<'_>,
+    sight: Sight<'_>,
+    table: &ObjectName,
+    column: &str,
+    text: Option<String>,
+) -> Result<()> {
+    let found = sight.table(table)?;
+    let id = weir_catalog::SecurableId::Table(found.id);
+    sight.require(weir_catalog::Privilege::Manage, id, &SecurableName::Table(table.clone()))?;
+    let mut columns = found.columns.clone();
+    let wanted = column.to_lowercase();
+    let Some(column) = columns.iter_mut().find(|known| known.name.to_lowercase() == wanted) else {
+        let message = format!("column `{column}` of table `{table}` not found");
+        return Err(Error::new(Condition::UnresolvedColumn, message));
+    };
+    column.comment = text;
+    call.metastore().table_set_columns(call.by(), call.now(), table, columns).await?;
+    Ok(())
+}

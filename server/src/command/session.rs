@@ -1,0 +1,89 @@
+//! USE, SET and RESET: the session's settings, handed back changed.
+
+use weir_catalog::securable::SecurableName;
+
+use super::Call;
+use super::listing::{Columns, Row, listing};
+use super::sight::Sight;
+use crate::error::Result;
+use crate::run::Outcome;
+use crate::session::SessionSettings;
+use crate::sql::SessionCommand;
+use crate::sql::statement::session::Setting;
+use crate::system::SystemTableName;
+
+const COLUMNS: Columns = Columns::texts(&["key", "value"]);
+
+pub(super) fn columns(command: &SessionCommand) -> Option<Columns> {
+    matches!(command, SessionCommand::ShowSetting { .. }).then_some(COLUMNS)
+}
+
+pub(super) async fn run(call: Call<'_>, command: &SessionCommand) -> Result<Outcome> {
+    let mut session = call.context.session.clone();
+    match command {
+        SessionCommand::UseCatalog(name) => {
+            if !is_system(name.as_str()) {
+                let snapshot = call.snapshot().await?;
+                Sight::new(call, &snapshot).find(&SecurableName::Catalog(name.clone()))?;
+            }
+            session.catalog = name.to_string();
+            session.schema = SessionSettings::default().schema;
+        }
+        SessionCommand::UseSchema(name) => {
+            let name = name.resolve(&session)?;
+            let system = SystemTableName::ALL.iter().any(|table| table.schema() == name.schema.as_str());
+            if !is_system(name.catalog.as_str()) || !system {
+                let snapshot = call.snapshot().await?;
+                Sight::new(call, &snapshot).find(&SecurableName::Schema(name.clone()))?;
+            }
+            session.catalog = name.catalog.to_string();
+            session.schema = name.schema.to_string();
+        }
+        SessionCommand::Set { setting, on } => set(&mut session, *setting, Some(*on)),
+        SessionCommand::Reset { setting: Some(setting) } => set(&mut session, *setting, None),
+        SessionCommand::Reset { setting: None } => {
+            Setting::ALL.into_iter().for_each(|setting| set(&mut session, setting, None));
+        }
+        SessionCommand::ShowSetting { setting } => return show(&session, *setting),
+    }
+    Ok(Outcome::Done { rows: None, session: Some(session) })
+}
+
+/// Whether that is the catalog of the books, which the store does not hold.
+pub(super) fn is_system(catalog: &str) -> bool {
+    catalog == SYSTEM_CATALOG
+}
+
+/// The catalog in which the warehouse shows its books.
+pub(super) const SYSTEM_CATALOG: &str = "system";
+
+/// Sets a setting, or takes it back to what it is by default.
+fn set(session: &mut SessionSettings, setting: Setting, on: Option<bool>) {
+    match (setting, on) {
+        (Setting::DoubleQuotedIdentifiers, on) => session.double_quoted_identifiers = on.unwrap_or(false),
+        (Setting::BlockSelfJoins, Some(on)) => {
+            session.accepted.insert(setting.name().to_owned(), on.to_string());
+        }
+        (Setting::BlockSelfJoins, None) => {
+            session.accepted.remove(setting.name());
+        }
+    }
+}
+
+fn show(session: &SessionSettings, wanted: Option<Setting>) -> Result<Outcome> {
+    let rows: Vec<Row> = Setting::ALL
+        .into_iter()
+        .filter(|setting| wanted.is_none_or(|wanted| wanted == *setting))
+        .map(|setting| {
+            let value = match setting {
+                Setting::DoubleQuotedIdentifiers => session.double_quoted_identifiers.to_string(),
+                // Self-joins are always allowed, which is what `false` says.
+                Setting::BlockSelfJoins => {
+                    session.accepted.get(setting.name()).cloned().unwrap_or_else(|| "false".to_owned())
+                }
+            };
+            Row::of([setting.name(), &value])
+        })
+        .collect();
+    listing(COLUMNS, &rows)
+}

@@ -1,0 +1,210 @@
+//! SHOW: what the caller may see, in the reference's column names.
+
+use weir_catalog::securable::{SecurableId, SecurableKind, SecurableName};
+use weir_catalog::{Name, PrincipalKind, SchemaName, Table, visible_grants};
+
+use super::describe::{require_description, require_text};
+use super::listing::{Columns, Pattern, Row, listing};
+use super::session::{SYSTEM_CATALOG, is_system};
+use super::sight::Sight;
+use super::{Call, describe};
+use crate::error::Result;
+use crate::error::convert::not_found;
+use crate::run::Outcome;
+use crate::sql::{ObjectReference, SchemaReference, SecurableReference, Show, ShowKind, types};
+use crate::system::SystemTableName;
+
+mod create_table;
+
+pub(super) use create_table::arguments as policy_arguments;
+
+/// The columns of a list of that kind.
+pub(super) fn columns(kind: &ShowKind) -> Columns {
+    match kind {
+        ShowKind::Catalogs => Columns::texts(&["catalog"]),
+        ShowKind::Schemas(_) => Columns::texts(&["databaseName"]),
+        ShowKind::Tables(_) => Columns { texts: &["database", "tableName"], flags: &["isTemporary"] },
+        ShowKind::Views(_) => {
+            Columns { texts: &["namespace", "viewName"], flags: &["isTemporary", "isMaterialized"] }
+        }
+        ShowKind::Columns(_) => Columns::texts(&["col_name"]),
+        ShowKind::Functions(_) => Columns::texts(&["function"]),
+        ShowKind::Users | ShowKind::ServicePrincipals | ShowKind::Groups => Columns::texts(&["name"]),
+        ShowKind::Grants { .. } => Columns::texts(&["Principal", "ActionType", "ObjectType", "ObjectKey"]),
+        ShowKind::CreateTable(_) => Columns::texts(&["createtab_stmt"]),
+        ShowKind::Properties(_) => Columns::texts(&["key", "value"]),
+    }
+}
+
+pub(super) async fn run(call: Call<'_>, show: &Show) -> Result<Outcome> {
+    let snapshot = call.snapshot().await?;
+    let sight = Sight::new(call, &snapshot);
+    let pattern = Pattern::new(show.pattern.as_deref());
+    let rows = match &show.kind {
+        ShowKind::Catalogs => named(catalogs(sight), &pattern),
+        ShowKind::Schemas(catalog) => {
+            let session = &call.context.session.catalog;
+            let catalog =
+                catalog.as_ref().map_or_else(|| Name::new(session), |catalog| Ok(catalog.name.clone()))?;
+            named(schemas(sight, &catalog)?, &pattern)
+        }
+        ShowKind::Tables(schema) => tables(sight, &schema_name(call, schema.as_ref())?, &pattern)?,
+        ShowKind::Views(schema) => views(sight, &schema_name(call, schema.as_ref())?, &pattern)?,
+        ShowKind::Columns(table) => named(column_names(call, sight, table)?, &pattern),
+        ShowKind::Functions(schema) => {
+            named(functions(sight, &schema_name(call, schema.as_ref())?)?, &pattern)
+        }
+        ShowKind::Users => named(principals(sight, PrincipalKind::User), &pattern),
+        ShowKind::ServicePrincipals => named(principals(sight, PrincipalKind::ServicePrincipal), &pattern),
+        ShowKind::Groups => named(principals(sight, PrincipalKind::Group), &pattern),
+        ShowKind::Grants { principal, on } => grants(call, sight, principal.as_deref(), on)?,
+        ShowKind::CreateTable(name) => {
+            let table = sight.table(&name.resolve(&call.context.session)?)?;
+            require_text(sight, table)?;
+            let partitions = partition_columns(call, table).await?;
+            vec![Row::of([&create_table::text(sight, table, &partitions)])]
+        }
+        ShowKind::Properties(name) => {
+            let table = sight.table(&name.resolve(&call.context.session)?)?;
+            require_description(sight, table)?;
+            table.properties.iter().map(|(key, value)| Row::of([key.as_str(), value])).collect()
+        }
+    };
+    listing(columns(&show.kind), &rows)
+}
+
+fn named(names: Vec<String>, pattern: &Pattern) -> Vec<Row> {
+    names.iter().filter(|name| pattern.matches(name)).map(|name| Row::of([name.as_str()])).collect()
+}
+
+fn schema_name(call: Call<'_>, written: Option<&SchemaReference>) -> Result<SchemaName> {
+    let session = &call.context.session;
+    match written {
+        Some(schema) => schema.resolve(session),
+        None => Ok(SchemaName::new(&session.catalog, &session.schema)?),
+    }
+}
+
+fn catalogs(sight: Sight<'_>) -> Vec<String> {
+    let seen = sight.snapshot.catalogs().filter(|catalog| sight.sees(SecurableId::Catalog(catalog.id)));
+    let mut names: Vec<String> = seen.map(|catalog| catalog.name.to_string()).collect();
+    names.push(SYSTEM_CATALOG.to_owned());
+    names.sort();
+    names
+}
+
+fn schemas(sight: Sight<'_>, catalog: &Name) -> Result<Vec<String>> {
+    if is_system(catalog.as_str()) {
+        let mut schemas: Vec<String> =
+            SystemTableName::ALL.iter().map(|table| table.schema().to_owned()).collect();
+        schemas.sort();
+        schemas.dedup();
+        return Ok(schemas);
+    }
+    let named = SecurableName::Catalog(catalog.clone());
+    sight.find(&named)?;
+    let catalog = sight.snapshot.catalog(catalog).ok_or_else(|| not_found(&named))?;
+    let seen = sight.snapshot.schemas(catalog.id).filter(|schema| sight.sees(SecurableId::Schema(schema.id)));
+    Ok(seen.map(|schema| schema.name.schema.to_string()).collect())
+}
+
+/// The tables and views of a schema that the caller sees.
+fn seen_tables<'a>(sight: Sight<'a>, name: &SchemaName) -> Result<Vec<&'a Table>> {
+    let named = SecurableName::Schema(name.clone());
+    sight.find(&named)?;
+    let schema = sight.snapshot.schema(name).ok_or_else(|| not_found(&named))?;
+    Ok(sight.snapshot.tables(schema.id).filter(|table| sight.sees(SecurableId::Table(table.id))).collect())
+}
+
+fn tables(sight: Sight<'_>, schema: &SchemaName, pattern: &Pattern) -> Result<Vec<Row>> {
+    let names: Vec<String> = match is_system(schema.catalog.as_str()) {
+        true => system_tables(schema)?,
+        false => seen_tables(sight, schema)?.iter().map(|table| table.name.object.to_string()).collect(),
+    };
+    let matching = names.iter().filter(|name| pattern.matches(name));
+    Ok(matching.map(|name| Row::of([schema.schema.as_str(), name]).with_flags([false])).collect())
+}
+
+fn system_tables(schema: &SchemaName) -> Result<Vec<String>> {
+    let here = SystemTableName::ALL.iter().filter(|table| table.schema() == schema.schema.as_str());
+    let names: Vec<String> = here.map(|table| table.table().to_owned()).collect();
+    if names.is_empty() { Err(not_found(&SecurableName::Schema(schema.clone()))) } else { Ok(names) }
+}
+
+fn views(sight: Sight<'_>, schema: &SchemaName, pattern: &Pattern) -> Result<Vec<Row>> {
+    if is_system(schema.catalog.as_str()) {
+        return system_tables(schema).map(|_| Vec::new());
+    }
+    let views =
+        seen_tables(sight, schema)?.into_iter().filter(|table| table.securable_kind() == SecurableKind::View);
+    let names = views.map(|view| view.name.object.as_str()).filter(|name| pattern.matches(name));
+    Ok(names.map(|name| Row::of([schema.schema.as_str(), name]).with_flags([false, false])).collect())
+}
+
+fn column_names(call: Call<'_>, sight: Sight<'_>, table: &ObjectReference) -> Result<Vec<String>> {
+    let name = table.resolve(&call.context.session)?;
+    if let Some(system) = describe::system_table(&name) {
+        return Ok(system.columns().iter().map(|column| column.name.to_owned()).collect());
+    }
+    let table = sight.table(&name)?;
+    require_description(sight, table)?;
+    Ok(table.columns.iter().map(|column| column.name.clone()).collect())
+}
+
+fn functions(sight: Sight<'_>, name: &SchemaName) -> Result<Vec<String>> {
+    if is_system(name.catalog.as_str()) {
+        return system_tables(name).map(|_| Vec::new());
+    }
+    let named = SecurableName::Schema(name.clone());
+    sight.find(&named)?;
+    let schema = sight.snapshot.schema(name).ok_or_else(|| not_found(&named))?;
+    let seen =
+        sight.snapshot.functions(schema.id).filter(|function| sight.sees(SecurableId::Function(function.id)));
+    Ok(seen.map(|function| function.name.to_string()).collect())
+}
+
+/// All for account admins; oneself and one's groups for others.
+fn principals(sight: Sight<'_>, kind: PrincipalKind) -> Vec<String> {
+    let all = sight.is_account_admin();
+    let groups = sight.snapshot.groups_of(sight.by);
+    let seen = sight.snapshot.principals().filter(|principal| {
+        principal.kind == kind && (all || principal.id == sight.by || groups.contains(&principal.id))
+    });
+    seen.map(|principal| principal.name.clone()).collect()
+}
+
+fn grants(
+    call: Call<'_>,
+    sight: Sight<'_>,
+    principal: Option<&str>,
+    on: &SecurableReference,
+) -> Result<Vec<Row>> {
+    let id = sight.find(&sight.securable(call, on)?)?;
+    let mut rows: Vec<[String; 4]> = visible_grants(sight.snapshot, sight.by, id)
+        .into_iter()
+        .map(|grant| {
+            let kind =
+                sight.snapshot.kind_of(grant.securable).map(|kind| kind.to_string()).unwrap_or_default();
+            let key = match grant.securable {
+                SecurableId::Metastore => sight.snapshot.metastore_id().to_string(),
+                securable => sight.snapshot.display_name(securable),
+            };
+            [sight.principal_name(grant.principal), grant.privilege.name().to_owned(), kind, key]
+        })
+        .filter(|[name, ..]| principal.is_none_or(|wanted| wanted == name))
+        .collect();
+    rows.sort();
+    Ok(rows.iter().map(|row| Row::of(row.each_ref().map(String::as_str))).collect())
+}
+
+/// The columns that partition a table; its Delta log tells.
+async fn partition_columns(call: Call<'_>, table: &Table) -> Result<Vec<String>> {
+    let Some(place) = call.environment.locations.of(table)? else { return Ok(Vec::new()) };
+    let opened = call.environment.tables.open(&place).await?;
+    Ok(opened.partition_columns().to_vec())
+}
+
+/// A three-part name as it may stand in SQL.
+fn quoted_name(name: &weir_catalog::ObjectName) -> String {
+    [&name.catalog, &name.schema, &name.object].map(|part| types::quoted(part.as_str())).join(".")
+}

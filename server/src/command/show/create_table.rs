@@ -1,0 +1,114 @@
+//! SHOW CREATE TABLE: a statement that would make the table or view again, policies included.
+//! Policies stand there by their functions' names, never by their bodies; an external location
+//! stands there for those who administer the table. An external table's columns and partitions are its
+//! log's, so they do not stand there.
+
+use datafusion::sql::sqlparser::ast::Value;
+use weir_catalog::{Column, FunctionId, Literal, PolicyArgument, Table, TableKind};
+
+use super::quoted_name;
+use crate::command::describe::administers;
+use crate::command::sight::Sight;
+use crate::sql::types::quoted;
+
+pub(super) fn text(sight: Sight<'_>, table: &Table, partitions: &[String]) -> String {
+    match &table.kind {
+        TableKind::View(definition) => {
+            let columns: Vec<String> = table.columns.iter().map(view_column).collect();
+            let mut text = format!("CREATE VIEW {} ({})", quoted_name(&table.name), columns.join(", "));
+            text.push_str(&tail(table));
+            format!("{text}\nAS {}", definition.text)
+        }
+        TableKind::Managed { .. } => {
+            let mut text =
+                format!("CREATE TABLE {} (\n  {})", quoted_name(&table.name), columns(sight, table));
+            text.push_str("\nUSING delta");
+            if !partitions.is_empty() {
+                let partitions: Vec<String> = partitions.iter().map(|name| quoted(name)).collect();
+                text.push_str(&format!("\nPARTITIONED BY ({})", partitions.join(", ")));
+            }
+            text.push_str(&tail(table));
+            text.push_str(&row_filter(sight, table));
+            text
+        }
+        TableKind::External { location } => {
+            let mut text = format!("CREATE TABLE {}\nUSING delta", quoted_name(&table.name));
+            if administers(sight, table) {
+                text.push_str(&format!("\nLOCATION {}", string(location)));
+            }
+            text.push_str(&tail(table));
+            text.push_str(&row_filter(sight, table));
+            text
+        }
+    }
+}
+
+fn columns(sight: Sight<'_>, table: &Table) -> String {
+    let columns = table.columns.iter().map(|column| {
+        let mut text = format!("{} {}", quoted(&column.name), column.type_text);
+        if !column.nullable {
+            text.push_str(" NOT NULL");
+        }
+        if let Some(comment) = &column.comment {
+            text.push_str(&format!(" COMMENT {}", string(comment)));
+        }
+        if let Some(mask) = table.masks.iter().find(|mask| mask.column.name == column.name) {
+            text.push_str(&format!(" MASK {}", function_name(sight, mask.function)));
+            if !mask.arguments.is_empty() {
+                text.push_str(&format!(" USING COLUMNS ({})", arguments(&mask.arguments)));
+            }
+        }
+        text
+    });
+    columns.collect::<Vec<_>>().join(",\n  ")
+}
+
+fn view_column(column: &Column) -> String {
+    match &column.comment {
+        Some(comment) => format!("{} COMMENT {}", quoted(&column.name), string(comment)),
+        None => quoted(&column.name),
+    }
+}
+
+fn tail(table: &Table) -> String {
+    let mut text = String::new();
+    if let Some(comment) = &table.comment {
+        text.push_str(&format!("\nCOMMENT {}", string(comment)));
+    }
+    if !table.properties.is_empty() {
+        let pairs: Vec<String> = table
+            .properties
+            .iter()
+            .map(|(key, value)| format!("{} = {}", string(key), string(value)))
+            .collect();
+        text.push_str(&format!("\nTBLPROPERTIES ({})", pairs.join(", ")));
+    }
+    text
+}
+
+fn row_filter(sight: Sight<'_>, table: &Table) -> String {
+    table.row_filter.as_ref().map_or_else(String::new, |filter| {
+        let function = function_name(sight, filter.function);
+        format!("\nWITH ROW FILTER {function} ON ({})", arguments(&filter.arguments))
+    })
+}
+
+fn function_name(sight: Sight<'_>, id: FunctionId) -> String {
+    sight.snapshot.function_by_id(id).map(|function| quoted_name(&function.name)).unwrap_or_default()
+}
+
+/// Arguments as they were written.
+pub(in crate::command) fn arguments(arguments: &[PolicyArgument]) -> String {
+    let arguments = arguments.iter().map(|argument| match argument {
+        PolicyArgument::Column(binding) => quoted(&binding.name),
+        PolicyArgument::Literal(Literal::String(text)) => string(text),
+        PolicyArgument::Literal(Literal::Number(text)) => text.clone(),
+        PolicyArgument::Literal(Literal::Boolean(value)) => value.to_string().to_uppercase(),
+        PolicyArgument::Literal(Literal::Null) => "NULL".to_owned(),
+    });
+    arguments.collect::<Vec<_>>().join(", ")
+}
+
+fn string(text: &str) -> String {
+    Value::SingleQuotedString(text.to_owned()).to_string()
+}

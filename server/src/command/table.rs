@@ -1,0 +1,208 @@
+//! Tables: a Delta log and a row in the catalog.
+//!
+//! A managed table's folder is named by a fresh id and made before the catalog knows of it; when
+//! the catalog then refuses, an empty folder that nothing names is left. An external table's log
+//! is read for its columns. DROP takes the table out of the catalog; files stay on storage.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema};
+use weir_catalog::error::Reserved;
+use weir_catalog::metastore::{Created, OnMissing, Storage, TableSpec};
+use weir_catalog::securable::SecurableName;
+use weir_catalog::{Column, ObjectName, Privilege, Table};
+use weir_scan::NewTable;
+
+use super::catalog::{on_existing, on_missing};
+use super::sight::Sight;
+use super::{Call, done, policy};
+use crate::error::{Condition, Error, Result};
+use crate::run::Outcome;
+use crate::sql::cursor::unsupported;
+use crate::sql::{CreateTable, ObjectReference, TableCommand, types};
+
+pub(super) async fn run(call: Call<'_>, command: &TableCommand) -> Result<Outcome> {
+    let session = &call.context.session;
+    match command {
+        TableCommand::Create(create) => self::create(call, create).await?,
+        TableCommand::Drop { name, if_exists } => {
+            drop_table(call, &name.resolve(session)?, on_missing(*if_exists)).await?;
+        }
+        TableCommand::Rename { name, to } => rename(call, &name.resolve(session)?, to).await?,
+        TableCommand::SetProperties { name, properties } => {
+            let name = name.resolve(session)?;
+            call.metastore()
+                .table_set_properties(call.by(), call.now(), &name, properties.clone(), &[])
+                .await?;
+        }
+    }
+    done()
+}
+
+async fn create(call: Call<'_>, create: &CreateTable) -> Result<()> {
+    let name = create.name.resolve(&call.context.session)?;
+    let snapshot = call.snapshot().await?;
+    let sight = Sight::new(call, &snapshot);
+    let schema = SecurableName::Schema(name.schema_name());
+    sight.require(Privilege::CreateTable, sight.find(&schema)?, &schema)?;
+    if create.if_not_exists && snapshot.table(&name).is_some_and(|table| !is_view(table)) {
+        return Ok(());
+    }
+    let (storage, columns) = match &create.location {
+        Some(location) => external(call, sight, create, location).await?,
+        None => managed(call, &snapshot, &name, create).await?,
+    };
+    let spec = TableSpec {
+        name: name.clone(),
+        storage,
+        columns,
+        properties: create.properties.clone(),
+        comment: create.comment.clone(),
+    };
+    let created =
+        call.metastore().table_create(call.by(), call.now(), spec, on_existing(create.if_not_exists)).await?;
+    let Created::Made(_) = created else { return Ok(()) };
+    if let Err(error) = set_policies(call, &name, create).await {
+        // Without its policies the table must not be there: its owner asked for both.
+        drop_table(call, &name, OnMissing::Ignore).await?;
+        return Err(error);
+    }
+    Ok(())
+}
+
+fn is_view(table: &Table) -> bool {
+    table.securable_kind() == weir_catalog::securable::SecurableKind::View
+}
+
+async fn set_policies(call: Call<'_>, table: &ObjectName, create: &CreateTable) -> Result<()> {
+    if let Some(filter) = &create.row_filter {
+        policy::set_row_filter(call, table, filter).await?;
+    }
+    for column in &create.columns {
+        if let Some(mask) = &column.mask {
+            policy::set_mask(call, table, &column.name, mask).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the Delta log of a new table under the data root.
+async fn managed(
+    call: Call<'_>,
+    snapshot: &weir_catalog::Snapshot,
+    name: &ObjectName,
+    create: &CreateTable,
+) -> Result<(Storage, Vec<Column>)> {
+    if let Some(existing) = snapshot.table(name) {
+        let kind = existing.securable_kind();
+        return Err(weir_catalog::Error::AlreadyExists { kind, name: name.to_string() }.into());
+    }
+    let locations = &call.environment.locations;
+    let location = locations.new_managed();
+    let place = locations.managed(&location)?;
+    let fields = create
+        .columns
+        .iter()
+        .map(|column| Field::new(&column.name, column.data_type.clone(), column.nullable));
+    let definition = NewTable {
+        schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
+        partition_columns: partition_columns(create),
+        properties: delta_properties(&create.properties),
+        comment: create.comment.clone(),
+    };
+    let statement = ("statementId".to_owned(), call.context.statement_id().to_string());
+    call.environment
+        .tables
+        .create_as(&place, definition, vec![statement])
+        .await
+        .map_err(|error| told(error, name))?;
+    let columns = create.columns.iter().map(|column| Column {
+        name: column.name.clone(),
+        type_text: column.type_text.clone(),
+        nullable: column.nullable,
+        comment: column.comment.clone(),
+    });
+    Ok((Storage::Managed { location }, columns.collect()))
+}
+
+/// Reads the Delta log of a table that is there already.
+async fn external(
+    call: Call<'_>,
+    sight: Sight<'_>,
+    create: &CreateTable,
+    location: &str,
+) -> Result<(Storage, Vec<Column>)> {
+    // Before storage is looked at: a refusal must not tell what lies there.
+    sight.require_account_admin(Reserved::CreateExternalTable)?;
+    if !create.columns.is_empty() {
+        return Err(unsupported("CREATE TABLE with columns and LOCATION")
+            .with_hint("leave the columns out: the table's log tells them"));
+    }
+    if !create.partitioned_by.is_empty() {
+        return Err(unsupported("PARTITIONED BY with LOCATION").with_hint("the table's log tells it"));
+    }
+    let locations = &call.environment.locations;
+    let canonical = locations.canonical_external(location)?;
+    let name = create.name.resolve(&call.context.session)?;
+    let place = locations.external(&canonical)?;
+    let table = call.environment.tables.open(&place).await.map_err(|error| told(error, &name))?;
+    let schema = table.schema();
+    let columns = schema.fields().iter().map(|field| Column {
+        name: field.name().clone(),
+        type_text: types::text_of(field.data_type()),
+        nullable: field.is_nullable(),
+        comment: None,
+    });
+    Ok((Storage::External { location: canonical }, columns.collect::<Vec<_>>()))
+}
+
+/// Partition columns as the columns are spelled.
+fn partition_columns(create: &CreateTable) -> Vec<String> {
+    let spelled = |name: &String| {
+        let same = create.columns.iter().find(|column| column.name.to_lowercase() == name.to_lowercase());
+        same.map_or_else(|| name.clone(), |column| column.name.clone())
+    };
+    create.partitioned_by.iter().map(spelled).collect()
+}
+
+/// Those properties that Delta's own log keeps as well.
+fn delta_properties(properties: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    let delta = properties.iter().filter(|(key, _)| key.starts_with("delta."));
+    delta.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Storage's error, about the table by its name.
+fn told(error: weir_scan::Error, name: &ObjectName) -> Error {
+    let told = Error::from(error);
+    match told.condition() {
+        Condition::InternalError => told,
+        condition => Error::new(condition, format!("table `{name}` cannot be created: {}", told.message())),
+    }
+}
+
+async fn drop_table(call: Call<'_>, name: &ObjectName, on_missing: OnMissing) -> Result<()> {
+    let dropped = call.metastore().table_drop(call.by(), call.now(), name, on_missing).await?;
+    if let Some(table) = dropped
+        && let Some(place) = call.environment.locations.of(&table)?
+    {
+        call.environment.tables.forget(&place);
+    }
+    Ok(())
+}
+
+async fn rename(call: Call<'_>, name: &ObjectName, to: &ObjectReference) -> Result<()> {
+    // A name of one part stays in the table's schema, whatever the session's is.
+    let catalog = to.catalog.as_ref().unwrap_or(&name.catalog);
+    let schema = to.schema.as_ref().unwrap_or(&name.schema);
+    let in_place = if to.schema.is_some() && to.catalog.is_none() {
+        call.context.session.catalog.eq_ignore_ascii_case(name.catalog.as_str())
+    } else {
+        *catalog == name.catalog
+    };
+    if !in_place || *schema != name.schema {
+        return Err(unsupported("RENAME TO another schema").at(to.position));
+    }
+    call.metastore().table_rename(call.by(), call.now(), name, &to.object).await?;
+    Ok(())
+}

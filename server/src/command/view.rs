@@ -1,0 +1,77 @@
+//! CREATE and DROP VIEW.
+
+use weir_catalog::ViewDefinition;
+use weir_catalog::metastore::{OnExistingDefinition, ViewSpec};
+
+use super::catalog::on_missing;
+use super::{Call, done};
+use crate::error::{Condition, Error, Result};
+use crate::run::Outcome;
+use crate::sql::types::quoted;
+use crate::sql::{CreateView, ViewCommand, ast, parse_query};
+
+pub(super) async fn run(call: Call<'_>, command: &ViewCommand) -> Result<Outcome> {
+    match command {
+        ViewCommand::Create(create) => self::create(call, create).await?,
+        ViewCommand::Drop { name, if_exists } => {
+            let name = name.resolve(&call.context.session)?;
+            call.metastore().view_drop(call.by(), call.now(), &name, on_missing(*if_exists)).await?;
+        }
+    }
+    done()
+}
+
+async fn create(call: Call<'_>, create: &CreateView) -> Result<()> {
+    let name = create.name.resolve(&call.context.session)?;
+    let snapshot = call.snapshot().await?;
+    let query = renamed(create)?;
+    let analysed = call.environment.analysis.view(call.context, &snapshot, &query).await?;
+    if !create.columns.is_empty() && create.columns.len() != analysed.columns.len() {
+        let message = format!(
+            "the view names {} columns, its query has {}",
+            create.columns.len(),
+            analysed.columns.len()
+        );
+        return Err(Error::new(Condition::InvalidStatement, message));
+    }
+    let mut columns = analysed.columns;
+    for (column, written) in columns.iter_mut().zip(&create.columns) {
+        column.name.clone_from(&written.name);
+        column.comment.clone_from(&written.comment);
+    }
+    let definition = ViewDefinition {
+        text: analysed.text,
+        tests_identity: analysed.tests_identity,
+        reads: analysed.reads,
+    };
+    let spec = ViewSpec {
+        name,
+        definition,
+        columns,
+        properties: create.properties.clone(),
+        comment: create.comment.clone(),
+    };
+    let on_existing = on_existing_definition(create.or_replace, create.if_not_exists);
+    call.metastore().view_create(call.by(), call.now(), spec, on_existing).await?;
+    Ok(())
+}
+
+/// The query, its columns renamed as the view says.
+fn renamed(create: &CreateView) -> Result<Box<ast::Query>> {
+    if create.columns.is_empty() {
+        return Ok(create.query.clone());
+    }
+    let columns: Vec<String> = create.columns.iter().map(|column| quoted(&column.name)).collect();
+    parse_query(&format!("SELECT * FROM ({}) AS `view` ({})", create.query, columns.join(", ")))
+}
+
+/// OR REPLACE and IF NOT EXISTS as the metastore takes them; they exclude each other.
+pub(super) fn on_existing_definition(or_replace: bool, if_not_exists: bool) -> OnExistingDefinition {
+    if or_replace {
+        OnExistingDefinition::Replace
+    } else if if_not_exists {
+        OnExistingDefinition::Keep
+    } else {
+        OnExistingDefinition::Fail
+    }
+}

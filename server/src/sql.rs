@@ -1,0 +1,32 @@
+//! SQL text in, [`Statement`] out; nothing resolved.
+//!
+//! Queries, INSERT and CTAS keep sqlparser's tree; everything the catalog answers is read by our
+//! own grammar on sqlparser's token stream. The promise: a clause is either in the returned value
+//! or an error that names it ([`refused_clauses`]); nothing is parsed and then ignored.
+//!
+//! This module knows names and closed vocabularies (privileges, kinds) but looks nothing up.
+//! [`qualify`] writes names out in three parts for text that is stored.
+
+pub mod cursor;
+pub mod dialect;
+pub mod expression;
+pub mod nesting;
+pub mod parse;
+pub mod placeholders;
+pub mod qualify;
+pub mod reference;
+pub mod refused_clauses;
+pub mod refused_statements;
+pub mod statement;
+pub mod types;
+
+pub use datafusion::sql::sqlparser::ast;
+pub use parse::{parse, parse_expression, parse_query};
+pub use reference::{CatalogReference, ObjectReference, SchemaReference};
+pub use statement::{
+    CatalogCommand, ColumnDefinition, Command, CommentTarget, CreateFunction, CreateTable, CreateTableAs,
+    CreateView, Describe, DropBehaviour, Explain, ExplainMode, FunctionCommand, FunctionParameter,
+    GrantCommand, Insert, MaskClause, OwnerCommand, PolicyArgument, PolicyCommand, PrincipalCommand,
+    RowFilterClause, SchemaCommand, SecurableReference, SessionCommand, Show, ShowKind, Statement,
+    TableCommand, ViewColumn, ViewCommand,
+};

@@ -1,0 +1,66 @@
+//! The dialect: Databricks' as sqlparser knows it, with `$1` placeholders, and with `"x"` as an
+//! identifier where the session says so.
+
+use std::any::TypeId;
+
+use datafusion::sql::sqlparser::dialect::{DatabricksDialect, Dialect};
+
+/// Databricks SQL as this server reads it.
+#[derive(Debug, Clone, Copy)]
+pub struct WarehouseDialect {
+    /// `"x"` quotes an identifier rather than a string.
+    pub double_quoted_identifiers: bool,
+}
+
+/// Delegates each answer that sqlparser's dialect gives apart from the defaults.
+macro_rules! delegate {
+    ($($name:ident),+ $(,)?) => {
+        $(fn $name(&self) -> bool {
+            DatabricksDialect.$name()
+        })+
+    };
+}
+
+impl Dialect for WarehouseDialect {
+    fn dialect(&self) -> TypeId {
+        TypeId::of::<DatabricksDialect>()
+    }
+
+    fn is_delimited_identifier_start(&self, ch: char) -> bool {
+        ch == '`' || (ch == '"' && self.double_quoted_identifiers)
+    }
+
+    fn is_identifier_start(&self, ch: char) -> bool {
+        DatabricksDialect.is_identifier_start(ch)
+    }
+
+    fn is_identifier_part(&self, ch: char) -> bool {
+        DatabricksDialect.is_identifier_part(ch)
+    }
+
+    fn identifier_quote_style(&self, _identifier: &str) -> Option<char> {
+        Some('`')
+    }
+
+    fn supports_dollar_placeholder(&self) -> bool {
+        true
+    }
+
+    delegate! {
+        require_interval_qualifier,
+        supports_bang_not_operator,
+        supports_cte_without_as,
+        supports_filter_during_aggregation,
+        supports_group_by_expr,
+        supports_group_by_with_modifier,
+        supports_lambda_functions,
+        supports_nested_comments,
+        supports_numeric_prefix,
+        supports_optimize_table,
+        supports_select_item_multi_column_alias,
+        supports_select_wildcard_except,
+        supports_struct_literal,
+        supports_table_versioning,
+        supports_values_as_table_factor,
+    }
+}

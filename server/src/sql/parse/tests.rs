@@ -1,0 +1,446 @@
+//! What is accepted, what is refused by name, where errors point, and that nothing panics.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use weir_catalog::{Literal, PrincipalKind, Privilege};
+
+use crate::error::Condition;
+use crate::session::SessionSettings;
+use crate::sql::*;
+
+fn accept(text: &str) -> Statement {
+    parse(text, &SessionSettings::default()).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn command(text: &str) -> Command {
+    match accept(text) {
+        Statement::Command(command) => command,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+fn refused(text: &str) -> crate::error::Error {
+    match parse(text, &SessionSettings::default()) {
+        Err(error) => error,
+        Ok(statement) => panic!("{text} was accepted: {statement:?}"),
+    }
+}
+
+#[test]
+fn governance_statements_are_accepted_to_the_letter() {
+    for text in [
+        "CREATE FUNCTION f(region STRING, g STRING DEFAULT 'x') RETURNS BOOLEAN DETERMINISTIC RETURN region = g",
+        "CREATE OR REPLACE FUNCTION f() RETURN TRUE",
+        "CREATE FUNCTION f(a INT) RETURNS INT LANGUAGE SQL COMMENT 'twice' RETURN a * 2;",
+        "CREATE FUNCTION IF NOT EXISTS f(m MAP<STRING, ARRAY<STRUCT<a: INT, b: DECIMAL(10,2)>>>) RETURN m['a'][0].b",
+        "CREATE FUNCTION mask(s STRING) RETURN CASE WHEN is_account_group_member('hr') THEN s ELSE '***' END",
+        "CREATE FUNCTION f(r STRING) RETURN EXISTS (SELECT 1 FROM valid_users v WHERE v.username = session_user())",
+        "CREATE TABLE t (region STRING, id INT) WITH ROW FILTER f ON (region)",
+        "CREATE TABLE t (region STRING, id INT) WITH ROW FILTER f ON ()",
+        "CREATE TABLE t (region STRING, id INT) WITH ROW FILTER f ON (region, 'EMEA', 5, TRUE, NULL)",
+        "CREATE TABLE t (region STRING) WITH ROW FILTER `c`.`s`.`f` ON (`region`)",
+        "CREATE TABLE u (name STRING, ssn STRING MASK m)",
+        "CREATE TABLE u (name STRING NOT NULL COMMENT 'n', ssn STRING MASK m USING COLUMNS (country, '_viewers'))",
+        "ALTER TABLE t SET ROW FILTER f ON (region)",
+        "ALTER TABLE t DROP ROW FILTER",
+        "ALTER TABLE `c`.`s`.`t` SET ROW FILTER `c`.`s`.`f` ON (`region`)",
+        "alter table u alter column ssn set mask m",
+        "ALTER TABLE u ALTER COLUMN ssn SET MASK m USING COLUMNS (country, 'lit', -1.5)",
+        "ALTER TABLE u ALTER COLUMN ssn DROP MASK",
+        "CREATE TABLE IF NOT EXISTS c.s.t (a INT) USING DELTA PARTITIONED BY (a) COMMENT 'x' TBLPROPERTIES ('k' = 'v', a.b = 1)",
+        "CREATE TABLE t USING DELTA LOCATION 'file:///data/t'",
+        "CREATE TABLE t USING DELTA AS SELECT 1 AS a",
+        "CREATE TABLE t AS WITH x AS (SELECT 1 AS a) SELECT * FROM x",
+        "ALTER TABLE t RENAME TO s.u",
+        "ALTER TABLE t SET TBLPROPERTIES ('governance.protection' = 'strict')",
+        "ALTER TABLE t OWNER TO `a@b.c`",
+        "ALTER VIEW v SET OWNER TO admins",
+        "ALTER CATALOG c OWNER TO `x y`",
+        "ALTER SCHEMA c.s OWNER TO x",
+        "ALTER FUNCTION c.s.f OWNER TO x",
+        "DROP TABLE IF EXISTS t",
+        "DROP VIEW v",
+        "DROP FUNCTION IF EXISTS f",
+        "CREATE OR REPLACE VIEW v (a COMMENT 'c', b) COMMENT 'x' AS SELECT 1, 2",
+        "CREATE CATALOG IF NOT EXISTS c COMMENT 'x'",
+        "CREATE SCHEMA c.s",
+        "DROP SCHEMA IF EXISTS s CASCADE",
+        "DROP CATALOG c RESTRICT",
+        "COMMENT ON TABLE t IS 'x'",
+        "COMMENT ON COLUMN c.s.t.a IS NULL",
+        "COMMENT ON CATALOG c IS 'x'",
+    ] {
+        accept(text);
+    }
+}
+
+#[test]
+fn sessions_principals_and_lists_are_accepted() {
+    for text in [
+        "CREATE USER `alice@example.com`",
+        "CREATE SERVICE PRINCIPAL IF NOT EXISTS app",
+        "CREATE GROUP admins",
+        "DROP GROUP IF EXISTS admins",
+        "ALTER GROUP g ADD USER `a`",
+        "ALTER GROUP g DROP SERVICE PRINCIPAL app",
+        "ALTER USER a DISABLE",
+        "ALTER USER a ENABLE",
+        "SHOW CATALOGS LIKE 'ma*|sys*'",
+        "SHOW SCHEMAS IN main",
+        "SHOW DATABASES",
+        "SHOW TABLES FROM main.default LIKE '*'",
+        "SHOW TABLES 'x*'",
+        "SHOW VIEWS",
+        "SHOW COLUMNS IN t IN s",
+        "SHOW FUNCTIONS IN main.default",
+        "SHOW USERS",
+        "SHOW GROUPS",
+        "SHOW GRANTS ON TABLE t",
+        "SHOW GRANTS `alice` ON SCHEMA s",
+        "SHOW GRANTS ON METASTORE",
+        "SHOW CREATE TABLE t",
+        "DESCRIBE t",
+        "DESC TABLE EXTENDED main.default.t",
+        "DESCRIBE EXTENDED t",
+        "DESCRIBE CATALOG main",
+        "DESCRIBE SCHEMA EXTENDED main.default",
+        "DESCRIBE FUNCTION f",
+        "USE main.default",
+        "USE CATALOG main",
+        "USE SCHEMA default",
+        "USE default",
+        "SET double_quoted_identifiers = true",
+        "SET spark.databricks.remoteFiltering.blockSelfJoins=false",
+        "SET double_quoted_identifiers",
+        "SET",
+        "RESET",
+        "RESET double_quoted_identifiers",
+    ] {
+        command(text);
+    }
+}
+
+#[test]
+fn queries_and_inserts_are_accepted() {
+    for text in [
+        "SELECT 1;",
+        "(SELECT 1) UNION ALL (SELECT 2) ORDER BY 1 LIMIT 3",
+        "WITH a AS (SELECT 1 x) SELECT a.x, count(*) FROM a GROUP BY ALL HAVING count(*) > 0",
+        "VALUES (1, 'a'), (2, 'b')",
+        "SELECT a, row_number() OVER (PARTITION BY b ORDER BY c) r FROM c.s.t QUALIFY r = 1",
+        "SELECT s.a.b, m['k'], `quoted name` FROM `c`.`s`.`t` WHERE x = :name",
+        "SELECT * EXCEPT (a) FROM t",
+        "SELECT usage_metadata.job_id, SUM(q) FROM system.billing.usage GROUP BY ALL",
+        "EXPLAIN SELECT 1",
+        "EXPLAIN ANALYZE WITH a AS (SELECT 1) SELECT * FROM a",
+        "INSERT INTO t VALUES (1, ?)",
+        "INSERT INTO TABLE c.s.t (a, b) SELECT a, b FROM u",
+        "INSERT INTO t (SELECT 1)",
+        "SELECT * FROM a JOIN b ON a.x = b.x LEFT ANTI JOIN c USING (x)",
+        "SELECT DATE '2020-01-01' + INTERVAL 1 DAY, cast(x AS DECIMAL(10,2)) FROM t",
+    ] {
+        accept(text);
+    }
+}
+
+#[test]
+fn what_is_not_there_is_refused_by_name() {
+    for (text, name) in [
+        ("UPDATE t SET a = 1", "UPDATE"),
+        ("DELETE FROM t", "DELETE"),
+        ("MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE", "MERGE"),
+        ("TRUNCATE TABLE t", "TRUNCATE"),
+        ("COPY INTO t FROM 's3://b/x'", "COPY"),
+        ("CREATE EXTERNAL TABLE t (a INT) STORED AS PARQUET LOCATION 'x'", "CREATE EXTERNAL TABLE"),
+        ("SELECT * FROM t VERSION AS OF 3", "time travel (VERSION AS OF)"),
+        ("SELECT * FROM t TIMESTAMP AS OF '2020-01-01'", "time travel (TIMESTAMP AS OF)"),
+        ("SELECT 1 WHERE 1 IN (SELECT a FROM t VERSION AS OF 1)", "time travel"),
+        ("WITH x AS (SELECT * FROM t VERSION AS OF 1) SELECT * FROM x", "time travel"),
+        ("SELECT * FROM a JOIN t TIMESTAMP AS OF '2020-01-01' ON TRUE", "time travel"),
+        ("SELECT * FROM t TABLESAMPLE (10 PERCENT)", "TABLESAMPLE"),
+        ("SELECT * FROM (SELECT 1) TABLESAMPLE (10 ROWS)", "TABLESAMPLE"),
+        ("SELECT * FROM t PIVOT (sum(a) FOR b IN (1, 2))", "PIVOT"),
+        ("SELECT * FROM t UNPIVOT (a FOR b IN (c, d))", "UNPIVOT"),
+        ("SELECT * FROM t LATERAL VIEW explode(a) x AS y", "LATERAL VIEW"),
+        ("SELECT * FROM t SORT BY a", "SORT BY"),
+        ("SELECT * FROM t CLUSTER BY a", "CLUSTER BY"),
+        ("SELECT * FROM t DISTRIBUTE BY a", "DISTRIBUTE BY"),
+        ("SELECT * FROM delta.`/data/t`", "a path in place of a table"),
+        ("SELECT * FROM `s3://b/t`", "a path in place of a table"),
+        ("INSERT INTO delta.`/data/t` VALUES (1)", "a path in place of a table"),
+        ("SELECT * FROM 'x.parquet'", "a string in place of a table"),
+        ("SELECT * FROM range(10)", "table function range"),
+        ("SELECT * FROM read_parquet('x')", "table function read_parquet"),
+        ("SELECT * FROM t, LATERAL f(t.a)", "table function f"),
+        ("INSERT OVERWRITE t SELECT 1", "INSERT OVERWRITE"),
+        ("INSERT INTO t PARTITION (a = 1) SELECT 1", "INSERT … PARTITION"),
+        ("DESCRIBE HISTORY t", "DESCRIBE HISTORY"),
+        ("DESCRIBE DETAIL t", "DESCRIBE DETAIL"),
+        ("CREATE POLICY p ON TABLE t ROW FILTER f TO x FOR TABLES", "CREATE POLICY"),
+        ("DROP POLICY p ON TABLE t", "DROP POLICY"),
+        ("SELECT * INTO u FROM t", "SELECT INTO"),
+        ("SELECT * FROM t FOR UPDATE", "FOR UPDATE"),
+        ("SELECT (SELECT a FROM t FOR UPDATE)", "FOR UPDATE"),
+        ("OPTIMIZE t", "OPTIMIZE"),
+        ("VACUUM t", "VACUUM"),
+        ("PREPARE p AS SELECT 1", "PREPARE"),
+        ("EXECUTE p", "EXECUTE"),
+        ("BEGIN", "BEGIN"),
+        ("START TRANSACTION", "START"),
+        ("COMMIT", "COMMIT"),
+        ("ROLLBACK", "ROLLBACK"),
+        ("WITH RECURSIVE r AS (SELECT 1) SELECT * FROM r", "WITH RECURSIVE"),
+        ("FROBNICATE t", "statement FROBNICATE"),
+        ("SET datafusion.execution.batch_size = 1", "setting datafusion.execution.batch_size"),
+        ("SET use_cached_result = true", "setting use_cached_result"),
+        ("SET TIME ZONE 'UTC'", "SET TIME ZONE"),
+        ("CREATE OR REPLACE TABLE t (a INT)", "CREATE OR REPLACE TABLE"),
+        ("CREATE MATERIALIZED VIEW v AS SELECT 1", "CREATE MATERIALIZED VIEW"),
+        ("CREATE TEMPORARY VIEW v AS SELECT 1", "CREATE TEMPORARY VIEW"),
+        ("CREATE VOLUME v", "CREATE VOLUME"),
+        ("CREATE TABLE t (a INT) USING PARQUET", "USING PARQUET"),
+        ("CREATE TABLE t (a INT GENERATED ALWAYS AS IDENTITY)", "GENERATED"),
+        ("CREATE TABLE t (a INT DEFAULT 1)", "DEFAULT"),
+        ("CREATE TABLE t (a INT, PRIMARY KEY (a))", "PRIMARY KEY"),
+        ("CREATE TABLE t (a VARCHAR(10))", "type VARCHAR"),
+        ("CREATE TABLE t (a INT) CLUSTER BY (a)", "CLUSTER BY"),
+        ("CREATE TABLE t (a INT) AS SELECT 1", "CREATE TABLE with columns and a query"),
+        ("ALTER TABLE t ADD COLUMN c STRING MASK m", "ALTER TABLE … ADD COLUMN"),
+        ("ALTER TABLE t DROP COLUMN c", "ALTER TABLE … DROP COLUMN"),
+        ("ALTER TABLE t ALTER COLUMN c TYPE INT", "ALTER COLUMN … TYPE INT"),
+        ("ALTER TABLE t SET ROW FILTER f ON (INTERVAL 1 DAY)", "an INTERVAL as a policy argument"),
+        ("ALTER VIEW v SET ROW FILTER f ON ()", "a policy on a view"),
+        ("ALTER VIEW v AS SELECT 1", "ALTER VIEW … AS"),
+        ("CREATE FUNCTION f() RETURNS TABLE (a INT) RETURN SELECT 1", "RETURNS TABLE"),
+        ("CREATE FUNCTION f() LANGUAGE PYTHON AS $$x$$", "LANGUAGE PYTHON"),
+        ("CREATE FUNCTION f(a INT) RETURN (SELECT max(x) FROM t VERSION AS OF 1)", "time travel"),
+        ("CREATE VIEW v AS SELECT * FROM t TABLESAMPLE (1 ROWS)", "TABLESAMPLE"),
+        ("EXPLAIN EXTENDED SELECT 1", "EXPLAIN EXTENDED"),
+        ("EXPLAIN INSERT INTO t VALUES (1)", "EXPLAIN of INSERT"),
+        ("GRANT CREATE VOLUME ON SCHEMA s TO x", "privilege CREATE VOLUME"),
+        ("GRANT SELECT ON VOLUME v TO x", "VOLUME"),
+        ("GRANT SELECT ON TABLE t TO x WITH GRANT OPTION", "WITH GRANT OPTION"),
+        ("DENY SELECT ON TABLE t TO x", "statement DENY"),
+        ("CREATE USER x WITH PASSWORD 'y'", "a password in a statement"),
+        ("SHOW PARTITIONS t", "SHOW PARTITIONS"),
+        ("SELECT ceil(a TO DAY) FROM t", "CEIL or FLOOR"),
+        ("SELECT a FROM t GROUP BY a WITH ROLLUP", "GROUP BY … WITH ROLLUP"),
+        ("TABLE t", "TABLE as a query"),
+        ("WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x", "INSERT inside a query"),
+    ] {
+        let error = refused(text);
+        assert_eq!(error.condition(), Condition::UnsupportedFeature, "{text}: {error}");
+        assert!(error.message().starts_with(name), "{text}: {error}");
+    }
+}
+
+#[test]
+fn syntax_errors_say_where() {
+    for (text, place) in [
+        ("SELECT a FROM", "(line 1, column"),
+        ("SELECT a,\n  FROM t WHERE (", "(line 2, column"),
+        ("GRANT SELECT ON TABLE t\nFOR x", "(line 2, column 1)"),
+        ("SELECT 1; SELECT 2", "(line 1, column 11)"),
+        ("CREATE TABLE t (a FOO)", "(line 1, column 19)"),
+        ("SELECT 'unterminated", "(line 1, column 8)"),
+        ("ALTER TABLE a.b.c.d DROP ROW FILTER", "(line 1, column 13)"),
+        ("DROP SCHEMA `a/b`", "(line 1, column 13)"),
+    ] {
+        let error = refused(text).to_string();
+        assert!(error.contains(place), "{text}: {error}");
+    }
+    assert_eq!(refused("").condition(), Condition::ParseSyntaxError);
+    assert_eq!(refused(" ; ").condition(), Condition::ParseSyntaxError);
+    assert_eq!(refused("SELECT 1; SELECT 2").message(), "one statement at a time");
+}
+
+#[test]
+fn question_marks_are_numbered_outside_strings_and_comments() {
+    let statement = accept("SELECT ?, '?', `?`, \"?\" /* ? */ FROM t WHERE a = ? -- ?\n AND b = ?");
+    let Statement::Query(query) = statement else { panic!("a query") };
+    let text = query.to_string();
+    assert_eq!(text, "SELECT $1, '?', `?`, \"?\" FROM t WHERE a = $2 AND b = $3");
+    assert_eq!(expression::placeholders(query.as_ref()).len(), 3);
+    refused("SELECT ?, :name");
+    refused("SELECT $1, ?");
+    accept("SELECT $1, $2, :name");
+}
+
+#[test]
+fn double_quotes_are_strings_unless_the_session_says_otherwise() {
+    let quoted = SessionSettings { double_quoted_identifiers: true, ..SessionSettings::default() };
+    let Statement::Query(query) = accept("SELECT \"a\" FROM t") else { panic!("a query") };
+    assert_eq!(query.to_string(), "SELECT \"a\" FROM t");
+    let Statement::Query(query) = parse("SELECT \"a b\" FROM \"t\"", &quoted).unwrap() else {
+        panic!("a query")
+    };
+    assert_eq!(query.to_string(), "SELECT `a b` FROM `t`");
+    parse("GRANT SELECT ON TABLE \"c\".\"s\".\"t\" TO \"x\"", &quoted).unwrap();
+}
+
+#[test]
+fn a_grant_is_read_whole() {
+    assert_eq!(
+        command("GRANT USE CATALOG, ALL PRIVILEGES ON CATALOG Main TO `Ann Lee`"),
+        Command::Grant(GrantCommand::Grant {
+            privileges: vec![Privilege::UseCatalog, Privilege::AllPrivileges],
+            on: SecurableReference::Catalog(CatalogReference {
+                name: weir_catalog::Name::new("main").unwrap()
+            }),
+            principal: "Ann Lee".to_owned(),
+        })
+    );
+    for text in [
+        "GRANT SELECT ON t TO x",
+        "GRANT SELECT, MODIFY ON TABLE c.s.t TO `x`",
+        "GRANT EXECUTE ON FUNCTION c.s.f TO x",
+        "GRANT SELECT ON VIEW v TO x",
+        "GRANT USE_SCHEMA ON DATABASE s TO x",
+        "GRANT CREATE CATALOG ON METASTORE TO x",
+        "REVOKE ALL PRIVILEGES ON SCHEMA c.s FROM x",
+        "GRANT SELECT ON schema TO x",
+    ] {
+        command(text);
+    }
+}
+
+#[test]
+fn policy_arguments_are_columns_and_literals() {
+    let Command::Policy(PolicyCommand::SetRowFilter { filter, .. }) =
+        command("ALTER TABLE t SET ROW FILTER f ON (Region, 'EMEA', -5, 1.5, FALSE, NULL, `true`, interval)")
+    else {
+        panic!("a row filter")
+    };
+    assert_eq!(
+        filter.arguments,
+        [
+            PolicyArgument::Column("Region".to_owned()),
+            PolicyArgument::Literal(Literal::String("EMEA".to_owned())),
+            PolicyArgument::Literal(Literal::Number("-5".to_owned())),
+            PolicyArgument::Literal(Literal::Number("1.5".to_owned())),
+            PolicyArgument::Literal(Literal::Boolean(false)),
+            PolicyArgument::Literal(Literal::Null),
+            PolicyArgument::Column("true".to_owned()),
+            PolicyArgument::Column("interval".to_owned()),
+        ]
+    );
+    refused("ALTER TABLE t SET ROW FILTER f ON (upper(region))");
+    refused("ALTER TABLE t SET ROW FILTER f ON (a.b)");
+    refused("ALTER TABLE t SET ROW FILTER f");
+}
+
+#[test]
+fn members_have_a_kind() {
+    assert_eq!(
+        command("ALTER GROUP `a` ADD GROUP `b`"),
+        Command::Principal(PrincipalCommand::AddMember {
+            group: "a".to_owned(),
+            kind: PrincipalKind::Group,
+            member: "b".to_owned()
+        })
+    );
+}
+
+#[test]
+fn types_have_one_spelling_that_reads_back() {
+    for (text, spelling) in [
+        ("integer", "INT"),
+        ("long", "BIGINT"),
+        ("real", "FLOAT"),
+        ("numeric", "DECIMAL(10,0)"),
+        ("dec(12, 3)", "DECIMAL(12,3)"),
+        ("timestamp", "TIMESTAMP"),
+        ("TIMESTAMP_NTZ", "TIMESTAMP_NTZ"),
+        ("array<array<int>>", "ARRAY<ARRAY<INT>>"),
+        ("map<string, array<map<int,byte>>>", "MAP<STRING, ARRAY<MAP<INT, TINYINT>>>"),
+        ("struct<a: int, `b c` struct<d:date>>", "STRUCT<a: INT, `b c`: STRUCT<d: DATE>>"),
+    ] {
+        let read = types::parse(text).unwrap();
+        assert_eq!(read.text, spelling);
+        assert_eq!(types::parse(&read.text).unwrap(), read);
+    }
+    for text in
+        ["ARRAY<INT", "ARRAY<INT>>", "DECIMAL(39,1)", "DECIMAL(3,4)", "STRUCT<>", "int int", "INTERVAL"]
+    {
+        assert!(types::parse(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn text_that_is_too_long_or_too_deep_is_refused() {
+    let long = format!("SELECT '{}'", "x".repeat(TEXT));
+    assert_eq!(refused(&long).condition(), Condition::ParseSyntaxError);
+    for text in [
+        format!("SELECT {}1{}", "(".repeat(5_000), ")".repeat(5_000)),
+        format!("SELECT 1{}", " + 1".repeat(100_000)),
+        format!("SELECT 1{}", " UNION SELECT 1".repeat(5_000)),
+        format!("SELECT {}x", "NOT ".repeat(50_000)),
+        format!("SELECT {}1", "- ".repeat(50_000)),
+        format!("SELECT {}1", "INTERVAL ".repeat(50_000)),
+        format!("SELECT CAST(1 AS {}INT{})", "ARRAY<".repeat(20_000), ">".repeat(20_000)),
+        format!("CREATE TABLE t (a {}INT{})", "ARRAY<".repeat(60), ">".repeat(60)),
+        format!("SELECT {}1{}", "CASE WHEN 1=1 THEN ".repeat(5_000), " END".repeat(5_000)),
+        format!("SELECT {}", "(end,".repeat(5_000)),
+        format!("SELECT a{}", "[1]".repeat(50_000)),
+        format!("SELECT a{}", ".b".repeat(50_000)),
+        format!("SELECT * FROM {}t", "(".repeat(40_000)),
+        format!("{} SELECT 1", "EXPLAIN ".repeat(40_000)),
+    ] {
+        let error = refused(&text);
+        assert!(
+            matches!(error.condition(), Condition::ParseSyntaxError | Condition::UnsupportedFeature),
+            "{error}"
+        );
+    }
+    accept(&format!("SELECT * FROM t WHERE {}", vec!["t.a = 1"; 900].join(" OR ")));
+    accept(&format!("SELECT {}", vec!["a + 1 AS b"; 5_000].join(", ")));
+    accept(&format!("SELECT * FROM t WHERE a IN ({})", vec!["1"; 50_000].join(", ")));
+    accept(&format!("INSERT INTO t VALUES {}", vec!["(1, -2, 'x')"; 20_000].join(", ")));
+    accept(&format!("SELECT {}1{}", "(".repeat(50), ")".repeat(50)));
+}
+
+const TEXT: usize = super::TEXT_BYTES_MAX;
+
+/// A small generator, so that a failing text can be found again.
+struct Dice(u64);
+
+impl Dice {
+    fn throw(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % sides
+    }
+}
+
+#[test]
+fn garbage_never_panics() {
+    let pieces: Vec<&str> = concat!(
+        "SELECT FROM WHERE CREATE TABLE VIEW FUNCTION OR REPLACE GRANT ON TO ALTER SET ROW FILTER MASK USING COLUMNS ",
+        "DROP ( ) , . ; ' \" ` ? $1 :a 1 2.5 1e9 'x' \"y\" `z` t a b -- /* */ < > >> = + - * / NULL TRUE CASE WHEN THEN END ",
+        "SHOW DESCRIBE USE INSERT INTO VALUES WITH AS UNION ALL JOIN ARRAY MAP STRUCT INT STRING DECIMAL INTERVAL ",
+        "EXPLAIN ANALYZE VERSION OF TIMESTAMP LATERAL OVER PARTITION BY ORDER LIMIT EXISTS IN NOT AND BETWEEN LIKE IS ",
+        "\u{e9} \u{1F600} \0 { } [ ] -> => :: | || & ^ ~ ! @ # % \\ COMMENT OWNER USER GROUP REVOKE SCHEMA CATALOG",
+    )
+    .split(' ')
+    .collect();
+    let mut dice = Dice(42);
+    for _ in 0..20_000 {
+        let length = 1 + dice.throw(14);
+        let words: Vec<&str> =
+            (0..length).map(|_| pieces.get(dice.throw(pieces.len())).copied().unwrap()).collect();
+        let text = words.join(if dice.throw(4) == 0 { "" } else { " " });
+        let quoted =
+            SessionSettings { double_quoted_identifiers: dice.throw(2) == 0, ..SessionSettings::default() };
+        drop(parse(&text, &quoted));
+    }
+}
+
+#[test]
+fn truncated_statements_never_panic() {
+    let text = "CREATE TABLE IF NOT EXISTS c.s.t (a ARRAY<STRUCT<x: INT>> NOT NULL COMMENT 'x' MASK m USING COLUMNS (b, 1)) \
+                USING DELTA PARTITIONED BY (a) TBLPROPERTIES ('k' = 'v') WITH ROW FILTER c.s.f ON (a, NULL)";
+    for end in 0..text.len() {
+        drop(parse(text.get(..end).unwrap(), &SessionSettings::default()));
+    }
+    refused(&text.replace("(a, NULL)", "(a, NULL"));
+    accept(&text.replace("PARTITIONED BY (a)", ""));
+}

@@ -1,0 +1,126 @@
+//! The closed set of statements: what a text means before anything is looked up.
+//!
+//! How to add a statement: a variant here (or in the family's file under `statement/`), its
+//! grammar in the same file, its arm in `command`; the exhaustive matches fail until it is there.
+//! The tests in `parse/tests.rs` list what is accepted and what is refused by name.
+
+use datafusion::sql::sqlparser::ast;
+
+pub mod catalog;
+pub mod describe;
+pub mod function;
+pub mod grant;
+pub mod policy;
+pub mod principal;
+pub mod query;
+pub mod session;
+pub mod show;
+pub mod table;
+pub mod view;
+
+pub use catalog::{CatalogCommand, DropBehaviour, SchemaCommand};
+pub use describe::Describe;
+pub use function::{CreateFunction, FunctionCommand, FunctionParameter};
+pub use grant::{CommentTarget, GrantCommand, OwnerCommand, SecurableReference};
+pub use policy::{MaskClause, PolicyArgument, PolicyCommand, RowFilterClause};
+pub use principal::PrincipalCommand;
+pub use session::SessionCommand;
+pub use show::{Show, ShowKind};
+pub use table::{ColumnDefinition, CreateTable, CreateTableAs, TableCommand};
+pub use view::{CreateView, ViewColumn, ViewCommand};
+
+use super::reference::ObjectReference;
+
+/// One statement.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Statement {
+    /// SELECT, VALUES, WITH, set operations.
+    Query(Box<ast::Query>),
+    /// EXPLAIN of a query.
+    Explain(Explain),
+    /// INSERT INTO.
+    Insert(Insert),
+    /// CREATE TABLE … AS.
+    CreateTableAs(Box<CreateTableAs>),
+    /// What the catalog and the session answer.
+    Command(Command),
+}
+
+/// Whether EXPLAIN runs the query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExplainMode {
+    /// The plan only.
+    Plan,
+    /// The plan with the numbers of a run.
+    Analyze,
+}
+
+/// EXPLAIN of a query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explain {
+    /// Whether the query runs.
+    pub mode: ExplainMode,
+    /// The query.
+    pub query: Box<ast::Query>,
+}
+
+/// `INSERT INTO table [(columns)] query`; VALUES is a query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Insert {
+    /// Where the rows go.
+    pub table: ObjectReference,
+    /// The columns by name, as written; empty when the query's columns are matched by position.
+    pub columns: Vec<ast::Ident>,
+    /// The rows.
+    pub query: Box<ast::Query>,
+}
+
+/// A statement that is not a query; one variant a family.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// CREATE and DROP CATALOG.
+    Catalog(CatalogCommand),
+    /// CREATE and DROP SCHEMA.
+    Schema(SchemaCommand),
+    /// Tables: CREATE, DROP, RENAME, properties.
+    Table(TableCommand),
+    /// Views: CREATE, DROP.
+    View(ViewCommand),
+    /// Functions: CREATE, DROP.
+    Function(FunctionCommand),
+    /// Row filters and column masks of a table.
+    Policy(PolicyCommand),
+    /// GRANT and REVOKE.
+    Grant(GrantCommand),
+    /// OWNER TO and COMMENT ON, for every kind.
+    Owner(OwnerCommand),
+    /// Users, service principals, groups.
+    Principal(PrincipalCommand),
+    /// SHOW.
+    Show(Show),
+    /// DESCRIBE.
+    Describe(Describe),
+    /// USE, SET, RESET.
+    Session(SessionCommand),
+}
+
+impl Command {
+    /// Whether it returns rows.
+    pub fn returns_rows(&self) -> bool {
+        match self {
+            Command::Show(_)
+            | Command::Describe(_)
+            | Command::Session(SessionCommand::ShowSetting { .. }) => true,
+            Command::Catalog(_)
+            | Command::Schema(_)
+            | Command::Table(_)
+            | Command::View(_)
+            | Command::Function(_)
+            | Command::Policy(_)
+            | Command::Grant(_)
+            | Command::Owner(_)
+            | Command::Principal(_)
+            | Command::Session(_) => false,
+        }
+    }
+}

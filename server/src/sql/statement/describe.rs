@@ -1,0 +1,100 @@
+//! DESCRIBE: what one thing is.
+
+use super::Command;
+use crate::error::Result;
+use crate::sql::cursor::Cursor;
+use crate::sql::reference::{CatalogReference, ObjectReference, SchemaReference};
+
+/// A DESCRIBE statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Describe {
+    /// DESCRIBE [TABLE] [EXTENDED].
+    Table {
+        /// The table or view.
+        name: ObjectReference,
+        /// Adds the detailed section.
+        extended: bool,
+    },
+    /// DESCRIBE CATALOG [EXTENDED].
+    Catalog {
+        /// The catalog.
+        name: CatalogReference,
+        /// Adds the owner.
+        extended: bool,
+    },
+    /// DESCRIBE SCHEMA [EXTENDED].
+    Schema {
+        /// The schema.
+        name: SchemaReference,
+        /// Adds the owner.
+        extended: bool,
+    },
+    /// DESCRIBE FUNCTION [EXTENDED].
+    Function {
+        /// The function.
+        name: ObjectReference,
+        /// Adds the owner and the body.
+        extended: bool,
+    },
+}
+
+/// After DESCRIBE.
+pub(crate) fn describe(cursor: &mut Cursor<'_>) -> Result<Command> {
+    if let Some(word) = cursor.peek_word(0)
+        && matches!(
+            word.as_str(),
+            "HISTORY" | "DETAIL" | "QUERY" | "POLICY" | "SELECT" | "WITH" | "VALUES" | "VOLUME"
+        )
+        && !cursor.is_end_after(1)
+    {
+        return Err(cursor.unsupported(&format!("DESCRIBE {word}")));
+    }
+    let kind = cursor.peek_word(0).unwrap_or_default();
+    let named = !cursor.is_end_after(1);
+    let describe = match kind.as_str() {
+        "CATALOG" if named => {
+            cursor.take();
+            let extended = cursor.word("EXTENDED");
+            Describe::Catalog { name: cursor.catalog()?, extended }
+        }
+        "SCHEMA" | "DATABASE" if named => {
+            cursor.take();
+            let extended = cursor.word("EXTENDED");
+            Describe::Schema { name: cursor.schema()?, extended }
+        }
+        "FUNCTION" if named => {
+            cursor.take();
+            let extended = cursor.word("EXTENDED");
+            Describe::Function { name: cursor.object()?, extended }
+        }
+        _ => table(cursor)?,
+    };
+    Ok(Command::Describe(describe))
+}
+
+fn table(cursor: &mut Cursor<'_>) -> Result<Describe> {
+    for word in ["TABLE", "VIEW"] {
+        if cursor.peek_words(&[word]) && !cursor.is_end_after(1) {
+            cursor.take();
+        }
+    }
+    let extended = cursor.peek_words(&["EXTENDED"]) && !cursor.is_end_after(1);
+    if extended {
+        cursor.take();
+    }
+    let name = cursor.object()?;
+    for (words, what) in [
+        (&["PARTITION"][..], "DESCRIBE … PARTITION"),
+        (&["AS", "JSON"], "DESCRIBE … AS JSON"),
+        (&["VERSION", "AS", "OF"], "time travel (VERSION AS OF)"),
+        (&["TIMESTAMP", "AS", "OF"], "time travel (TIMESTAMP AS OF)"),
+    ] {
+        if cursor.peek_words(words) {
+            return Err(cursor.unsupported(what));
+        }
+    }
+    if cursor.peek_word(0).is_some() {
+        return Err(cursor.unsupported("DESCRIBE of one column"));
+    }
+    Ok(Describe::Table { name, extended })
+}

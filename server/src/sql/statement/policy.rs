@@ -1,0 +1,140 @@
+//! Row filters and column masks: `ROW FILTER f ON (…)`, `MASK f [USING COLUMNS (…)]`.
+
+use datafusion::sql::sqlparser::ast::Value;
+use datafusion::sql::sqlparser::tokenizer::Token;
+use weir_catalog::Literal;
+
+use crate::error::Result;
+use crate::sql::cursor::Cursor;
+use crate::sql::reference::ObjectReference;
+
+/// What one parameter of a policy function receives, as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PolicyArgument {
+    /// A column of the table.
+    Column(String),
+    /// The same value for each row.
+    Literal(Literal),
+}
+
+/// `ROW FILTER function ON (arguments)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowFilterClause {
+    /// The function.
+    pub function: ObjectReference,
+    /// Its arguments.
+    pub arguments: Vec<PolicyArgument>,
+}
+
+/// `MASK function [USING COLUMNS (arguments)]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaskClause {
+    /// The function.
+    pub function: ObjectReference,
+    /// Its arguments after the masked column.
+    pub arguments: Vec<PolicyArgument>,
+}
+
+/// A change to a table's policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PolicyCommand {
+    /// ALTER TABLE … SET ROW FILTER.
+    SetRowFilter {
+        /// The table.
+        table: ObjectReference,
+        /// The filter.
+        filter: RowFilterClause,
+    },
+    /// ALTER TABLE … DROP ROW FILTER.
+    DropRowFilter {
+        /// The table.
+        table: ObjectReference,
+    },
+    /// ALTER TABLE … ALTER COLUMN … SET MASK.
+    SetMask {
+        /// The table.
+        table: ObjectReference,
+        /// The masked column.
+        column: String,
+        /// The mask.
+        mask: MaskClause,
+    },
+    /// ALTER TABLE … ALTER COLUMN … DROP MASK.
+    DropMask {
+        /// The table.
+        table: ObjectReference,
+        /// The masked column.
+        column: String,
+    },
+}
+
+/// After ROW FILTER.
+pub(crate) fn row_filter(cursor: &mut Cursor<'_>) -> Result<RowFilterClause> {
+    let function = cursor.object()?;
+    cursor.expect_words(&["ON"])?;
+    let arguments = cursor.bracketed(argument)?;
+    Ok(RowFilterClause { function, arguments })
+}
+
+/// After MASK.
+pub(crate) fn mask(cursor: &mut Cursor<'_>) -> Result<MaskClause> {
+    let function = cursor.object()?;
+    let arguments =
+        if cursor.words(&["USING", "COLUMNS"]) { cursor.bracketed(argument)? } else { Vec::new() };
+    Ok(MaskClause { function, arguments })
+}
+
+fn argument(cursor: &mut Cursor<'_>) -> Result<PolicyArgument> {
+    if cursor.peek_word(0).as_deref() == Some("INTERVAL")
+        && !cursor.peek_nth_symbol(1, &Token::Comma)
+        && !cursor.peek_nth_symbol(1, &Token::RParen)
+    {
+        return Err(cursor.unsupported("an INTERVAL as a policy argument"));
+    }
+    if let Some(literal) = literal(cursor)? {
+        return Ok(PolicyArgument::Literal(literal));
+    }
+    let column = cursor.identifier()?.value;
+    if cursor.peek_symbol(&Token::Period) {
+        return Err(cursor.unsupported("a field of a column as a policy argument"));
+    }
+    if cursor.peek_symbol(&Token::LParen) {
+        return Err(cursor.expected("a column name or a literal"));
+    }
+    Ok(PolicyArgument::Column(column))
+}
+
+/// A literal, if one is ahead.
+pub(crate) fn literal(cursor: &mut Cursor<'_>) -> Result<Option<Literal>> {
+    let sign = match cursor.peek() {
+        Token::Minus if cursor.is_number(1) => {
+            cursor.take();
+            "-"
+        }
+        Token::Plus if cursor.is_number(1) => {
+            cursor.take();
+            ""
+        }
+        _ => "",
+    };
+    let literal = match cursor.peek() {
+        Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) => Literal::String(cursor.string()?),
+        Token::Number(..) => match cursor.value()? {
+            Value::Number(text, _) => Literal::Number(format!("{sign}{text}")),
+            _ => return Err(cursor.expected("a number")),
+        },
+        Token::Word(word) if word.quote_style.is_none() => match word.value.to_uppercase().as_str() {
+            "TRUE" => keyword(cursor, Literal::Boolean(true)),
+            "FALSE" => keyword(cursor, Literal::Boolean(false)),
+            "NULL" => keyword(cursor, Literal::Null),
+            _ => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    Ok(Some(literal))
+}
+
+fn keyword(cursor: &mut Cursor<'_>, literal: Literal) -> Literal {
+    cursor.take();
+    literal
+}

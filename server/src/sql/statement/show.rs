@@ -1,0 +1,126 @@
+//! SHOW: lists of what the caller may see.
+
+use super::Command;
+use super::grant::{SecurableReference, principal, securable};
+use crate::error::Result;
+use crate::sql::cursor::Cursor;
+use crate::sql::reference::{CatalogReference, ObjectReference, SchemaReference};
+
+/// What a SHOW lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShowKind {
+    /// SHOW CATALOGS.
+    Catalogs,
+    /// SHOW SCHEMAS [IN catalog].
+    Schemas(Option<CatalogReference>),
+    /// SHOW TABLES [IN schema].
+    Tables(Option<SchemaReference>),
+    /// SHOW VIEWS [IN schema].
+    Views(Option<SchemaReference>),
+    /// SHOW COLUMNS IN table.
+    Columns(ObjectReference),
+    /// SHOW [USER] FUNCTIONS [IN schema].
+    Functions(Option<SchemaReference>),
+    /// SHOW USERS.
+    Users,
+    /// SHOW SERVICE PRINCIPALS.
+    ServicePrincipals,
+    /// SHOW GROUPS.
+    Groups,
+    /// SHOW GRANTS [principal] ON securable.
+    Grants {
+        /// Whose, exact; everybody's when left out.
+        principal: Option<String>,
+        /// On what.
+        on: SecurableReference,
+    },
+    /// SHOW CREATE TABLE.
+    CreateTable(ObjectReference),
+    /// SHOW TBLPROPERTIES.
+    Properties(ObjectReference),
+}
+
+/// A SHOW statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Show {
+    /// What it lists.
+    pub kind: ShowKind,
+    /// `LIKE 'pattern'`: `*` stands for any text, `|` separates alternatives, case is ignored.
+    pub pattern: Option<String>,
+}
+
+/// After SHOW.
+pub(crate) fn show(cursor: &mut Cursor<'_>) -> Result<Command> {
+    let kind = kind(cursor)?;
+    let pattern = if takes_pattern(&kind) { pattern(cursor)? } else { None };
+    Ok(Command::Show(Show { kind, pattern }))
+}
+
+fn takes_pattern(kind: &ShowKind) -> bool {
+    match kind {
+        ShowKind::Catalogs
+        | ShowKind::Schemas(_)
+        | ShowKind::Tables(_)
+        | ShowKind::Views(_)
+        | ShowKind::Functions(_)
+        | ShowKind::Users
+        | ShowKind::ServicePrincipals
+        | ShowKind::Columns(_)
+        | ShowKind::Groups => true,
+        ShowKind::Grants { .. } | ShowKind::CreateTable(_) | ShowKind::Properties(_) => false,
+    }
+}
+
+fn kind(cursor: &mut Cursor<'_>) -> Result<ShowKind> {
+    let Some(word) = cursor.peek_word(0) else { return Err(cursor.expected("what to show")) };
+    let position = cursor.position();
+    cursor.take();
+    Ok(match word.as_str() {
+        "CATALOGS" => ShowKind::Catalogs,
+        "SCHEMAS" | "DATABASES" => ShowKind::Schemas(within(cursor, Cursor::catalog)?),
+        "TABLES" => ShowKind::Tables(within(cursor, Cursor::schema)?),
+        "VIEWS" => ShowKind::Views(within(cursor, Cursor::schema)?),
+        "COLUMNS" => columns(cursor)?,
+        "FUNCTIONS" => ShowKind::Functions(within(cursor, Cursor::schema)?),
+        "USER" if cursor.word("FUNCTIONS") => ShowKind::Functions(within(cursor, Cursor::schema)?),
+        "USERS" => ShowKind::Users,
+        "SERVICE" if cursor.word("PRINCIPALS") => ShowKind::ServicePrincipals,
+        "GROUPS" => ShowKind::Groups,
+        "GRANTS" | "GRANT" => grants(cursor)?,
+        "CREATE" if cursor.word("TABLE") || cursor.word("VIEW") => ShowKind::CreateTable(cursor.object()?),
+        "TBLPROPERTIES" => ShowKind::Properties(cursor.object()?),
+        other => return Err(crate::sql::cursor::unsupported(&format!("SHOW {other}")).at(position)),
+    })
+}
+
+fn grants(cursor: &mut Cursor<'_>) -> Result<ShowKind> {
+    let principal = if cursor.peek_words(&["ON"]) { None } else { Some(principal(cursor)?) };
+    cursor.expect_words(&["ON"])?;
+    Ok(ShowKind::Grants { principal, on: securable(cursor)? })
+}
+
+fn columns(cursor: &mut Cursor<'_>) -> Result<ShowKind> {
+    if !cursor.word("IN") && !cursor.word("FROM") {
+        return Err(cursor.expected("IN and a table"));
+    }
+    let mut table = cursor.object()?;
+    if cursor.word("IN") || cursor.word("FROM") {
+        let schema = cursor.schema()?;
+        if table.schema.is_some() {
+            return Err(cursor.expected("the schema once"));
+        }
+        table.catalog = schema.catalog;
+        table.schema = Some(schema.schema);
+    }
+    Ok(ShowKind::Columns(table))
+}
+
+fn within<'a, T>(cursor: &mut Cursor<'a>, name: fn(&mut Cursor<'a>) -> Result<T>) -> Result<Option<T>> {
+    if cursor.word("IN") || cursor.word("FROM") { name(cursor).map(Some) } else { Ok(None) }
+}
+
+/// `[LIKE] 'pattern'`.
+fn pattern(cursor: &mut Cursor<'_>) -> Result<Option<String>> {
+    let like = cursor.word("LIKE");
+    if like || !cursor.at_end() { cursor.string().map(Some) } else { Ok(None) }
+}

@@ -1,0 +1,385 @@
+//! Tables: CREATE (with and without a query), DROP, RENAME, properties.
+
+use std::collections::BTreeMap;
+
+use arrow::datatypes::DataType;
+use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::policy::{self, MaskClause, RowFilterClause};
+use super::{Command, Statement};
+use crate::error::{Condition, Error, Result};
+use crate::sql::cursor::Cursor;
+use crate::sql::reference::ObjectReference;
+use crate::sql::types;
+
+/// A column of a table to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnDefinition {
+    /// As spelled.
+    pub name: String,
+    /// Its type's one spelling.
+    pub type_text: String,
+    /// Its type in Arrow.
+    pub data_type: DataType,
+    /// Whether it may hold NULL.
+    pub nullable: bool,
+    /// A remark for people.
+    pub comment: Option<String>,
+    /// Its mask.
+    pub mask: Option<MaskClause>,
+}
+
+/// CREATE TABLE without a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateTable {
+    /// Its name.
+    pub name: ObjectReference,
+    /// Whether an existing one is left as it is.
+    pub if_not_exists: bool,
+    /// Its columns; none for a table whose Delta log at `location` tells them.
+    pub columns: Vec<ColumnDefinition>,
+    /// Where an external table lies.
+    pub location: Option<String>,
+    /// Names of partition columns.
+    pub partitioned_by: Vec<String>,
+    /// A remark for people.
+    pub comment: Option<String>,
+    /// Properties.
+    pub properties: BTreeMap<String, String>,
+    /// Its row filter.
+    pub row_filter: Option<RowFilterClause>,
+}
+
+/// CREATE TABLE … AS query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateTableAs {
+    /// Its name.
+    pub name: ObjectReference,
+    /// Whether an existing one is left as it is.
+    pub if_not_exists: bool,
+    /// Where an external table lies.
+    pub location: Option<String>,
+    /// Names of partition columns.
+    pub partitioned_by: Vec<String>,
+    /// A remark for people.
+    pub comment: Option<String>,
+    /// Properties.
+    pub properties: BTreeMap<String, String>,
+    /// The rows and columns.
+    pub query: Box<ast::Query>,
+}
+
+/// A statement about a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TableCommand {
+    /// CREATE TABLE.
+    Create(CreateTable),
+    /// DROP TABLE.
+    Drop {
+        /// Its name.
+        name: ObjectReference,
+        /// Whether a missing one is no error.
+        if_exists: bool,
+    },
+    /// ALTER TABLE … RENAME TO.
+    Rename {
+        /// Its name.
+        name: ObjectReference,
+        /// Its name afterwards.
+        to: ObjectReference,
+    },
+    /// ALTER TABLE … SET TBLPROPERTIES.
+    SetProperties {
+        /// Its name.
+        name: ObjectReference,
+        /// The properties to set.
+        properties: BTreeMap<String, String>,
+    },
+}
+
+/// What stands after the columns.
+#[derive(Default)]
+struct Clauses {
+    using: bool,
+    location: Option<String>,
+    partitioned_by: Vec<String>,
+    comment: Option<String>,
+    properties: BTreeMap<String, String>,
+    row_filter: Option<RowFilterClause>,
+}
+
+const REFUSED: &[&[&str]] = &[
+    &["CLUSTER", "BY"],
+    &["CLUSTERED", "BY"],
+    &["OPTIONS"],
+    &["DEFAULT", "COLLATION"],
+    &["WITH", "TAGS"],
+    &["STORED", "AS"],
+    &["ROW", "FORMAT"],
+    &["LIKE"],
+    &["SHALLOW", "CLONE"],
+    &["DEEP", "CLONE"],
+    &["CLONE"],
+];
+
+const REFUSED_COLUMN: &[&[&str]] = &[
+    &["GENERATED"],
+    &["DEFAULT"],
+    &["CONSTRAINT"],
+    &["PRIMARY", "KEY"],
+    &["REFERENCES"],
+    &["FOREIGN", "KEY"],
+    &["CHECK"],
+    &["COLLATE"],
+    &["UNIQUE"],
+];
+
+/// After CREATE TABLE.
+pub(crate) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    let if_not_exists = cursor.if_not_exists();
+    let name = cursor.object()?;
+    if cursor.peek_symbol(&Token::LParen) && cursor.peek_nth_word(1, "SELECT") {
+        return Err(cursor.expected("columns, or AS before a query"));
+    }
+    let columns_position = cursor.position();
+    let columns = if cursor.peek_symbol(&Token::LParen) { cursor.bracketed(column)? } else { Vec::new() };
+    let clauses = clauses(cursor)?;
+    if cursor.word("AS") || cursor.peek_words(&["SELECT"]) || cursor.peek_words(&["WITH"]) {
+        if !columns.is_empty() {
+            return Err(super::super::cursor::unsupported("CREATE TABLE with columns and a query")
+                .at(columns_position));
+        }
+        if clauses.row_filter.is_some() {
+            return Err(cursor.unsupported("CREATE TABLE … AS with a row filter"));
+        }
+        let Clauses { location, partitioned_by, comment, properties, .. } = clauses;
+        let query = cursor.query()?;
+        return Ok(Statement::CreateTableAs(Box::new(CreateTableAs {
+            name,
+            if_not_exists,
+            location,
+            partitioned_by,
+            comment,
+            properties,
+            query,
+        })));
+    }
+    if columns.is_empty() && clauses.location.is_none() {
+        return Err(cursor.expected("columns, a query or LOCATION"));
+    }
+    check_columns(&columns, &clauses.partitioned_by)?;
+    let Clauses { location, partitioned_by, comment, properties, row_filter, .. } = clauses;
+    Ok(Statement::Command(Command::Table(TableCommand::Create(CreateTable {
+        name,
+        if_not_exists,
+        columns,
+        location,
+        partitioned_by,
+        comment,
+        properties,
+        row_filter,
+    }))))
+}
+
+/// After DROP TABLE.
+pub(crate) fn drop(cursor: &mut Cursor<'_>) -> Result<Command> {
+    let if_exists = cursor.if_exists();
+    let name = cursor.object()?;
+    if cursor.peek_words(&["PURGE"]) {
+        return Err(cursor.unsupported("DROP TABLE … PURGE"));
+    }
+    Ok(Command::Table(TableCommand::Drop { name, if_exists }))
+}
+
+/// After ALTER TABLE.
+pub(crate) fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
+    let table = cursor.object()?;
+    if cursor.words(&["SET", "ROW", "FILTER"]) {
+        let filter = policy::row_filter(cursor)?;
+        return Ok(Command::Policy(policy::PolicyCommand::SetRowFilter { table, filter }));
+    }
+    if cursor.words(&["DROP", "ROW", "FILTER"]) {
+        return Ok(Command::Policy(policy::PolicyCommand::DropRowFilter { table }));
+    }
+    if cursor.words(&["ALTER", "COLUMN"]) || cursor.words(&["CHANGE", "COLUMN"]) {
+        return alter_column(cursor, table);
+    }
+    if cursor.words(&["RENAME", "TO"]) {
+        let to = cursor.object()?;
+        return Ok(Command::Table(TableCommand::Rename { name: table, to }));
+    }
+    if cursor.words(&["SET", "TBLPROPERTIES"]) {
+        let properties = properties(cursor)?;
+        return Ok(Command::Table(TableCommand::SetProperties { name: table, properties }));
+    }
+    if super::grant::owner_to(cursor) {
+        return super::grant::owner(cursor, super::SecurableReference::Table(table));
+    }
+    Err(unknown_alteration(cursor))
+}
+
+fn unknown_alteration(cursor: &Cursor<'_>) -> Error {
+    let words: Vec<String> = (0..2).map_while(|ahead| cursor.peek_word(ahead)).collect();
+    match words.first().map(String::as_str) {
+        Some(
+            "ADD" | "DROP" | "SET" | "UNSET" | "RENAME" | "CLUSTER" | "RECOVER" | "REPLACE" | "ALTER"
+            | "PARTITION",
+        ) => cursor.unsupported(&format!("ALTER TABLE … {}", words.join(" "))),
+        _ => cursor.expected("SET, DROP, ALTER COLUMN, RENAME TO or OWNER TO"),
+    }
+}
+
+fn alter_column(cursor: &mut Cursor<'_>, table: ObjectReference) -> Result<Command> {
+    let column = cursor.identifier()?.value;
+    if cursor.peek_symbol(&Token::Period) {
+        return Err(cursor.unsupported("ALTER COLUMN of a field of a column"));
+    }
+    if cursor.words(&["SET", "MASK"]) {
+        let mask = policy::mask(cursor)?;
+        return Ok(Command::Policy(policy::PolicyCommand::SetMask { table, column, mask }));
+    }
+    if cursor.words(&["DROP", "MASK"]) {
+        return Ok(Command::Policy(policy::PolicyCommand::DropMask { table, column }));
+    }
+    let words: Vec<String> = (0..2).map_while(|ahead| cursor.peek_word(ahead)).collect();
+    if words.is_empty() {
+        return Err(cursor.expected("SET MASK or DROP MASK"));
+    }
+    Err(cursor.unsupported(&format!("ALTER COLUMN … {}", words.join(" "))))
+}
+
+fn column(cursor: &mut Cursor<'_>) -> Result<ColumnDefinition> {
+    for refused in [&["CONSTRAINT"][..], &["PRIMARY", "KEY"], &["FOREIGN", "KEY"]] {
+        if cursor.peek_words(refused) {
+            return Err(cursor.unsupported(&refused.join(" ")));
+        }
+    }
+    let name = cursor.identifier()?.value;
+    let sql_type = types::read(cursor)?;
+    let mut column = ColumnDefinition {
+        name,
+        type_text: sql_type.text,
+        data_type: sql_type.arrow,
+        nullable: true,
+        comment: None,
+        mask: None,
+    };
+    loop {
+        if column.nullable && cursor.words(&["NOT", "NULL"]) {
+            column.nullable = false;
+        } else if column.comment.is_none() && cursor.word("COMMENT") {
+            column.comment = Some(cursor.string()?);
+        } else if column.mask.is_none() && cursor.word("MASK") {
+            column.mask = Some(policy::mask(cursor)?);
+        } else if cursor.peek_symbol(&Token::Comma) || cursor.peek_symbol(&Token::RParen) {
+            return Ok(column);
+        } else {
+            return Err(cursor.unknown_clause("NOT NULL, COMMENT, MASK, `,` or `)`", REFUSED_COLUMN));
+        }
+    }
+}
+
+fn clauses(cursor: &mut Cursor<'_>) -> Result<Clauses> {
+    let mut clauses = Clauses::default();
+    loop {
+        if !clauses.using && cursor.word("USING") {
+            using_delta(cursor)?;
+            clauses.using = true;
+        } else if clauses.location.is_none() && cursor.word("LOCATION") {
+            clauses.location = Some(cursor.string()?);
+        } else if clauses.partitioned_by.is_empty() && cursor.words(&["PARTITIONED", "BY"]) {
+            clauses.partitioned_by = partition_columns(cursor)?;
+        } else if clauses.comment.is_none() && cursor.word("COMMENT") {
+            clauses.comment = Some(cursor.string()?);
+        } else if clauses.properties.is_empty() && cursor.word("TBLPROPERTIES") {
+            clauses.properties = properties(cursor)?;
+        } else if clauses.row_filter.is_none() && cursor.words(&["WITH", "ROW", "FILTER"]) {
+            clauses.row_filter = Some(policy::row_filter(cursor)?);
+        } else if ends_clauses(cursor) {
+            return Ok(clauses);
+        } else {
+            return Err(cursor.unknown_clause("a clause of CREATE TABLE", REFUSED));
+        }
+    }
+}
+
+fn ends_clauses(cursor: &Cursor<'_>) -> bool {
+    cursor.at_end()
+        || cursor.peek_words(&["AS"])
+        || cursor.peek_words(&["SELECT"])
+        || (cursor.peek_words(&["WITH"]) && !cursor.peek_words(&["WITH", "TAGS"]))
+}
+
+fn using_delta(cursor: &mut Cursor<'_>) -> Result<()> {
+    match cursor.peek_word(0) {
+        Some(format) if format == "DELTA" => {
+            cursor.take();
+            Ok(())
+        }
+        Some(format) => {
+            Err(cursor.unsupported(&format!("USING {format}")).with_hint("tables are Delta tables"))
+        }
+        None => Err(cursor.expected("DELTA")),
+    }
+}
+
+fn partition_columns(cursor: &mut Cursor<'_>) -> Result<Vec<String>> {
+    let columns = cursor.bracketed(|cursor| {
+        let name = cursor.identifier()?.value;
+        if cursor.peek_symbol(&Token::Comma) || cursor.peek_symbol(&Token::RParen) {
+            return Ok(name);
+        }
+        Err(cursor.unsupported("PARTITIONED BY with types or expressions"))
+    })?;
+    if columns.is_empty() { Err(cursor.expected("a column before `)`")) } else { Ok(columns) }
+}
+
+/// After TBLPROPERTIES: `('key' = 'value', key.part = value)`.
+pub(crate) fn properties(cursor: &mut Cursor<'_>) -> Result<BTreeMap<String, String>> {
+    let position = cursor.position();
+    let pairs = cursor.bracketed(|cursor| {
+        let key = match cursor.peek() {
+            Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) => cursor.string()?,
+            _ => cursor.parts()?.0.join("."),
+        };
+        cursor.symbol(&Token::Eq);
+        Ok((key, property_value(cursor)?))
+    })?;
+    let count = pairs.len();
+    let properties: BTreeMap<String, String> = pairs.into_iter().collect();
+    if properties.len() < count {
+        return Err(Error::new(Condition::ParseSyntaxError, "a property stands twice").at(position));
+    }
+    Ok(properties)
+}
+
+fn property_value(cursor: &mut Cursor<'_>) -> Result<String> {
+    match policy::literal(cursor)? {
+        Some(weir_catalog::Literal::String(text) | weir_catalog::Literal::Number(text)) => Ok(text),
+        Some(weir_catalog::Literal::Boolean(value)) => Ok(value.to_string()),
+        Some(weir_catalog::Literal::Null) | None => Err(cursor.expected("a value")),
+    }
+}
+
+/// Names must differ without case, and partition columns must be columns.
+fn check_columns(columns: &[ColumnDefinition], partitioned_by: &[String]) -> Result<()> {
+    let mut seen = std::collections::BTreeSet::new();
+    for column in columns {
+        if !seen.insert(column.name.to_lowercase()) {
+            return Err(Error::new(
+                Condition::InvalidStatement,
+                format!("column `{}` stands twice", column.name),
+            ));
+        }
+    }
+    let missing =
+        partitioned_by.iter().find(|name| !columns.is_empty() && !seen.contains(&name.to_lowercase()));
+    match missing {
+        Some(name) => Err(Error::new(
+            Condition::UnresolvedColumn,
+            format!("partition column `{name}` is not a column of the table"),
+        )),
+        None => Ok(()),
+    }
+}

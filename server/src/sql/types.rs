@@ -1,0 +1,229 @@
+//! SQL type names ↔ Arrow types: the one place that knows both. Texts made here are stored in
+//! the catalog and read back by the same grammar.
+//!
+//! Left out and refused by name: CHAR and VARCHAR (a length that nothing would check), INTERVAL,
+//! VARIANT and VOID columns.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::cursor::{Cursor, unsupported};
+use super::dialect::WarehouseDialect;
+use super::parse::cursor_over;
+use crate::error::{Condition, Error, Result};
+
+/// Types within types.
+const DEPTH_MAX: usize = 32;
+
+/// A type as written in SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlType {
+    /// The one spelling of it, e.g. `DECIMAL(10,2)`.
+    pub text: String,
+    /// What it is in Arrow.
+    pub arrow: DataType,
+}
+
+/// Reads a type's text, as stored in the catalog.
+pub fn parse(text: &str) -> Result<SqlType> {
+    let dialect = WarehouseDialect { double_quoted_identifiers: false };
+    let mut cursor = cursor_over(&dialect, text)?;
+    let sql_type = read(&mut cursor)?;
+    cursor.expect_end()?;
+    Ok(sql_type)
+}
+
+/// The spelling of an Arrow type. Types that SQL has no name for keep Arrow's.
+pub fn text_of(arrow: &DataType) -> String {
+    match arrow {
+        DataType::Null => "VOID".to_owned(),
+        DataType::Boolean => "BOOLEAN".to_owned(),
+        DataType::Int8 => "TINYINT".to_owned(),
+        DataType::Int16 | DataType::UInt8 => "SMALLINT".to_owned(),
+        DataType::Int32 | DataType::UInt16 => "INT".to_owned(),
+        DataType::Int64 | DataType::UInt32 => "BIGINT".to_owned(),
+        DataType::UInt64 => "DECIMAL(20,0)".to_owned(),
+        DataType::Float16 | DataType::Float32 => "FLOAT".to_owned(),
+        DataType::Float64 => "DOUBLE".to_owned(),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "STRING".to_owned(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            "BINARY".to_owned()
+        }
+        DataType::Date32 | DataType::Date64 => "DATE".to_owned(),
+        DataType::Timestamp(_, Some(_)) => "TIMESTAMP".to_owned(),
+        DataType::Timestamp(_, None) => "TIMESTAMP_NTZ".to_owned(),
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal128(precision, scale)
+        | DataType::Decimal256(precision, scale) => format!("DECIMAL({precision},{scale})"),
+        DataType::Dictionary(_, value) => text_of(value),
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _) => format!("ARRAY<{}>", text_of(item.data_type())),
+        DataType::Map(entries, _) => map_text(entries.data_type()),
+        DataType::Struct(fields) => {
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|field| format!("{}: {}", quoted(field.name()), text_of(field.data_type())))
+                .collect();
+            format!("STRUCT<{}>", fields.join(", "))
+        }
+        DataType::Interval(_) => "INTERVAL".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn map_text(entries: &DataType) -> String {
+    match entries {
+        DataType::Struct(fields) => {
+            let types: Vec<String> = fields.iter().map(|field| text_of(field.data_type())).collect();
+            format!("MAP<{}>", types.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A name as it may stand in SQL: in backticks unless it is plain.
+pub fn quoted(name: &str) -> String {
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && name.chars().next().is_some_and(|c| !c.is_ascii_digit());
+    if plain { name.to_owned() } else { format!("`{}`", name.replace('`', "``")) }
+}
+
+/// Reads a type at the cursor.
+pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<SqlType> {
+    let mut closing = 0;
+    let arrow = Reader { cursor, closing: &mut closing }.data_type(0)?;
+    if closing > 0 {
+        return Err(cursor.expected("a type"));
+    }
+    Ok(SqlType { text: text_of(&arrow), arrow })
+}
+
+/// Reads types; `closing` counts the `>` that a token `>>` left over.
+struct Reader<'c, 'a> {
+    cursor: &'c mut Cursor<'a>,
+    closing: &'c mut usize,
+}
+
+impl Reader<'_, '_> {
+    fn data_type(&mut self, depth: usize) -> Result<DataType> {
+        if depth > DEPTH_MAX {
+            return Err(super::nesting::too_deep().at(self.cursor.position()));
+        }
+        let Some(word) = self.cursor.peek_word(0) else { return Err(self.cursor.expected("a type")) };
+        let refused = self.cursor.position();
+        let simple = match word.as_str() {
+            "STRING" => DataType::Utf8,
+            "BINARY" => DataType::Binary,
+            "BOOLEAN" => DataType::Boolean,
+            "TINYINT" | "BYTE" => DataType::Int8,
+            "SMALLINT" | "SHORT" => DataType::Int16,
+            "INT" | "INTEGER" => DataType::Int32,
+            "BIGINT" | "LONG" => DataType::Int64,
+            "FLOAT" | "REAL" => DataType::Float32,
+            "DOUBLE" => DataType::Float64,
+            "DATE" => DataType::Date32,
+            "TIMESTAMP" | "TIMESTAMP_LTZ" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            "TIMESTAMP_NTZ" => DataType::Timestamp(TimeUnit::Microsecond, None),
+            "DECIMAL" | "DEC" | "NUMERIC" => return self.decimal(),
+            "ARRAY" => return self.array(depth),
+            "MAP" => return self.map(depth),
+            "STRUCT" => return self.structure(depth),
+            "CHAR" | "CHARACTER" | "VARCHAR" | "INTERVAL" | "VARIANT" | "VOID" | "OBJECT" | "GEOMETRY"
+            | "GEOGRAPHY" => {
+                return Err(unsupported(&format!("type {word}")).at(refused));
+            }
+            _ => return Err(self.cursor.expected("a type")),
+        };
+        self.cursor.take();
+        Ok(simple)
+    }
+
+    fn decimal(&mut self) -> Result<DataType> {
+        self.cursor.take();
+        if !self.cursor.symbol(&Token::LParen) {
+            return Ok(DataType::Decimal128(10, 0));
+        }
+        let position = self.cursor.position();
+        let precision = self.digits()?;
+        let scale = if self.cursor.symbol(&Token::Comma) { self.digits()? } else { 0 };
+        self.cursor.expect_symbol(&Token::RParen)?;
+        if precision == 0 || precision > 38 || scale > precision {
+            return Err(Error::new(
+                Condition::InvalidParameterValue,
+                format!("DECIMAL({precision},{scale}) needs a precision of 1 to 38 and a scale up to it"),
+            )
+            .at(position));
+        }
+        Ok(DataType::Decimal128(precision, i8::try_from(scale).unwrap_or(0)))
+    }
+
+    fn digits(&mut self) -> Result<u8> {
+        let number = match self.cursor.peek() {
+            Token::Number(text, _) => text.parse().ok(),
+            _ => None,
+        };
+        let number = number.ok_or_else(|| self.cursor.expected("a number of digits"))?;
+        self.cursor.take();
+        Ok(number)
+    }
+
+    fn array(&mut self, depth: usize) -> Result<DataType> {
+        self.open()?;
+        let item = self.data_type(depth + 1)?;
+        self.close()?;
+        Ok(DataType::List(Arc::new(Field::new("element", item, true))))
+    }
+
+    fn map(&mut self, depth: usize) -> Result<DataType> {
+        self.open()?;
+        let key = self.data_type(depth + 1)?;
+        self.cursor.expect_symbol(&Token::Comma)?;
+        let value = self.data_type(depth + 1)?;
+        self.close()?;
+        let entries = Fields::from(vec![Field::new("key", key, false), Field::new("value", value, true)]);
+        Ok(DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entries), false)), false))
+    }
+
+    fn structure(&mut self, depth: usize) -> Result<DataType> {
+        self.open()?;
+        let mut fields = Vec::new();
+        loop {
+            let name = self.cursor.identifier()?.value;
+            self.cursor.symbol(&Token::Colon);
+            let data_type = self.data_type(depth + 1)?;
+            let nullable = !self.cursor.words(&["NOT", "NULL"]);
+            if self.cursor.peek_words(&["COMMENT"]) {
+                return Err(self.cursor.unsupported("COMMENT on a field of a STRUCT"));
+            }
+            fields.push(Field::new(name, data_type, nullable));
+            if !self.cursor.symbol(&Token::Comma) {
+                break;
+            }
+        }
+        self.close()?;
+        Ok(DataType::Struct(Fields::from(fields)))
+    }
+
+    fn open(&mut self) -> Result<()> {
+        self.cursor.take();
+        self.cursor.expect_symbol(&Token::Lt)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        if *self.closing > 0 {
+            *self.closing -= 1;
+            return Ok(());
+        }
+        if self.cursor.symbol(&Token::ShiftRight) {
+            *self.closing += 1;
+            return Ok(());
+        }
+        self.cursor.expect_symbol(&Token::Gt)
+    }
+}
