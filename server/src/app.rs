@@ -1,0 +1,228 @@
+//! The composition root: builds each part from its configuration and joins them. The only file
+//! that knows them all.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use weir_catalog::Metastore;
+use weir_scan::{DeltaTables, RangeCache, RootName, Router, runtime_env};
+
+use crate::billing::{self, Ledger};
+use crate::clock::{Clock, SystemClock};
+use crate::command;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::flight::{self, Door};
+use crate::identity::{LocalIssuer, Login, Verifier};
+use crate::location::{Locations, SYSTEM_ROOT};
+use crate::query::execute::Deadline;
+use crate::query::open_delta::OpenDelta;
+use crate::query::write::Writer;
+use crate::query::{Analysis, Engine};
+use crate::run::Warehouse;
+use crate::system::{DeltaStore, SystemArchive, SystemTables, TableStore};
+
+/// The name under which the catalog keeps the key that seals tickets.
+const SEALING_KEY: &str = "flight.sealing";
+
+/// A server, ready to serve.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    metastore: Arc<Metastore>,
+    warehouse: Arc<Warehouse>,
+    door: Arc<Door>,
+    ledger: Arc<Ledger>,
+    locations: Arc<Locations>,
+    local_issuer: Option<Arc<LocalIssuer>>,
+}
+
+impl App {
+    /// Builds all parts. Opens the catalog (and makes it, with its first administrator), the
+    /// storage roots, the books; takes no port.
+    pub async fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self> {
+        // Whoever came first installed the same provider.
+        let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        weir_meter::install_tracer();
+        config.create_directories()?;
+        let metastore = open_catalog(&config, clock.as_ref()).await?;
+        let (tables, locations) = open_storage(&config)?;
+        let scan = scan_config(&config);
+        let runtime = runtime_env(Arc::clone(tables.router()), &scan)?;
+
+        let root = RootName::new(SYSTEM_ROOT)?;
+        let store: Arc<dyn TableStore> =
+            Arc::new(DeltaStore::new(Arc::clone(&tables), root, Arc::clone(&runtime)));
+        let archive = Arc::new(SystemArchive::open(Arc::clone(&store)).await?);
+        let ledger = Arc::new(Ledger::open(&config.journal_directory(), archive, billing::Config::try_from(&config.billing)?).await?);
+        let system = Arc::new(SystemTables::new(Arc::clone(&ledger), store));
+
+        let open = Arc::new(OpenDelta::new(Arc::clone(&tables), Arc::clone(&locations)));
+        let engine = Engine::new(runtime, partitions(), open, system);
+        let writer = Writer::new(Arc::clone(&metastore), Arc::clone(&tables), Arc::clone(&locations));
+        let commands = command::Environment {
+            metastore: Arc::clone(&metastore),
+            analysis: Arc::new(Analysis::new(engine.clone())),
+            tables,
+            locations: Arc::clone(&locations),
+        };
+        let deadline = Deadline { statement_timeout: Some(config.limits.statement_timeout.duration()) };
+        let sink = Arc::clone(&ledger);
+        let warehouse =
+            Arc::new(Warehouse::new(Arc::clone(&metastore), engine, writer, commands, sink, deadline));
+
+        let local_issuer = match config.identity.local_issuer {
+            true => Some(Arc::new(LocalIssuer::open_or_create(&config.keys_directory())?)),
+            false => None,
+        };
+        let verifier = Arc::new(Verifier::from_config(&config.identity, local_issuer.as_deref())?);
+        let logins = Arc::new(Login::new(Arc::clone(&metastore), local_issuer.clone()));
+        let key = sealing_key(&metastore).await?;
+        let door = Door::new(Arc::clone(&warehouse), verifier, logins, Arc::clone(&clock), key)?;
+        Ok(Self {
+            config,
+            clock,
+            metastore,
+            warehouse,
+            door: Arc::new(door),
+            ledger,
+            locations,
+            local_issuer,
+        })
+    }
+
+    /// The catalog.
+    pub fn metastore(&self) -> &Arc<Metastore> {
+        &self.metastore
+    }
+
+    /// What runs statements.
+    pub fn warehouse(&self) -> &Arc<Warehouse> {
+        &self.warehouse
+    }
+
+    /// The books.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// Where tables lie.
+    pub fn locations(&self) -> &Arc<Locations> {
+        &self.locations
+    }
+
+    /// Who signs local tokens, where the configuration has it.
+    pub fn local_issuer(&self) -> Option<&Arc<LocalIssuer>> {
+        self.local_issuer.as_ref()
+    }
+
+    /// The time of all parts.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Serves on `listener` until `stop`; then running statements may end, and the books are
+    /// flushed.
+    pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+        let flushing = self.keep_books(CancellationToken::new());
+        let config = flight::Config { tls: tls(&self.config)?, drain: self.config.server.drain.duration() };
+        let served = flight::serve(Arc::clone(&self.door), listener, config, stop).await;
+        let (flushed, ended) = flushing;
+        flushed.cancel();
+        if let Err(error) = ended.await {
+            tracing::error!(%error, "the books were not flushed; the journal keeps them");
+        }
+        served
+    }
+
+    fn keep_books(&self, stop: CancellationToken) -> (CancellationToken, JoinHandle<()>) {
+        let ledger = Arc::clone(&self.ledger);
+        let until = stop.clone();
+        #[expect(clippy::disallowed_methods, reason = "the task of the books, joined when serving ends")]
+        let task = tokio::spawn(async move { ledger.keep_flushed(until).await });
+        (stop, task)
+    }
+}
+
+/// `weir serve`: builds, takes the port, serves until the process is told to stop.
+pub async fn serve(config: Config) -> Result<()> {
+    let listener = config.server.listen().await?;
+    let address = listener.local_addr().map_err(Error::internal)?;
+    let tls = config.server.is_tls();
+    let app = App::build(config, Arc::new(SystemClock)).await?;
+    let scheme = if tls { "grpc+tls" } else { "grpc" };
+    tracing::info!("Flight SQL on {scheme}://{address}");
+    app.serve(listener, stop_signal()?).await
+}
+
+/// Cancelled when the process gets SIGTERM or SIGINT.
+pub fn stop_signal() -> Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    #[expect(clippy::disallowed_methods, reason = "waits for the process's end; nothing to join")]
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: running statements may end, the books are flushed");
+        token.cancel();
+    });
+    Ok(stop)
+}
+
+async fn open_catalog(config: &Config, clock: &dyn Clock) -> Result<Arc<Metastore>> {
+    let path = config.catalog_path();
+    let metastore = Metastore::open_sqlite(&path).await?;
+    if let Some(admin) = &config.catalog.initial_admin {
+        match metastore.bootstrap_admin(admin, clock.now()).await {
+            Ok(_) => tracing::info!(admin, "made the catalog and its first administrator"),
+            Err(weir_catalog::Error::AlreadyBootstrapped) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Arc::new(metastore))
+}
+
+fn open_storage(config: &Config) -> Result<(Arc<DeltaTables>, Arc<Locations>)> {
+    let scan = scan_config(config);
+    let router = Arc::new(Router::new(RangeCache::new(scan.range_cache_bytes)));
+    let system = config.system_directory();
+    let external = &config.storage.external_roots;
+    let locations = Locations::new(&router, &config.data_root(), &system, external)?;
+    Ok((Arc::new(DeltaTables::new(router, scan)), Arc::new(locations)))
+}
+
+fn scan_config(config: &Config) -> weir_scan::Config {
+    weir_scan::Config {
+        range_cache_bytes: config.storage.range_cache_bytes.bytes(),
+        footer_cache_bytes: config.storage.footer_cache_bytes.memory(),
+        snapshot_cache_tables: config.storage.snapshot_cache_tables,
+        memory_pool_bytes: config.limits.memory_bytes.memory(),
+        spill_bytes: config.limits.temp_bytes.bytes(),
+        spill_directory: Some(config.temp_directory()),
+    }
+}
+
+async fn sealing_key(metastore: &Metastore) -> Result<[u8; 32]> {
+    let mut fresh = [0_u8; 32];
+    aws_lc_rs::rand::fill(&mut fresh).map_err(|_| Error::internal("no randomness for a key"))?;
+    let key = metastore.secret(SEALING_KEY, || fresh.to_vec()).await?;
+    key.try_into().map_err(|_| Error::internal("the sealing key in the catalog has another length"))
+}
+
+fn tls(config: &Config) -> Result<Option<flight::Tls>> {
+    let files = config.server.tls_files()?;
+    Ok(files.map(|(certificate_pem, key_pem)| flight::Tls { certificate_pem, key_pem, client_roots_pem: None }))
+}
+
+/// Threads that one statement may use.
+fn partitions() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+}

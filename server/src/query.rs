@@ -1,0 +1,33 @@
+//! Queries: plan, govern, execute; the life of one statement that reads or writes rows.
+//!
+//! * [`engine`]: what all statements share; a statement's [`Scope`](weir_enforce::Scope)
+//! * [`plan`]: syntax tree → logical plan through the enforcer, with the wire schema
+//! * [`execute`]: a [`GovernedPlan`](weir_enforce::GovernedPlan) → rows; nothing else runs
+//! * [`write`]: INSERT and CTAS into ungoverned tables
+//! * [`explain`], [`profile`]: what a plan is and what it did
+//! * [`analysis`]: functions, views and policies, checked before the catalog takes them
+//! * [`record`], [`history`]: what is known of a statement for the books
+//! * [`open_delta`]: raw tables for the enforcer
+//! * [`wire`]: types as clients know them
+
+pub mod analysis;
+pub mod column_names;
+pub mod digest;
+pub mod engine;
+pub mod engine_error;
+pub mod execute;
+pub mod explain;
+pub mod fold;
+pub mod functions;
+pub mod gauges;
+pub mod history;
+pub mod open_delta;
+pub mod parameters;
+pub mod plan;
+pub mod profile;
+pub mod record;
+pub mod wire;
+pub mod write;
+
+pub use analysis::Analysis;
+pub use engine::Engine;

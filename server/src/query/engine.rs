@@ -1,0 +1,138 @@
+//! [`Engine`]: what all statements share — functions, options, memory, tables — and the scope of
+//! one statement.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::config::Dialect;
+use datafusion::execution::context::SessionConfig;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
+use weir_catalog::Snapshot;
+use weir_enforce::identity_function::identity_functions;
+use weir_enforce::resolver::Sources;
+use weir_enforce::{Access, Caller, OpenSystemTable, OpenTable, Scope};
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::query::{fold, functions};
+use crate::sql;
+
+/// What all statements share.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    base: SessionState,
+    sources: Sources,
+}
+
+impl Engine {
+    /// An engine on `runtime`. `partitions` is how many threads one statement may use.
+    pub fn new(
+        runtime: Arc<RuntimeEnv>,
+        partitions: usize,
+        tables: Arc<dyn OpenTable>,
+        system: Arc<dyn OpenSystemTable>,
+    ) -> Self {
+        let base = SessionStateBuilder::new()
+            .with_config(options(partitions))
+            .with_runtime_env(runtime)
+            .with_scalar_functions(functions::scalar())
+            .with_aggregate_functions(functions::aggregate())
+            .with_window_functions(functions::window())
+            .with_expr_planners(functions::expression_planners())
+            .build();
+        let sources = Sources { tables, system, parse_type, parse_expression, parse_query };
+        Self { base, sources }
+    }
+
+    /// The scope of one statement: the catalog as of now, the caller, functions that speak of
+    /// the caller.
+    pub fn scope(&self, context: &Context, snapshot: &Arc<Snapshot>) -> Result<Arc<Scope>> {
+        let identity = context.identity();
+        let caller = Arc::new(Caller::new(snapshot, identity.principal(), flattened(identity.claims()))?);
+        let mut state = self.base.clone();
+        for function in identity_functions(&caller) {
+            state.register_udf(function)?;
+        }
+        state.mark_start_execution();
+        Ok(Scope::new(Arc::clone(snapshot), caller, self.sources.clone(), state))
+    }
+
+    /// The caller's own access in `context`.
+    pub fn access(&self, context: &Context, scope: &Scope) -> Access {
+        Access::of_caller(scope.caller(), &context.session.catalog, &context.session.schema)
+    }
+
+    /// Where raw tables come from.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+}
+
+fn options(partitions: usize) -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(partitions)
+        .with_information_schema(false)
+        .with_create_default_catalog_and_schema(false)
+        .set_bool("datafusion.execution.parquet.pushdown_filters", true);
+    let options = config.options_mut();
+    options.sql_parser.dialect = Dialect::Databricks;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.sql_parser.parse_float_as_decimal = true;
+    options.sql_parser.collect_spans = true;
+    // Lists of join keys handed to a scan may panic over dictionary-encoded partition columns.
+    options.optimizer.hash_join_inlist_pushdown_max_size = 0;
+    options.optimizer.hash_join_inlist_pushdown_max_distinct_values = 0;
+    config
+}
+
+fn parse_type(text: &str) -> Option<DataType> {
+    sql::types::parse(text).ok().map(|known| known.arrow)
+}
+
+fn parse_expression(text: &str) -> datafusion::error::Result<sql::ast::Expr> {
+    let mut expression = sql::parse_expression(text).map_err(external)?;
+    fold::fold_expression(&mut expression);
+    Ok(expression)
+}
+
+fn parse_query(text: &str) -> datafusion::error::Result<sql::ast::Query> {
+    let query = sql::parse_query(text).map_err(external)?;
+    let mut statement = sql::ast::Statement::Query(query);
+    fold::fold_statement(&mut statement);
+    match statement {
+        sql::ast::Statement::Query(query) => Ok(*query),
+        other => Err(external(Error::internal(format!("a query became {other}")))),
+    }
+}
+
+fn external(error: Error) -> datafusion::error::DataFusionError {
+    datafusion::error::DataFusionError::External(Box::new(error))
+}
+
+/// Claims by dotted path; lists and nulls have none.
+fn flattened(claims: &BTreeMap<String, serde_json::Value>) -> BTreeMap<String, String> {
+    let mut flat = BTreeMap::new();
+    for (name, value) in claims {
+        flatten_into(&mut flat, name.clone(), value);
+    }
+    flat
+}
+
+fn flatten_into(flat: &mut BTreeMap<String, String>, path: String, value: &serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => {
+            flat.insert(path, text.clone());
+        }
+        serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {
+            flat.insert(path, value.to_string());
+        }
+        serde_json::Value::Object(fields) => {
+            for (name, inner) in fields {
+                flatten_into(flat, format!("{path}.{name}"), inner);
+            }
+        }
+        serde_json::Value::Null | serde_json::Value::Array(_) => {}
+    }
+}

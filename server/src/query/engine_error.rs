@@ -1,0 +1,184 @@
+//! From an error of the engine to a sentence for the user.
+//!
+//! Errors of our own come back whole from inside DataFusion. Its own planning errors are about
+//! the user's text and are told in our words where we know them; errors of execution are told by
+//! class, and a value in them is one that the caller could see.
+
+use datafusion::common::SchemaError;
+use datafusion::error::DataFusionError;
+use weir_enforce::Refusal;
+use weir_enforce::error::PolicyKind;
+
+use crate::error::{Condition, Error, Position};
+
+impl From<DataFusionError> for Error {
+    fn from(error: DataFusionError) -> Self {
+        let position = position_of(&error);
+        from_root(error).at(position)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let text = refusal.to_string();
+        match refusal {
+            Refusal::NotFound { name } => {
+                Error::not_found(Condition::TableOrViewNotFound, "table or view", name)
+            }
+            Refusal::InsufficientPrivileges { .. } => Error::new(Condition::InsufficientPermissions, text)
+                .with_hint("ask an owner of the named object for the missing privileges"),
+            Refusal::PolicyIncompatible { kind, .. } => Error::new(
+                match kind {
+                    PolicyKind::RowFilter => Condition::RowFilterIncompatible,
+                    PolicyKind::ColumnMask => Condition::MaskIncompatible,
+                },
+                text,
+            )
+            .with_hint("the table's owner can alter the policy or its function"),
+            Refusal::FunctionUnfit { .. } => Error::new(Condition::DatatypeMismatch, text)
+                .with_hint("cast the body, or declare another RETURNS type"),
+            Refusal::PolicyFailed { .. } => Error::new(Condition::PolicyEvaluationFailed, text)
+                .with_hint("the policy's function must not fail on any value: its owner can use try_cast or nullif"),
+            Refusal::ViewBroken { detail, .. } => Error::new(Condition::InvalidStatement, text)
+                .with_hint("ask the view's owner to look at it")
+                .caused_by(detail),
+            Refusal::Storage { cause, .. } => Error::new(Condition::DeltaTableCorrupt, text)
+                .with_hint("a file is missing, unreadable or damaged; the server's log names it")
+                .caused_by(cause.to_string()),
+            Refusal::Open(cause) => match cause.downcast::<Error>() {
+                Ok(error) => *error,
+                Err(cause) => Error::internal(cause),
+            },
+            Refusal::Unsupported(_) => Error::new(Condition::UnsupportedFeature, text),
+            Refusal::Ungoverned(_) => Error::internal(text),
+        }
+    }
+}
+
+fn from_root(error: DataFusionError) -> Error {
+    match error {
+        DataFusionError::Context(_, inner) => from_root(*inner),
+        DataFusionError::Diagnostic(_, inner) => from_root(*inner),
+        DataFusionError::Collection(mut errors) if !errors.is_empty() => from_root(errors.swap_remove(0)),
+        DataFusionError::Shared(inner) => from_shared(&inner),
+        DataFusionError::External(cause) => from_external(cause),
+        DataFusionError::SchemaError(error, _) => from_schema(&error),
+        DataFusionError::Plan(text) => from_planning(&text),
+        DataFusionError::NotImplemented(text) => {
+            Error::new(Condition::UnsupportedFeature, first_line(&text))
+        }
+        DataFusionError::SQL(error, _) => Error::new(Condition::ParseSyntaxError, first_line(&error.to_string())),
+        DataFusionError::ResourcesExhausted(text) => {
+            Error::new(Condition::ResourceExhausted, "the statement needs more memory than it may use")
+                .with_hint("read fewer columns or rows, or ask an administrator for [limits] memory_bytes")
+                .caused_by(text)
+        }
+        DataFusionError::ArrowError(error, _) => from_arrow(&error.to_string()),
+        DataFusionError::Execution(text) => from_arrow(&text),
+        other => Error::internal(other),
+    }
+}
+
+/// One error that several readers got: told by what it is, since it cannot be taken apart.
+fn from_shared(error: &DataFusionError) -> Error {
+    match error {
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => from_shared(inner),
+        DataFusionError::Shared(inner) => from_shared(inner),
+        DataFusionError::ArrowError(error, _) => from_arrow(&error.to_string()),
+        DataFusionError::Execution(text) => from_arrow(text),
+        DataFusionError::Plan(text) => from_planning(text),
+        DataFusionError::External(cause) => match cause.downcast_ref::<Refusal>() {
+            Some(Refusal::PolicyFailed { table }) => Refusal::PolicyFailed { table: table.clone() }.into(),
+            Some(Refusal::Storage { table, cause }) => {
+                let cause = Box::new(DataFusionError::Execution(cause.to_string()));
+                Refusal::Storage { table: table.clone(), cause }.into()
+            }
+            _ => Error::internal(error.to_string()),
+        },
+        other => Error::internal(other.to_string()),
+    }
+}
+
+fn from_external(cause: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    let cause = match cause.downcast::<Refusal>() {
+        Ok(refusal) => return (*refusal).into(),
+        Err(cause) => cause,
+    };
+    let cause = match cause.downcast::<Error>() {
+        Ok(error) => return *error,
+        Err(cause) => cause,
+    };
+    match cause.downcast::<DataFusionError>() {
+        Ok(inner) => from_root(*inner),
+        Err(cause) => Error::internal(cause),
+    }
+}
+
+fn from_schema(error: &SchemaError) -> Error {
+    match error {
+        SchemaError::FieldNotFound { field, .. } => {
+            Error::new(Condition::UnresolvedColumn, format!("column `{}` not found", field.flat_name()))
+                .with_hint("DESCRIBE TABLE lists the columns")
+        }
+        SchemaError::AmbiguousReference { field } => Error::new(
+            Condition::UnresolvedColumn,
+            format!("column `{}` is in more than one table", field.name),
+        )
+        .with_hint("write the table's name or alias before it"),
+        other => Error::new(Condition::InvalidStatement, first_line(&other.to_string())),
+    }
+}
+
+fn from_planning(text: &str) -> Error {
+    let line = first_line(text);
+    if let Some(name) = line.strip_prefix("Invalid function '") {
+        let name = name.split('\'').next().unwrap_or_default();
+        return Error::new(Condition::UnresolvedRoutine, format!("function `{name}` not found"))
+            .with_hint("it is not on the list of functions that queries may call");
+    }
+    Error::new(Condition::InvalidStatement, line)
+}
+
+/// Arithmetic and casts on rows that the caller sees.
+fn from_arrow(text: &str) -> Error {
+    let line = first_line(text);
+    let lower = line.to_lowercase();
+    let condition = if lower.contains("divide by zero") || lower.contains("division by zero") {
+        Condition::DivideByZero
+    } else if lower.contains("overflow") || lower.contains("out of range") {
+        Condition::ArithmeticError
+    } else if lower.contains("cast") || lower.contains("parser error") || lower.contains("parse") {
+        Condition::CastInvalidInput
+    } else {
+        return Error::new(Condition::InvalidStatement, line);
+    };
+    let hint = match condition {
+        Condition::DivideByZero => "nullif(divisor, 0) gives NULL instead",
+        Condition::CastInvalidInput => "try_cast gives NULL instead",
+        _ => "cast to a wider type first",
+    };
+    Error::new(condition, line).with_hint(hint)
+}
+
+/// The engine's sentence without its class names, backtraces and suggestions.
+fn first_line(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.split(" No field named ").next().unwrap_or(line);
+    let line = ["Error during planning: ", "This feature is not implemented: ", "Execution error: ", "Arrow error: "]
+        .iter()
+        .fold(line, |line, prefix| line.strip_prefix(prefix).unwrap_or(line));
+    let mut characters = line.trim_end_matches('.').chars();
+    let first = characters.next().map(|c| c.to_lowercase().to_string()).unwrap_or_default();
+    format!("{first}{}", characters.as_str())
+}
+
+fn position_of(error: &DataFusionError) -> Option<Position> {
+    match error {
+        DataFusionError::Diagnostic(diagnostic, _) => {
+            diagnostic.span.map(|span| Position { line: span.start.line, column: span.start.column })
+        }
+        DataFusionError::Context(_, inner) => position_of(inner),
+        DataFusionError::Collection(errors) => errors.first().and_then(position_of),
+        _ => None,
+    }
+}

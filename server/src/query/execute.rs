@@ -1,0 +1,209 @@
+//! From a governed plan to rows. It takes a [`GovernedPlan`] and nothing else, so an unchecked
+//! plan cannot run.
+//!
+//! The stream is charged to the statement's meter, tells the books how far it is every few
+//! seconds, and ends in exactly one way: the record is durable before the last message, a
+//! dropped stream counts as cancelled and stops the plan.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use chrono::{DateTime, Utc};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::execute_stream;
+use futures::stream::BoxStream;
+use futures::StreamExt;
+use weir_enforce::{GovernedPlan, Scope};
+use weir_meter::MeteredStream;
+
+use crate::context::Context;
+use crate::error::{Condition, Error, Result};
+use crate::query::gauges::StatementGauges;
+use crate::query::record::{QueryRecord, Running};
+use crate::query::wire::to_wire;
+use crate::run::RowStream;
+
+/// How often the books hear of a running statement.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
+
+/// How long a statement may run.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    /// From its start; `None` is without end.
+    pub statement_timeout: Option<Duration>,
+}
+
+/// Starts `plan`: the engine's batches, charged to the statement.
+pub fn start(
+    scope: &Scope,
+    plan: &GovernedPlan,
+    gauges: &Arc<StatementGauges>,
+) -> Result<MeteredStream<SendableRecordBatchStream>> {
+    let task: Arc<TaskContext> = scope.state().task_ctx();
+    #[expect(clippy::disallowed_methods, reason = "the one place where a plan runs, and it is governed")]
+    let batches = gauges.meter().enter(|| execute_stream(Arc::clone(plan.plan()), task))?;
+    Ok(gauges.meter().stream(batches))
+}
+
+/// The rows of a query on their way out, in wire types.
+pub fn rows(
+    context: &Context,
+    batches: MeteredStream<SendableRecordBatchStream>,
+    schema: SchemaRef,
+    record: QueryRecord<Running>,
+    gauges: Arc<StatementGauges>,
+    deadline: Deadline,
+) -> RowStream {
+    let run = Run {
+        batches,
+        schema: Arc::clone(&schema),
+        record: Some(record),
+        gauges,
+        context: context.clone(),
+        deadline: deadline.from(context.started_at()),
+        handed_over_at: None,
+    };
+    RowStream { schema, batches: run.into_stream() }
+}
+
+/// The rows of a query for another step of the same statement, in the types of `schema`; the
+/// record stays with the caller.
+pub fn checked(
+    context: &Context,
+    batches: MeteredStream<SendableRecordBatchStream>,
+    schema: &SchemaRef,
+    gauges: &Arc<StatementGauges>,
+    deadline: Deadline,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    Run {
+        batches,
+        schema: Arc::clone(schema),
+        record: None,
+        gauges: Arc::clone(gauges),
+        context: context.clone(),
+        deadline: deadline.from(context.started_at()),
+        handed_over_at: None,
+    }
+    .into_unrecorded()
+}
+
+/// Runs a query to its end and keeps nothing of it.
+pub async fn drain(
+    context: &Context,
+    batches: MeteredStream<SendableRecordBatchStream>,
+    schema: &SchemaRef,
+    gauges: &Arc<StatementGauges>,
+    deadline: Deadline,
+) -> Result<()> {
+    let mut rows = checked(context, batches, schema, gauges, deadline);
+    while let Some(batch) = rows.next().await {
+        gauges.produced(&batch?);
+    }
+    Ok(())
+}
+
+impl Deadline {
+    fn from(self, start: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let timeout = chrono::Duration::from_std(self.statement_timeout?).ok()?;
+        start.checked_add_signed(timeout)
+    }
+}
+
+/// A running query.
+struct Run {
+    batches: MeteredStream<SendableRecordBatchStream>,
+    schema: SchemaRef,
+    /// Taken when the statement has ended.
+    record: Option<QueryRecord<Running>>,
+    gauges: Arc<StatementGauges>,
+    context: Context,
+    deadline: Option<DateTime<Utc>>,
+    handed_over_at: Option<DateTime<Utc>>,
+}
+
+impl Run {
+    fn into_stream(self) -> BoxStream<'static, Result<RecordBatch>> {
+        futures::stream::unfold(self, |mut run| async move {
+            let batch = run.following().await?;
+            Some((batch, run))
+        })
+        .boxed()
+    }
+
+    fn into_unrecorded(self) -> BoxStream<'static, Result<RecordBatch>> {
+        futures::stream::unfold(Some(self), |run| async move {
+            let mut run = run?;
+            match run.wait().await.transpose()? {
+                Ok(batch) => Some((Ok(batch), Some(run))),
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+        .boxed()
+    }
+
+    /// The next batch; `None` once the end has been told to the books.
+    async fn following(&mut self) -> Option<Result<RecordBatch>> {
+        self.record.as_ref()?;
+        if let Some(since) = self.handed_over_at.take() {
+            let waited = self.context.clock().now() - since;
+            self.gauges.waited(waited.to_std().unwrap_or_default());
+        }
+        match self.wait().await {
+            Ok(Some(batch)) => {
+                self.gauges.produced(&batch);
+                self.handed_over_at = Some(self.context.clock().now());
+                Some(Ok(batch))
+            }
+            Ok(None) => match self.record.take()?.finish().await {
+                Ok(()) => None,
+                Err(error) => Some(Err(error)),
+            },
+            Err(error) => {
+                if let Err(unwritten) = self.record.take()?.fail(&error).await {
+                    tracing::error!(%unwritten, "a failed statement could not be entered in the books");
+                }
+                Some(Err(error))
+            }
+        }
+    }
+
+    async fn wait(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            let tick = tokio::time::sleep(CHECKPOINT_EVERY);
+            tokio::select! {
+                biased;
+                () = self.context.cancellation.cancelled() => return Err(cancelled()),
+                batch = self.batches.next() => {
+                    self.check_deadline()?;
+                    return batch.transpose()?.map(|batch| to_wire(batch, &self.schema)).transpose();
+                }
+                () = tick => {
+                    self.check_deadline()?;
+                    if let Some(record) = &mut self.record {
+                        record.checkpoint();
+                    }
+                }
+            }
+        }
+    }
+
+    fn check_deadline(&self) -> Result<()> {
+        match self.deadline {
+            Some(deadline) if self.context.clock().now() > deadline => Err(timed_out()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The error of a statement that was stopped.
+pub fn cancelled() -> Error {
+    Error::new(Condition::OperationCanceled, "the statement was cancelled")
+}
+
+/// The error of a statement that ran past its time.
+pub fn timed_out() -> Error {
+    Error::new(Condition::StatementTimeout, "the statement ran longer than it may")
+        .with_hint("[limits] statement_timeout sets how long that is")
+}

@@ -1,0 +1,141 @@
+//! Identifiers are case-insensitive, in backticks too: every name of a syntax tree is folded to
+//! lower case before planning, as every table's columns are. How names look in the result is
+//! [`super::column_names`]'s business.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    ExcludeSelectItem, Expr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select,
+    SelectItem, SelectItemQualifiedWildcardKind, Statement, TableAlias, TableFactor, VisitMut, VisitorMut,
+    WildcardAdditionalOptions,
+};
+
+/// Folds every identifier of `statement`.
+pub fn fold_statement(statement: &mut Statement) {
+    // The visitor never breaks off.
+    let _: ControlFlow<()> = statement.visit(&mut Folder);
+}
+
+/// Folds every identifier of `expression`.
+pub fn fold_expression(expression: &mut Expr) {
+    let _: ControlFlow<()> = expression.visit(&mut Folder);
+}
+
+struct Folder;
+
+fn fold(ident: &mut Ident) {
+    if ident.value.chars().any(char::is_uppercase) {
+        ident.value = ident.value.to_lowercase();
+    }
+}
+
+fn fold_name(name: &mut ObjectName) {
+    for part in &mut name.0 {
+        if let ObjectNamePart::Identifier(ident) = part {
+            fold(ident);
+        }
+    }
+}
+
+fn fold_alias(alias: &mut TableAlias) {
+    fold(&mut alias.name);
+    alias.columns.iter_mut().for_each(|column| fold(&mut column.name));
+}
+
+fn fold_wildcard(options: &mut WildcardAdditionalOptions) {
+    if let Some(except) = &mut options.opt_except {
+        fold(&mut except.first_element);
+        except.additional_elements.iter_mut().for_each(fold);
+    }
+    match &mut options.opt_exclude {
+        Some(ExcludeSelectItem::Single(name)) => fold_name(name),
+        Some(ExcludeSelectItem::Multiple(names)) => names.iter_mut().for_each(fold_name),
+        None => {}
+    }
+}
+
+impl VisitorMut for Folder {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        if let Some(with) = &mut query.with {
+            with.cte_tables.iter_mut().for_each(|cte| fold_alias(&mut cte.alias));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        for item in &mut select.projection {
+            match item {
+                SelectItem::ExprWithAlias { alias, .. } => fold(alias),
+                SelectItem::ExprWithAliases { aliases, .. } => aliases.iter_mut().for_each(fold),
+                SelectItem::UnnamedExpr(_) => {}
+                SelectItem::Wildcard(options) => fold_wildcard(options),
+                SelectItem::QualifiedWildcard(kind, options) => {
+                    if let SelectItemQualifiedWildcardKind::ObjectName(name) = kind {
+                        fold_name(name);
+                    }
+                    fold_wildcard(options);
+                }
+            }
+        }
+        for window in &mut select.named_window {
+            fold(&mut window.0);
+        }
+        for join in select.from.iter_mut().flat_map(|from| &mut from.joins) {
+            if let Some(JoinConstraint::Using(names)) = constraint_of(&mut join.join_operator) {
+                names.iter_mut().for_each(fold_name);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<()> {
+        fold_name(relation);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        match factor {
+            TableFactor::Table { alias, .. }
+            | TableFactor::Derived { alias, .. }
+            | TableFactor::NestedJoin { alias, .. }
+            | TableFactor::UNNEST { alias, .. } => {
+                if let Some(alias) = alias {
+                    fold_alias(alias);
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        match expression {
+            Expr::Identifier(ident) => fold(ident),
+            Expr::CompoundIdentifier(idents) => idents.iter_mut().for_each(fold),
+            Expr::QualifiedWildcard(name, _) => fold_name(name),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn constraint_of(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {
+    match operator {
+        JoinOperator::Join(constraint)
+        | JoinOperator::Inner(constraint)
+        | JoinOperator::Left(constraint)
+        | JoinOperator::LeftOuter(constraint)
+        | JoinOperator::Right(constraint)
+        | JoinOperator::RightOuter(constraint)
+        | JoinOperator::FullOuter(constraint)
+        | JoinOperator::Semi(constraint)
+        | JoinOperator::LeftSemi(constraint)
+        | JoinOperator::RightSemi(constraint)
+        | JoinOperator::Anti(constraint)
+        | JoinOperator::LeftAnti(constraint)
+        | JoinOperator::RightAnti(constraint) => Some(constraint),
+        _ => None,
+    }
+}

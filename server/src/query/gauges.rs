@@ -1,0 +1,115 @@
+//! [`StatementGauges`]: what a running statement has cost and given so far, readable at any time.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arrow::record_batch::RecordBatch;
+use weir_enforce::permit::Barrier;
+use weir_enforce::{GovernedPlan, LeafReadings};
+use weir_meter::Meter;
+
+use crate::query::history::{Readings, ScanTotals};
+use crate::query::record::Gauges;
+
+/// The gauges of one statement. Work charged to its meter is all but that of the leaves, which
+/// have meters of their own.
+#[derive(Debug, Default)]
+pub struct StatementGauges {
+    meter: Meter,
+    plan: OnceLock<GovernedPlan>,
+    rows_produced: AtomicU64,
+    bytes_produced: AtomicU64,
+    rows_written: AtomicU64,
+    files_written: AtomicU64,
+    bytes_written: AtomicU64,
+    fetch_micros: AtomicU64,
+}
+
+impl StatementGauges {
+    /// Gauges at zero.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// What is charged with the statement's work outside the leaves.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// The leaves to read from now on. A statement has one plan.
+    pub fn watch(&self, plan: &GovernedPlan) {
+        // reason: a second plan would be a second statement
+        let _ = self.plan.set(plan.clone());
+    }
+
+    /// A batch went out.
+    pub fn produced(&self, batch: &RecordBatch) {
+        self.rows_produced.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+        let bytes: usize = batch
+            .columns()
+            .iter()
+            .map(|column| column.to_data().get_slice_memory_size().unwrap_or_default())
+            .sum();
+        self.bytes_produced.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The result waited for its client.
+    pub fn waited(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.fetch_micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// Rows were written.
+    pub fn wrote(&self, rows: u64, files: u64, bytes: u64) {
+        self.rows_written.fetch_add(rows, Ordering::Relaxed);
+        self.files_written.fetch_add(files, Ordering::Relaxed);
+        self.bytes_written.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The readings of each leaf.
+    pub fn leaves(&self) -> Vec<LeafReadings> {
+        self.plan.get().map(GovernedPlan::readings).unwrap_or_default()
+    }
+}
+
+impl Gauges for StatementGauges {
+    fn readings(&self) -> Readings {
+        let mut scans = ScanTotals::default();
+        let mut other_cpu = self.meter.cpu();
+        for leaf in self.leaves() {
+            scans += totals_of(&leaf);
+            if leaf.barrier == Barrier::None {
+                other_cpu += leaf.cpu;
+            }
+        }
+        Readings {
+            rows_produced: self.rows_produced.load(Ordering::Relaxed),
+            bytes_produced: self.bytes_produced.load(Ordering::Relaxed),
+            filtering_cpu: scans.filtering_time,
+            scans,
+            other_cpu,
+            result_fetch: Duration::from_micros(self.fetch_micros.load(Ordering::Relaxed)),
+            spilled_bytes: 0,
+            rows_written: self.rows_written.load(Ordering::Relaxed),
+            files_written: self.files_written.load(Ordering::Relaxed),
+            bytes_written: self.bytes_written.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// The nine numbers of one leaf. A leaf that hides nothing filters nothing: its time counts as
+/// the statement's own.
+pub fn totals_of(leaf: &LeafReadings) -> ScanTotals {
+    ScanTotals {
+        filtering_time: if leaf.barrier == Barrier::None { Duration::ZERO } else { leaf.cpu },
+        rows_output: leaf.rows,
+        rows_output_bytes: leaf.bytes,
+        files_pruned: leaf.files.files_pruned,
+        files_pruned_bytes: leaf.files.bytes_pruned,
+        files_read: leaf.files.files_read,
+        files_read_bytes: leaf.files.bytes_read,
+        cache_hit_bytes: leaf.cache_hit_bytes,
+        cache_miss_bytes: leaf.cache_miss_bytes,
+    }
+}

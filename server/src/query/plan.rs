@@ -1,0 +1,68 @@
+//! From a query's syntax tree to a logical plan, every name through the enforcer, and the wire
+//! schema that Prepare, GetFlightInfo, GetSchema and DoGet all show.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::logical_expr::LogicalPlan;
+use weir_catalog::Snapshot;
+use weir_enforce::{Scope, bind_statement};
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::query::column_names::column_names;
+use crate::query::engine::Engine;
+use crate::query::fold::fold_statement;
+use crate::query::parameters::{bind, parameter_schema};
+use crate::query::wire::wire_schema;
+use crate::run::Parameters;
+use crate::sql::ast;
+
+/// A planned query.
+#[derive(Debug)]
+pub struct Planned {
+    /// Everything the statement's names resolved to.
+    pub scope: Arc<Scope>,
+    /// Over governed tables; parameters still open.
+    pub plan: LogicalPlan,
+    /// The columns as they go out. All may be NULL: what the planner proves at one step and not
+    /// at another cannot make two steps differ.
+    pub schema: SchemaRef,
+    /// One field for each parameter.
+    pub parameters: SchemaRef,
+}
+
+impl Planned {
+    /// Plans `query` for the caller of `context`.
+    pub async fn new(
+        engine: &Engine,
+        context: &Context,
+        snapshot: &Arc<Snapshot>,
+        query: &ast::Query,
+    ) -> Result<Self> {
+        let scope = engine.scope(context, snapshot)?;
+        let access = engine.access(context, &scope);
+        let mut statement = ast::Statement::Query(Box::new(query.clone()));
+        fold_statement(&mut statement);
+        let plan = bind_statement(&scope, &access, statement).await?;
+        let parameters = parameter_schema(&plan)?;
+        let typed = match parameters.fields().is_empty() {
+            true => scope.state().optimize(&plan)?,
+            false => plan.clone(),
+        };
+        let planned: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let names = column_names(query, &planned, &scope.spelling().await);
+        let fields: Vec<Field> = names
+            .into_iter()
+            .zip(typed.schema().fields())
+            .map(|(name, field)| Field::new(name, field.data_type().clone(), true))
+            .collect();
+        let schema = wire_schema(&Schema::new(fields));
+        Ok(Self { scope, plan, schema, parameters })
+    }
+
+    /// The plan with its parameters' values in place.
+    pub fn bound(&self, parameters: &Parameters) -> Result<LogicalPlan> {
+        bind(self.plan.clone(), &self.parameters, parameters)
+    }
+}

@@ -1,0 +1,357 @@
+//! INSERT and CTAS into ungoverned tables: a governed query's rows, cast to the table's columns
+//! and appended in one commit.
+//!
+//! A table made by CTAS is told to the catalog after its rows are there; when anything fails
+//! before, its folder is removed again.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::common::ScalarValue;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+use weir_catalog::metastore::{OnExisting, Storage, TableSpec};
+use weir_catalog::{
+    Column, Decision, Metastore, ObjectName, Privilege, SecurableId, Snapshot, Table, TableKind, authorize,
+};
+use weir_enforce::{GovernedPlan, Scope, govern};
+use weir_scan::{DeltaTables, TableLocation};
+
+use crate::context::Context;
+use crate::error::{Condition, Error, Result};
+use crate::location::Locations;
+use crate::query::engine::Engine;
+use crate::query::execute::{self, Deadline};
+use crate::query::gauges::StatementGauges;
+use crate::query::plan::Planned;
+use crate::query::wire::wire_schema;
+use crate::run::Parameters;
+use crate::sql::ast::Ident;
+use crate::sql::{CreateTableAs, Insert, types};
+
+/// Where rows go.
+#[derive(Debug, Clone, Copy)]
+pub enum Target<'a> {
+    /// Into a table that is there.
+    Insert(&'a Insert),
+    /// Into a new one.
+    Create(&'a CreateTableAs),
+}
+
+/// A governed query and the table that takes its rows.
+#[derive(Debug)]
+pub struct PreparedWrite {
+    scope: Arc<Scope>,
+    plan: GovernedPlan,
+    location: TableLocation,
+    schema: SchemaRef,
+    made: Option<NewTable>,
+}
+
+/// A table to be made for the rows, and told to the catalog after them.
+#[derive(Debug)]
+struct NewTable {
+    spec: TableSpec,
+    partition_columns: Vec<String>,
+    on_existing: OnExisting,
+}
+
+impl PreparedWrite {
+    /// What is read.
+    pub fn plan(&self) -> &GovernedPlan {
+        &self.plan
+    }
+}
+
+/// Writes rows into tables that the catalog knows.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    metastore: Arc<Metastore>,
+    tables: Arc<DeltaTables>,
+    locations: Arc<Locations>,
+}
+
+impl Writer {
+    /// A writer for tables at `locations`.
+    pub fn new(metastore: Arc<Metastore>, tables: Arc<DeltaTables>, locations: Arc<Locations>) -> Self {
+        Self { metastore, tables, locations }
+    }
+
+    /// Plans the rows for `target`; `None` when there is nothing to do (IF NOT EXISTS).
+    pub async fn prepare(
+        &self,
+        engine: &Engine,
+        context: &Context,
+        snapshot: &Arc<Snapshot>,
+        target: &Target<'_>,
+        parameters: &Parameters,
+    ) -> Result<Option<PreparedWrite>> {
+        match target {
+            Target::Insert(insert) => {
+                let name = insert.table.resolve(&context.session)?;
+                let table = writable(context, snapshot, &name)?;
+                let planned = Planned::new(engine, context, snapshot, &insert.query).await?;
+                let opened = planned.scope.open(table).await?;
+                let schema = opened.provider.schema();
+                let plan = rows_for(planned.bound(parameters)?, &schema, &insert.columns, &name)?;
+                let location = self.locations.of(table)?;
+                let location = location.ok_or_else(|| Error::internal("a table without a place"))?;
+                let plan = govern(&planned.scope, planned.scope.state(), &plan).await?;
+                Ok(Some(PreparedWrite { scope: planned.scope, plan, location, schema, made: None }))
+            }
+            Target::Create(create) => {
+                self.prepare_create(engine, context, snapshot, create, parameters).await
+            }
+        }
+    }
+
+    async fn prepare_create(
+        &self,
+        engine: &Engine,
+        context: &Context,
+        snapshot: &Arc<Snapshot>,
+        create: &CreateTableAs,
+        parameters: &Parameters,
+    ) -> Result<Option<PreparedWrite>> {
+        if create.location.is_some() {
+            return Err(Error::new(
+                Condition::UnsupportedFeature,
+                "CREATE TABLE AS with LOCATION is not supported",
+            )
+            .with_hint("leave LOCATION out for a managed table"));
+        }
+        let name = create.name.resolve(&context.session)?;
+        check_may_create(context, snapshot, &name)?;
+        if snapshot.table(&name).is_some() {
+            if create.if_not_exists {
+                return Ok(None);
+            }
+            return Err(Error::new(
+                Condition::TableOrViewAlreadyExists,
+                format!("table or view `{name}` already exists"),
+            ));
+        }
+        let planned = Planned::new(engine, context, snapshot, &create.query).await?;
+        let schema = columns_of(&planned)?;
+        let plan = rows_for(planned.bound(parameters)?, &schema, &[], &name)?;
+        let stored = self.locations.new_managed();
+        let location = self.locations.managed(&stored)?;
+        let spec = TableSpec {
+            name,
+            storage: Storage::Managed { location: stored },
+            columns: catalog_columns(&schema),
+            properties: create.properties.clone(),
+            comment: create.comment.clone(),
+        };
+        let on_existing = if create.if_not_exists { OnExisting::Keep } else { OnExisting::Fail };
+        let partition_columns = partition_columns(&schema, &create.partitioned_by)?;
+        let plan = govern(&planned.scope, planned.scope.state(), &plan).await?;
+        let made = Some(NewTable { spec, partition_columns, on_existing });
+        Ok(Some(PreparedWrite { scope: planned.scope, plan, location, schema, made }))
+    }
+
+    /// Writes the rows; their number.
+    pub async fn write(
+        &self,
+        context: &Context,
+        prepared: PreparedWrite,
+        gauges: &Arc<StatementGauges>,
+        deadline: Deadline,
+    ) -> Result<u64> {
+        let PreparedWrite { scope, plan, location, schema, made } = prepared;
+        let source = execute::start(&scope, &plan, gauges)?;
+        let source = execute::checked(context, source, &wire_schema(&schema), gauges, deadline);
+        let source = source.map_err(|error| DataFusionError::External(Box::new(error)));
+        let input: SendableRecordBatchStream =
+            Box::pin(RecordBatchStreamAdapter::new(wire_schema(&schema), source));
+        let written = self.append(context, &scope, &location, &schema, input, made.as_ref(), gauges).await;
+        let told = match (written, made) {
+            (Ok(rows), None) => return Ok(rows),
+            (Ok(rows), Some(made)) => {
+                let by = context.identity().principal();
+                let now = context.clock().now();
+                let told = self.metastore.table_create(by, now, made.spec, made.on_existing).await;
+                told.map(|_| rows).map_err(Error::from)
+            }
+            (Err(error), None) => return Err(error),
+            (Err(error), Some(_)) => Err(error),
+        };
+        if told.is_err() {
+            self.discard(&location).await;
+        }
+        told
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one call, the parts of one prepared write")]
+    async fn append(
+        &self,
+        context: &Context,
+        scope: &Arc<Scope>,
+        location: &TableLocation,
+        schema: &SchemaRef,
+        input: SendableRecordBatchStream,
+        made: Option<&NewTable>,
+        gauges: &Arc<StatementGauges>,
+    ) -> Result<u64> {
+        if let Some(made) = made {
+            self.tables.create(location, Arc::clone(schema), &made.partition_columns).await?;
+        }
+        let metadata = vec![
+            ("userName".to_owned(), context.identity().name().to_owned()),
+            ("statementId".to_owned(), context.statement_id().to_string()),
+        ];
+        let append = self.tables.append(location, scope.state(), input, metadata, None);
+        let appended = gauges.meter().future(Box::pin(append)).await?;
+        gauges.wrote(appended.rows, appended.files, 0);
+        Ok(appended.rows)
+    }
+
+    /// Removes the folder of a table that did not come to be.
+    async fn discard(&self, location: &TableLocation) {
+        let router = self.tables.router();
+        let paths = router.list(Some(location.path())).map_ok(|object| object.location);
+        let removed = router.delete_stream(Box::pin(paths)).try_collect::<Vec<_>>().await;
+        if let Err(error) = removed {
+            tracing::warn!(%error, "the folder of a table that was not made stays behind");
+        }
+        self.tables.forget(location);
+    }
+}
+
+/// The target of an INSERT, if the caller may write to it and nothing governs it.
+fn writable<'a>(context: &Context, snapshot: &'a Snapshot, name: &ObjectName) -> Result<&'a Table> {
+    let not_found = || Error::not_found(Condition::TableOrViewNotFound, "table or view", name);
+    let table = snapshot.table(name).ok_or_else(not_found)?;
+    let securable = SecurableId::Table(table.id);
+    let decision = authorize(snapshot, context.identity().principal(), Privilege::Modify, securable);
+    refuse_unless_allowed(snapshot, decision, name, not_found)?;
+    if matches!(table.kind, TableKind::View(_)) {
+        return Err(Error::new(Condition::UnsupportedFeature, "INSERT into a view is not supported"));
+    }
+    if table.is_governed() {
+        return Err(Error::new(
+            Condition::UnsupportedFeature,
+            format!("INSERT into `{name}` is not supported: it has a row filter or column masks"),
+        ));
+    }
+    Ok(table)
+}
+
+fn check_may_create(context: &Context, snapshot: &Snapshot, name: &ObjectName) -> Result<()> {
+    let schema_name = name.schema_name();
+    let not_found = || Error::not_found(Condition::SchemaNotFound, "schema", &schema_name);
+    let schema = snapshot.schema(&schema_name).ok_or_else(not_found)?;
+    let securable = SecurableId::Schema(schema.id);
+    let decision = authorize(snapshot, context.identity().principal(), Privilege::CreateTable, securable);
+    refuse_unless_allowed(snapshot, decision, &schema_name, not_found)
+}
+
+fn refuse_unless_allowed(
+    snapshot: &Snapshot,
+    decision: Decision,
+    name: &dyn std::fmt::Display,
+    not_found: impl Fn() -> Error,
+) -> Result<()> {
+    match decision {
+        Decision::Allowed { .. } => Ok(()),
+        Decision::Refused { knows_of_it: false, .. } => Err(not_found()),
+        Decision::Refused { missing, .. } => {
+            let missing: Vec<String> = missing
+                .iter()
+                .map(|(privilege, on)| format!("{privilege} on {}", snapshot.display_name(*on)))
+                .collect();
+            let text = format!("insufficient privileges on `{name}`: {}", missing.join(", "));
+            Err(Error::new(Condition::InsufficientPermissions, text)
+                .with_hint("ask an owner of the named object for the missing privileges"))
+        }
+    }
+}
+
+/// The query's rows as rows of `table`: matched by position or by `columns`, cast to its types;
+/// a column that is not named is NULL.
+fn rows_for(plan: LogicalPlan, table: &Schema, columns: &[Ident], name: &ObjectName) -> Result<LogicalPlan> {
+    let given = plan.schema().columns();
+    let positions = match columns {
+        [] => (0..table.fields().len()).collect::<Vec<_>>(),
+        named => named.iter().map(|column| position_of(table, column, name)).collect::<Result<_>>()?,
+    };
+    if given.len() != positions.len() {
+        return Err(Error::new(
+            Condition::DatatypeMismatch,
+            format!("table `{name}` takes {} columns and the query gives {}", positions.len(), given.len()),
+        ));
+    }
+    let mut sources: Vec<Option<Expr>> = vec![None; table.fields().len()];
+    for (position, column) in positions.into_iter().zip(given) {
+        match sources.get_mut(position) {
+            Some(source @ None) => *source = Some(Expr::Column(column)),
+            _ => return Err(Error::new(Condition::InvalidStatement, "a column is named twice")),
+        }
+    }
+    let values = table
+        .fields()
+        .iter()
+        .zip(sources)
+        .map(|(field, source)| {
+            let value = source.unwrap_or_else(|| lit(ScalarValue::Null));
+            cast(value, field.data_type().clone()).alias(field.name())
+        })
+        .collect::<Vec<_>>();
+    Ok(LogicalPlanBuilder::from(plan).project(values)?.build()?)
+}
+
+fn position_of(table: &Schema, column: &Ident, name: &ObjectName) -> Result<usize> {
+    let folded = column.value.to_lowercase();
+    table.fields().iter().position(|field| field.name().to_lowercase() == folded).ok_or_else(|| {
+        Error::new(Condition::UnresolvedColumn, format!("column `{}` is not in table `{name}`", column.value))
+    })
+}
+
+/// The columns of a table made from a query: its wire types, names distinct in any case.
+fn columns_of(planned: &Planned) -> Result<SchemaRef> {
+    let mut fields: Vec<Field> = Vec::new();
+    for field in planned.schema.fields() {
+        let folded = field.name().to_lowercase();
+        if fields.iter().any(|known| known.name().to_lowercase() == folded) {
+            return Err(Error::new(
+                Condition::InvalidStatement,
+                format!("the query gives two columns named `{}`", field.name()),
+            )
+            .with_hint("give one of them an alias"));
+        }
+        fields.push(field.as_ref().clone());
+    }
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+fn catalog_columns(schema: &Schema) -> Vec<Column> {
+    schema
+        .fields()
+        .iter()
+        .map(|field| Column {
+            name: field.name().clone(),
+            type_text: types::text_of(field.data_type()),
+            nullable: field.is_nullable(),
+            comment: None,
+        })
+        .collect()
+}
+
+/// The partition columns as the table spells them.
+fn partition_columns(schema: &Schema, named: &[String]) -> Result<Vec<String>> {
+    named
+        .iter()
+        .map(|name| {
+            let folded = name.to_lowercase();
+            let field = schema.fields().iter().find(|field| field.name().to_lowercase() == folded);
+            field.map(|field| field.name().clone()).ok_or_else(|| {
+                let text = format!("partition column `{name}` is not among the query's columns");
+                Error::new(Condition::UnresolvedColumn, text)
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,324 @@
+//! The spine: parse, then command or query, out comes a stream. Every door calls this.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
+use weir_catalog::{Metastore, Snapshot, Table};
+use weir_enforce::{GovernedPlan, govern};
+
+use crate::command;
+use crate::context::Context;
+use crate::error::Result;
+use crate::query::execute::{self, Deadline};
+use crate::query::gauges::StatementGauges;
+use crate::query::history::StatementType;
+use crate::query::plan::Planned;
+use crate::query::record::{QueryRecord, Received, RecordSink};
+use crate::query::wire::wire_schema;
+use crate::query::write::{Target, Writer};
+use crate::query::{Engine, digest, explain, parameters, profile};
+use crate::session::SessionSettings;
+use crate::sql::{self, Command, Explain, ExplainMode, Statement, ast};
+use crate::system::SystemTables;
+
+/// Rows on their way out, in wire types, each batch with exactly `schema`.
+pub struct RowStream {
+    /// The wire schema: computed from the logical plan, the same at every step.
+    pub schema: SchemaRef,
+    /// The batches. Dropping the stream stops the plan.
+    pub batches: BoxStream<'static, Result<RecordBatch>>,
+}
+
+impl fmt::Debug for RowStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowStream").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+impl RowStream {
+    /// Rows that are there already.
+    pub fn of(batch: RecordBatch) -> Self {
+        let schema = batch.schema();
+        Self { schema, batches: futures::stream::once(async move { Ok(batch) }).boxed() }
+    }
+}
+
+/// Whether a statement returns rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// SELECT, SHOW, DESCRIBE, EXPLAIN.
+    Rows,
+    /// DDL, DML, SET: a count of rows at most.
+    Update,
+}
+
+/// What is known of a statement before it runs.
+#[derive(Debug, Clone)]
+pub struct Described {
+    /// Rows or update.
+    pub answer: Answer,
+    /// The wire schema of the rows; no fields for an update.
+    pub schema: SchemaRef,
+    /// One nullable field for each parameter, by ordinal.
+    pub parameters: SchemaRef,
+}
+
+/// What came of a statement.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Rows to stream.
+    Rows(RowStream),
+    /// Done; the number of rows written, where that means something. A statement that sets
+    /// the session (USE, SET) returns the settings it leaves behind.
+    Done {
+        /// Rows written.
+        rows: Option<u64>,
+        /// The session's settings afterwards, where the statement changed them.
+        session: Option<SessionSettings>,
+    },
+}
+
+/// Values for a statement's parameters: one row, columns by ordinal.
+pub type Parameters = Option<RecordBatch>;
+
+/// A table of the books, for listings.
+#[derive(Debug, Clone)]
+pub struct ListedSystemTable {
+    /// Its schema in the catalog `system`.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Its wire schema.
+    pub columns: SchemaRef,
+}
+
+/// Runs statements for verified callers.
+#[derive(Debug)]
+pub struct Warehouse {
+    metastore: Arc<Metastore>,
+    engine: Engine,
+    writer: Writer,
+    commands: command::Environment,
+    sink: Arc<dyn RecordSink>,
+    deadline: Deadline,
+}
+
+impl Warehouse {
+    /// Joined by [`crate::app`].
+    pub fn new(
+        metastore: Arc<Metastore>,
+        engine: Engine,
+        writer: Writer,
+        commands: command::Environment,
+        sink: Arc<dyn RecordSink>,
+        deadline: Deadline,
+    ) -> Self {
+        Self { metastore, engine, writer, commands, sink, deadline }
+    }
+
+    /// The catalog as of now.
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot>> {
+        Ok(self.metastore.snapshot().await?)
+    }
+
+    /// The books, for listings.
+    pub fn system_tables(&self) -> Vec<ListedSystemTable> {
+        SystemTables::list()
+            .map(|(table, schema)| ListedSystemTable {
+                schema: table.schema().to_owned(),
+                name: table.table().to_owned(),
+                columns: wire_schema(&schema),
+            })
+            .collect()
+    }
+
+    /// The columns of a table as the caller would get them from `SELECT *`.
+    pub async fn table_wire_schema(&self, context: &Context, table: &Table) -> Result<SchemaRef> {
+        let name = &table.name;
+        let text = format!("SELECT * FROM `{}`.`{}`.`{}`", name.catalog, name.schema, name.object);
+        let query = sql::parse_query(&text)?;
+        Ok(self.plan(context, &query).await?.schema)
+    }
+
+    /// What `sql` would return, without running anything of it.
+    pub async fn describe(&self, context: &Context, sql: &str) -> Result<Described> {
+        let update = |parameters| Described { answer: Answer::Update, schema: parameters::none(), parameters };
+        match sql::parse(sql, &context.session)? {
+            Statement::Query(query) => {
+                let planned = self.plan(context, &query).await?;
+                Ok(Described { answer: Answer::Rows, schema: planned.schema, parameters: planned.parameters })
+            }
+            Statement::Explain(explained) => {
+                let planned = self.plan(context, &explained.query).await?;
+                Ok(Described {
+                    answer: Answer::Rows,
+                    schema: explain::schema(),
+                    parameters: planned.parameters,
+                })
+            }
+            Statement::Insert(insert) => Ok(update(self.plan(context, &insert.query).await?.parameters)),
+            Statement::CreateTableAs(create) => Ok(update(self.plan(context, &create.query).await?.parameters)),
+            Statement::Command(command) => Ok(match command::schema(&command) {
+                Some(schema) => Described { answer: Answer::Rows, schema, parameters: parameters::none() },
+                None => update(parameters::none()),
+            }),
+        }
+    }
+
+    /// Runs `sql` once. The books hear of it whatever comes.
+    pub async fn run(&self, context: Context, sql: &str, parameters: Parameters) -> Result<Outcome> {
+        let gauges = StatementGauges::new();
+        let record = QueryRecord::received(&context, sql, None, Arc::clone(&self.sink)).gauged(gauges.clone());
+        let statement = gauges.meter().enter(|| sql::parse(sql, &context.session));
+        let run = Run { warehouse: self, context, sql, parameters, gauges };
+        match statement {
+            Ok(Statement::Query(query)) => run.query(record, &query).await,
+            Ok(Statement::Explain(explained)) => run.explain(record, &explained).await,
+            Ok(Statement::Insert(insert)) => {
+                run.write(record, StatementType::Insert, Target::Insert(&insert)).await
+            }
+            Ok(Statement::CreateTableAs(create)) => {
+                run.write(record, StatementType::Create, Target::Create(&create)).await
+            }
+            Ok(Statement::Command(command)) => run.command(record, &command).await,
+            Err(error) => failed(record, error).await,
+        }
+    }
+
+    async fn plan(&self, context: &Context, query: &ast::Query) -> Result<Planned> {
+        let snapshot = self.snapshot().await?;
+        Planned::new(&self.engine, context, &snapshot, query).await
+    }
+}
+
+/// One statement under way.
+struct Run<'a> {
+    warehouse: &'a Warehouse,
+    context: Context,
+    sql: &'a str,
+    parameters: Parameters,
+    gauges: Arc<StatementGauges>,
+}
+
+impl Run<'_> {
+    /// Planned and governed, charged to the statement.
+    async fn governed(&self, query: &ast::Query) -> Result<(Planned, GovernedPlan)> {
+        let work = async {
+            let planned = self.warehouse.plan(&self.context, query).await?;
+            let plan = planned.bound(&self.parameters)?;
+            let governed = govern(&planned.scope, planned.scope.state(), &plan).await?;
+            Ok((planned, governed))
+        };
+        self.gauges.meter().future(work.boxed()).await
+    }
+
+    async fn query(self, record: QueryRecord<Received>, query: &ast::Query) -> Result<Outcome> {
+        let (planned, governed) = match self.governed(query).await {
+            Ok(governed) => governed,
+            Err(error) => return failed(record, error).await,
+        };
+        let record = record.planned(StatementType::Select).governed(digest::governed_by(&governed));
+        self.gauges.watch(&governed);
+        let record = record.running(self.gauges.clone());
+        let batches = match execute::start(&planned.scope, &governed, &self.gauges) {
+            Ok(batches) => batches,
+            Err(error) => return failed(record, error).await,
+        };
+        let deadline = self.warehouse.deadline;
+        Ok(Outcome::Rows(execute::rows(
+            &self.context,
+            batches,
+            planned.schema,
+            record,
+            self.gauges,
+            deadline,
+        )))
+    }
+
+    async fn explain(self, record: QueryRecord<Received>, explained: &Explain) -> Result<Outcome> {
+        let (planned, governed) = match self.governed(&explained.query).await {
+            Ok(governed) => governed,
+            Err(error) => return failed(record, error).await,
+        };
+        let record = record.planned(StatementType::Explain).governed(digest::governed_by(&governed));
+        self.gauges.watch(&governed);
+        let record = record.running(self.gauges.clone());
+        let lines = match explained.mode {
+            ExplainMode::Plan => Ok(profile::plan_lines(&governed)),
+            ExplainMode::Analyze => self.analyze(&planned, &governed).await,
+        };
+        match lines.and_then(explain::rows) {
+            Ok(batch) => {
+                record.finish().await?;
+                Ok(Outcome::Rows(RowStream::of(batch)))
+            }
+            Err(error) => failed(record, error).await,
+        }
+    }
+
+    /// Runs the query to its end and tells what it did.
+    async fn analyze(&self, planned: &Planned, governed: &GovernedPlan) -> Result<Vec<String>> {
+        let batches = execute::start(&planned.scope, governed, &self.gauges)?;
+        let deadline = self.warehouse.deadline;
+        execute::drain(&self.context, batches, &planned.schema, &self.gauges, deadline).await?;
+        Ok(profile::profile_lines(governed, &self.gauges))
+    }
+
+    async fn write(
+        self,
+        record: QueryRecord<Received>,
+        kind: StatementType,
+        target: Target<'_>,
+    ) -> Result<Outcome> {
+        let writer = &self.warehouse.writer;
+        let prepare = async {
+            let snapshot = self.warehouse.snapshot().await?;
+            writer
+                .prepare(&self.warehouse.engine, &self.context, &snapshot, &target, &self.parameters)
+                .await
+        };
+        let prepared = match self.gauges.meter().future(prepare.boxed()).await {
+            Ok(Some(prepared)) => prepared,
+            Ok(None) => {
+                record.commanded(kind, self.gauges.clone()).finish().await?;
+                return Ok(Outcome::Done { rows: Some(0), session: None });
+            }
+            Err(error) => return failed(record, error).await,
+        };
+        let record = record.planned(kind).governed(digest::governed_by(prepared.plan()));
+        self.gauges.watch(prepared.plan());
+        let record = record.running(self.gauges.clone());
+        let deadline = self.warehouse.deadline;
+        match writer.write(&self.context, prepared, &self.gauges, deadline).await {
+            Ok(rows) => {
+                record.finish().await?;
+                Ok(Outcome::Done { rows: Some(rows), session: None })
+            }
+            Err(error) => failed(record, error).await,
+        }
+    }
+
+    async fn command(self, record: QueryRecord<Received>, command: &Command) -> Result<Outcome> {
+        let record = record.commanded(StatementType::of_text(self.sql), self.gauges.clone());
+        let work = command::run(&self.warehouse.commands, &self.context, command);
+        match self.gauges.meter().future(work.boxed()).await {
+            Ok(outcome) => {
+                record.finish().await?;
+                Ok(outcome)
+            }
+            Err(error) => failed(record, error).await,
+        }
+    }
+}
+
+/// Tells the books, then the caller.
+async fn failed<Phase, T>(record: QueryRecord<Phase>, error: crate::Error) -> Result<T> {
+    if let Err(unwritten) = record.fail(&error).await {
+        tracing::error!(%unwritten, "a failed statement could not be entered in the books");
+    }
+    Err(error)
+}
