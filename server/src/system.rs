@@ -1,0 +1,228 @@
+//! The `system` catalog: the list of its tables, which rows are whose, and opening them.
+//!
+//! A system table is a Delta table under the system root, readable by any engine, together with
+//! the rows that still lie in the journal: reading joins both, so a statement stands in the books
+//! as soon as its client has its last message.
+//!
+//! This module hands out whole tables. Sealing them, so that callers see their own rows only,
+//! is the resolver's work with the [`OwnerColumn`] given here; the text and error of a statement
+//! stand in rows its own user and account admins see, and in no others.
+//!
+//! How to add a system table: a variant of [`SystemTableName`]; a folder `system/<table>/` with
+//! `schema`, `rows` and `table`; its arm in each `match` here; regenerate
+//! `tests/golden/system_tables.md` with `WEIR_UPDATE_GOLDEN=1`. The golden test fails if one was
+//! skipped.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use datafusion::catalog::TableProvider;
+use datafusion::functions::core::expr_fn::get_field;
+use datafusion::logical_expr::{Expr, ident};
+
+use crate::billing::{Entry, Ledger, SegmentName};
+use crate::error::Result;
+
+pub mod archive;
+pub mod billing_usage;
+pub mod delta_store;
+pub mod joined_table;
+pub mod nested;
+mod open_for_enforcer;
+pub mod query_history;
+pub mod reference;
+pub mod store;
+
+pub use archive::SystemArchive;
+pub use delta_store::DeltaStore;
+pub use store::{StoredTable, TableStore};
+
+use joined_table::JoinedTable;
+
+/// One column of a system table.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type. Every column may be null.
+    pub data_type: DataType,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+impl Column {
+    pub(crate) fn new(name: &'static str, data_type: DataType, meaning: &'static str) -> Self {
+        Self { name, data_type, meaning }
+    }
+}
+
+/// The system tables there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SystemTableName {
+    /// `system.billing.usage`
+    BillingUsage,
+    /// `system.query.history`
+    QueryHistory,
+}
+
+impl SystemTableName {
+    /// Every system table.
+    pub const ALL: [Self; 2] = [Self::BillingUsage, Self::QueryHistory];
+
+    /// The table of that name, in any case of letters.
+    pub fn find(schema: &str, table: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|name| {
+            name.schema().eq_ignore_ascii_case(schema) && name.table().eq_ignore_ascii_case(table)
+        })
+    }
+
+    /// Its schema in the catalog `system`.
+    pub fn schema(self) -> &'static str {
+        match self {
+            Self::BillingUsage => "billing",
+            Self::QueryHistory => "query",
+        }
+    }
+
+    /// Its name in that schema.
+    pub fn table(self) -> &'static str {
+        match self {
+            Self::BillingUsage => "usage",
+            Self::QueryHistory => "history",
+        }
+    }
+
+    /// Its folder under the system root.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::BillingUsage => "billing_usage",
+            Self::QueryHistory => "query_history",
+        }
+    }
+
+    /// What it holds.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::BillingUsage => billing_usage::MEANING,
+            Self::QueryHistory => query_history::MEANING,
+        }
+    }
+
+    /// Its columns.
+    pub fn columns(self) -> Vec<Column> {
+        match self {
+            Self::BillingUsage => billing_usage::schema::columns(),
+            Self::QueryHistory => query_history::schema::columns(),
+        }
+    }
+
+    /// Its Arrow schema.
+    pub fn arrow_schema(self) -> SchemaRef {
+        let fields = self.columns().into_iter().map(|column| Field::new(column.name, column.data_type, true));
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    }
+
+    /// The column by which its rows belong to a user.
+    pub fn owner_column(self) -> OwnerColumn {
+        match self {
+            Self::BillingUsage => billing_usage::table::OWNER,
+            Self::QueryHistory => query_history::table::OWNER,
+        }
+    }
+
+    /// The rows of `entries`.
+    pub(crate) fn rows(self, entries: &[Arc<Entry>]) -> Result<RecordBatch, ArrowError> {
+        match self {
+            Self::BillingUsage => billing_usage::rows::rows(entries),
+            Self::QueryHistory => query_history::rows::rows(entries),
+        }
+    }
+
+    fn withheld(self, reader: Reader) -> Vec<joined_table::Withheld> {
+        match (self, reader) {
+            (Self::QueryHistory, Reader::Owner) => query_history::table::withheld(),
+            (Self::QueryHistory, Reader::AccountAdmin) | (Self::BillingUsage, _) => Vec::new(),
+        }
+    }
+}
+
+/// As whom a system table is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// A user, of whose own rows some numbers are withheld where a table's protection is strict.
+    Owner,
+    /// An account admin, who sees everything.
+    AccountAdmin,
+}
+
+/// A column, or a field of a struct column, that holds the exact name of the principal to whom a
+/// row belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnerColumn {
+    /// The column.
+    pub column: &'static str,
+    /// The field within it, for a struct.
+    pub field: Option<&'static str>,
+}
+
+impl OwnerColumn {
+    /// The owner's name as an expression over the table.
+    pub fn expression(self) -> Expr {
+        match self.field {
+            Some(field) => get_field(ident(self.column), field),
+            None => ident(self.column),
+        }
+    }
+}
+
+/// A system table, opened at one moment.
+#[derive(Debug, Clone)]
+pub struct SystemTable {
+    /// All rows, of all users.
+    pub provider: Arc<dyn TableProvider>,
+    /// Whose each row is.
+    pub owner: OwnerColumn,
+}
+
+/// Opens system tables.
+#[derive(Debug, Clone)]
+pub struct SystemTables {
+    ledger: Arc<Ledger>,
+    store: Arc<dyn TableStore>,
+}
+
+impl SystemTables {
+    /// The system tables kept by `ledger` and archived in `store`.
+    pub fn new(ledger: Arc<Ledger>, store: Arc<dyn TableStore>) -> Self {
+        Self { ledger, store }
+    }
+
+    /// Every system table with its schema.
+    pub fn list() -> impl Iterator<Item = (SystemTableName, SchemaRef)> {
+        SystemTableName::ALL.into_iter().map(|name| (name, name.arrow_schema()))
+    }
+
+    /// Opens a table as of now; none if there is no such table.
+    pub async fn open(&self, schema: &str, table: &str, reader: Reader) -> Result<Option<SystemTable>> {
+        let Some(name) = SystemTableName::find(schema, table) else { return Ok(None) };
+        // The journal first: what is flushed between the two reads then shows in both, and the
+        // archive's number tells which rows to leave out.
+        let pending = self.ledger.pending().await?;
+        let journal = self.ledger.journal_id();
+        let stored = self.store.open(name, &SegmentName::application_id(journal)).await?;
+        let seen = stored.seen.unwrap_or(0);
+        let entries: Vec<Arc<Entry>> = pending
+            .into_iter()
+            .filter(|segment| segment.number > seen)
+            .flat_map(|segment| segment.ended)
+            .collect();
+        let rows = name.rows(&entries).map_err(crate::Error::internal)?;
+        let provider = JoinedTable::new(stored.provider, rows, name.withheld(reader))?;
+        Ok(Some(SystemTable { provider: Arc::new(provider), owner: name.owner_column() }))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,139 @@
+//! [`JoinedTable`]: the rows of a stored table and the rows that still lie in the journal, as
+//! one table of exactly one schema.
+//!
+//! It plans plain operators and asks no optimiser: each part is scanned with the columns wanted,
+//! brought to the declared types, and both are put one after the other. Predicates are passed on
+//! as hints for pruning only; whoever scans filters again. Some values can be withheld: they
+//! read as NULL, and no predicate on them reaches a part, so pruning tells nothing of them.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::datasource::MemTable;
+use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{binary, case, cast, col, lit};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+use datafusion::physical_plan::union::UnionExec;
+
+/// A column that reads as NULL in each row, unless another column of the row has a given value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Withheld {
+    /// The column.
+    pub(crate) column: &'static str,
+    /// The column that decides.
+    pub(crate) unless: &'static str,
+    /// The value of that column with which the column is shown.
+    pub(crate) is: &'static str,
+}
+
+/// A stored table and further rows.
+#[derive(Debug)]
+pub(crate) struct JoinedTable {
+    schema: SchemaRef,
+    parts: Vec<Arc<dyn TableProvider>>,
+    withheld: Vec<Withheld>,
+}
+
+impl JoinedTable {
+    /// The rows of `stored` and `rows`, in the schema of `rows`.
+    pub(crate) fn new(
+        stored: Arc<dyn TableProvider>,
+        rows: RecordBatch,
+        withheld: Vec<Withheld>,
+    ) -> crate::Result<Self> {
+        let schema = rows.schema();
+        let mut parts = vec![stored];
+        if rows.num_rows() > 0 {
+            let table =
+                MemTable::try_new(Arc::clone(&schema), vec![vec![rows]]).map_err(crate::Error::internal)?;
+            parts.push(Arc::new(table));
+        }
+        Ok(Self { schema, parts, withheld })
+    }
+
+    fn withheld(&self, column: &str) -> Option<&Withheld> {
+        self.withheld.iter().find(|withheld| withheld.column == column)
+    }
+
+    /// A predicate on a withheld value would prune by what is not shown.
+    fn may_prune(&self, predicate: &Expr) -> bool {
+        predicate.column_refs().iter().all(|column| self.withheld(&column.name).is_none())
+    }
+
+    async fn scan_part(
+        &self,
+        part: &Arc<dyn TableProvider>,
+        session: &dyn Session,
+        wanted: &Schema,
+        filters: &[Expr],
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let given = part.schema();
+        let guards = wanted.fields().iter().filter_map(|field| self.withheld(field.name()));
+        let names = wanted.fields().iter().map(|field| field.name().as_str());
+        let mut columns = Vec::new();
+        for name in names.chain(guards.map(|withheld| withheld.unless)) {
+            let index = given.index_of(name)?;
+            if !columns.contains(&index) {
+                columns.push(index);
+            }
+        }
+        let scan = part.scan(session, Some(&columns), filters, None).await?;
+        let mut shown = Vec::with_capacity(wanted.fields().len());
+        for field in wanted.fields() {
+            let expr = self.shown(field.name(), wanted, &scan.schema())?;
+            shown.push(ProjectionExpr { expr, alias: field.name().clone() });
+        }
+        Ok(Arc::new(ProjectionExec::try_new_with_schema_metadata(shown, scan, wanted)?))
+    }
+
+    /// The column as it is shown, over the columns of a part.
+    fn shown(&self, name: &str, wanted: &Schema, given: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
+        let data_type = wanted.field_with_name(name)?.data_type();
+        let value = cast(col(name, given)?, given, data_type.clone())?;
+        let Some(withheld) = self.withheld(name) else { return Ok(value) };
+        let guard = cast(col(withheld.unless, given)?, given, arrow::datatypes::DataType::Utf8)?;
+        let open = binary(guard, Operator::Eq, lit(withheld.is), given)?;
+        let nothing = lit(ScalarValue::try_from(data_type)?);
+        case(None, vec![(open, value)], Some(nothing))
+    }
+}
+
+#[async_trait]
+impl TableProvider for JoinedTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let wanted = match projection {
+            Some(indices) => self.schema.project(indices)?,
+            None => self.schema.as_ref().clone(),
+        };
+        let hints: Vec<Expr> = filters.iter().filter(|filter| self.may_prune(filter)).cloned().collect();
+        let mut parts = Vec::with_capacity(self.parts.len());
+        for part in &self.parts {
+            parts.push(self.scan_part(part, session, &wanted, &hints).await?);
+        }
+        UnionExec::try_new(parts)
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+}

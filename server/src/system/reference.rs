@@ -1,0 +1,65 @@
+//! The reference of the system tables as a document, made from the schemas themselves.
+
+use std::fmt::Write as _;
+
+use arrow::datatypes::{DataType, Fields};
+
+use super::SystemTableName;
+
+/// The document: each table with its columns, SQL types and meanings.
+pub fn markdown() -> String {
+    let mut text = String::from("# System tables\n\nAll columns may be null.\n");
+    for name in SystemTableName::ALL {
+        let owner = name.owner_column();
+        let field = owner.field.map(|field| format!(".{field}")).unwrap_or_default();
+        text.push_str(&format!(
+            "\n## system.{}.{}\n\n{}\n\nUsers see the rows whose `{}{field}` is their name, account admins all rows.\n\n\
+             | column | type | meaning |\n|---|---|---|\n",
+            name.schema(),
+            name.table(),
+            name.meaning(),
+            owner.column,
+        ));
+        for column in name.columns() {
+            text.push_str(&format!(
+                "| `{}` | {} | {} |\n",
+                column.name,
+                sql_type(&column.data_type),
+                column.meaning
+            ));
+        }
+    }
+    text
+}
+
+fn sql_type(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Utf8 => "string".to_owned(),
+        DataType::Int64 => "bigint".to_owned(),
+        DataType::Int8 => "tinyint".to_owned(),
+        DataType::Boolean => "boolean".to_owned(),
+        DataType::Date32 => "date".to_owned(),
+        DataType::Timestamp(_, Some(_)) => "timestamp".to_owned(),
+        DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
+        DataType::Struct(fields) => format!("struct<{}>", sql_fields(fields)),
+        DataType::List(element) => format!("array<{}>", sql_type(element.data_type())),
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(fields) => {
+                let types: Vec<_> = fields.iter().map(|field| sql_type(field.data_type())).collect();
+                format!("map<{}>", types.join(","))
+            }
+            other => other.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+fn sql_fields(fields: &Fields) -> String {
+    let mut text = String::new();
+    for (index, field) in fields.iter().enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        // Writing to a string cannot fail.
+        let _written = write!(text, "{comma}{}: {}", field.name(), sql_type(field.data_type()));
+    }
+    text
+}
