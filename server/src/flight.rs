@@ -1,0 +1,105 @@
+//! The Flight SQL door: what drivers speak.
+//!
+//! Every RPC but the login begins with [`Door::admit`](call), which verifies the caller; every
+//! command and action is one of a closed set and is answered or refused by its name. The door
+//! decides nothing about rights and plans nothing: it hands text and a [`Context`] to the
+//! [`Warehouse`], and streams out what comes back. Tickets, prepared handles and session
+//! cookies are sealed and carry all they stand for, so the server keeps almost nothing.
+//!
+//! How to add a command: a variant in `command`, its answer in `flights` or `put`; the
+//! compiler names the places. How to add an action: a line in `action`.
+//!
+//! [`Context`]: crate::context::Context
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_flight::sql::metadata::{SqlInfoData, XdbcTypeInfoData};
+use bytes::Bytes;
+use moka::sync::Cache;
+
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::identity::{Login, Verifier};
+use crate::run::Warehouse;
+
+mod action;
+mod binding;
+mod call;
+mod command;
+mod flights;
+mod handshake;
+mod metadata;
+mod prepared;
+mod put;
+mod running;
+mod seal;
+mod server;
+mod service;
+mod session_cookie;
+mod session_options;
+mod sql_info;
+mod sql_type;
+mod statement;
+mod stream;
+mod ticket;
+mod type_info;
+mod writes;
+
+pub use server::{Config, Tls, serve};
+
+/// Bytes of bound values kept for clients that go on with an unbound handle.
+const BINDINGS_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// How long they are kept.
+const BINDINGS_LIFE: Duration = Duration::from_secs(3600);
+
+/// The door: what its RPCs need.
+pub struct Door {
+    warehouse: Arc<Warehouse>,
+    verifier: Arc<Verifier>,
+    logins: Arc<Login>,
+    clock: Arc<dyn Clock>,
+    seal: Arc<seal::Seal>,
+    writes: writes::Writes,
+    running: running::Running,
+    /// Values bound to prepared statements, by the nonce of the handle.
+    bindings: Cache<Bytes, Bytes>,
+    sql_info: SqlInfoData,
+    type_info: XdbcTypeInfoData,
+}
+
+impl Door {
+    /// A door to `warehouse`. `secret` is the catalog's, the same for all its servers: 32
+    /// uniformly random bytes.
+    pub fn new(
+        warehouse: Arc<Warehouse>,
+        verifier: Arc<Verifier>,
+        logins: Arc<Login>,
+        clock: Arc<dyn Clock>,
+        secret: [u8; 32],
+    ) -> Result<Self> {
+        let bindings = Cache::builder()
+            .weigher(|_, values: &Bytes| u32::try_from(values.len()).unwrap_or(u32::MAX))
+            .max_capacity(BINDINGS_BYTES_MAX)
+            .time_to_live(BINDINGS_LIFE)
+            .build();
+        Ok(Self {
+            warehouse,
+            verifier,
+            logins,
+            clock,
+            seal: Arc::new(seal::Seal::new(secret)),
+            writes: writes::Writes::new()?,
+            running: running::Running::new(),
+            bindings,
+            sql_info: sql_info::build()?,
+            type_info: type_info::build()?,
+        })
+    }
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").field("warehouse", &self.warehouse).finish_non_exhaustive()
+    }
+}

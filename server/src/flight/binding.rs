@@ -1,0 +1,180 @@
+//! Values for parameters: read from DoPut, bound by position, cast to the parameter's type.
+//!
+//! By position, because clients name the columns as they like: `0`, `1`, … or nothing at all.
+
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::compute::{CastOptions, cast_with_options, concat_batches};
+use arrow::datatypes::{Field, SchemaRef};
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use arrow_flight::FlightData;
+use arrow_flight::decode::FlightRecordBatchStream;
+use arrow_flight::error::FlightError;
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use tonic::Streaming;
+
+use super::seal::handle_not_found;
+use crate::error::{Condition, Error, Result};
+
+/// The most that the bound values of a prepared query may take up in its handle.
+const HANDLE_PARAMETER_BYTES_MAX: usize = 1024 * 1024;
+
+/// The batches of a DoPut call.
+pub(crate) struct Incoming {
+    batches: FlightRecordBatchStream,
+}
+
+impl Incoming {
+    /// The batches in `first` and what follows. Messages that carry a descriptor only are
+    /// passed over: many clients send nothing else.
+    pub(crate) fn new(first: FlightData, rest: Streaming<FlightData>) -> Self {
+        let messages = futures::stream::iter([Ok(first)])
+            .chain(rest)
+            .map_err(|status| FlightError::Tonic(Box::new(status)))
+            .try_filter(|message| std::future::ready(!message.data_header.is_empty()));
+        Self { batches: FlightRecordBatchStream::new_from_flight_data(messages) }
+    }
+
+    /// The next batch.
+    pub(crate) async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let batch = self.batches.next().await.transpose();
+        batch.map_err(|cause| {
+            Error::new(Condition::InvalidParameterValue, "the values sent cannot be read as Arrow data")
+                .caused_by(cause)
+        })
+    }
+
+    /// How many columns the client announced; none before the first batch was asked for.
+    pub(crate) fn columns(&self) -> usize {
+        self.batches.schema().map_or(0, |schema| schema.fields().len())
+    }
+}
+
+/// The columns of `batch` as values of `parameters`.
+pub(crate) fn bind(batch: &RecordBatch, parameters: &SchemaRef) -> Result<RecordBatch> {
+    let (given, wanted) = (batch.num_columns(), parameters.fields().len());
+    if given != wanted {
+        return Err(Error::new(
+            Condition::InvalidParameterValue,
+            format!("the statement takes {wanted} parameters, values for {given} were given"),
+        ));
+    }
+    let columns = batch
+        .columns()
+        .iter()
+        .zip(parameters.fields())
+        .enumerate()
+        .map(|(position, (column, field))| value(column, field, position + 1))
+        .collect::<Result<Vec<_>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(parameters), columns, &options).map_err(Error::internal)
+}
+
+fn value(column: &ArrayRef, field: &Field, ordinal: usize) -> Result<ArrayRef> {
+    if column.data_type() == field.data_type() {
+        return Ok(Arc::clone(column));
+    }
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    cast_with_options(column, field.data_type(), &options).map_err(|cause| {
+        let (from, to) = (column.data_type(), field.data_type());
+        let text = format!("the value of parameter {ordinal} is {from} and cannot be read as {to}");
+        Error::new(Condition::DatatypeMismatch, text).caused_by(cause)
+    })
+}
+
+/// `batches` as bytes for a handle.
+pub(crate) fn into_bytes(batches: &[RecordBatch], schema: &SchemaRef) -> Result<Bytes> {
+    let mut writer = StreamWriter::try_new(Vec::new(), schema).map_err(Error::internal)?;
+    for batch in batches {
+        writer.write(batch).map_err(Error::internal)?;
+    }
+    let bytes = writer.into_inner().map_err(Error::internal)?;
+    if bytes.len() > HANDLE_PARAMETER_BYTES_MAX {
+        return Err(Error::new(
+            Condition::ResourceExhausted,
+            format!(
+                "the values bound take up {} bytes, at most {HANDLE_PARAMETER_BYTES_MAX} fit",
+                bytes.len()
+            ),
+        )
+        .with_hint("bind fewer rows at a time"));
+    }
+    Ok(bytes.into())
+}
+
+/// The rows that [`into_bytes`] wrote, as one batch.
+pub(crate) fn from_bytes(bytes: &Bytes) -> Result<RecordBatch> {
+    let reader = StreamReader::try_new(bytes.as_ref(), None).map_err(|_| handle_not_found())?;
+    let schema = reader.schema();
+    let batches = reader.collect::<std::result::Result<Vec<_>, _>>().map_err(|_| handle_not_found())?;
+    if let [single] = batches.as_slice() {
+        return Ok(single.clone());
+    }
+    concat_batches(&schema, &batches).map_err(Error::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
+
+    use arrow::array::{Array, AsArray, DictionaryArray, Int64Array, LargeStringArray, StringViewArray};
+    use arrow::datatypes::{DataType, Int32Type, Int64Type, Schema};
+
+    use super::*;
+
+    fn parameters(types: &[DataType]) -> SchemaRef {
+        let fields =
+            types.iter().enumerate().map(|(n, t)| Field::new(format!("${}", n + 1), t.clone(), true));
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    }
+
+    fn given(columns: Vec<ArrayRef>) -> RecordBatch {
+        // every column without a name, as the C++ suite sends them
+        let fields: Vec<_> = columns.iter().map(|c| Field::new("", c.data_type().clone(), true)).collect();
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+    }
+
+    #[test]
+    fn values_are_bound_by_position_and_cast() {
+        let dictionary: DictionaryArray<Int32Type> = vec![Some("d"), None].into_iter().collect();
+        let batch = given(vec![
+            Arc::new(StringViewArray::from(vec![Some("v"), None])),
+            Arc::new(LargeStringArray::from(vec!["l", "m"])),
+            Arc::new(dictionary),
+            Arc::new(Int64Array::from(vec![1, 2])),
+            Arc::new(arrow::array::NullArray::new(2)),
+        ]);
+        let types = [DataType::Utf8, DataType::Utf8, DataType::Utf8, DataType::Int32, DataType::Int64];
+        let bound = bind(&batch, &parameters(&types)).unwrap();
+        assert_eq!(bound.column(0).as_string::<i32>().value(0), "v");
+        assert_eq!(bound.column(2).as_string::<i32>().value(0), "d");
+        assert_eq!(bound.column(3).as_primitive::<Int32Type>().value(1), 2);
+        assert_eq!(bound.column(4).as_primitive::<Int64Type>().null_count(), 2);
+    }
+
+    #[test]
+    fn a_wrong_number_or_value_is_said() {
+        let batch = given(vec![Arc::new(StringViewArray::from(vec!["x"]))]);
+        let error = bind(&batch, &parameters(&[])).unwrap_err();
+        assert_eq!(error.condition(), Condition::InvalidParameterValue);
+        let error = bind(&batch, &parameters(&[DataType::Int64])).unwrap_err();
+        assert_eq!(error.condition(), Condition::DatatypeMismatch);
+        assert!(error.message().contains("parameter 1"));
+    }
+
+    #[test]
+    fn values_come_back_from_a_handle() {
+        let schema = parameters(&[DataType::Int64]);
+        let column = |values: Vec<i64>| -> ArrayRef { Arc::new(Int64Array::from(values)) };
+        let batch = |values| RecordBatch::try_new(Arc::clone(&schema), vec![column(values)]).unwrap();
+        let bytes = into_bytes(&[batch(vec![1]), batch(vec![2, 3])], &schema).unwrap();
+        assert_eq!(from_bytes(&bytes).unwrap(), batch(vec![1, 2, 3]));
+        assert_eq!(from_bytes(&into_bytes(&[], &schema).unwrap()).unwrap().num_rows(), 0);
+        let large = batch((0..200_000).collect());
+        assert_eq!(into_bytes(&[large], &schema).unwrap_err().condition(), Condition::ResourceExhausted);
+    }
+}

@@ -1,0 +1,140 @@
+//! [`Call`]: one RPC of a verified caller. Every RPC but the login itself begins with
+//! [`Door::admit`], the one place where the door lets anybody in.
+
+use std::sync::{Arc, OnceLock};
+
+use http::HeaderMap;
+use tonic::metadata::{AsciiMetadataValue, MetadataMap};
+use tonic::{Request, Response, Status};
+
+use super::Door;
+use super::seal::{Purpose, Seal};
+use super::session_cookie::{self, Presented};
+use super::ticket::{Statement, Token};
+use crate::context::{ClientDescription, Context};
+use crate::error::{Error, Result};
+use crate::identity::{Credentials, Identity};
+use crate::session::SessionSettings;
+
+/// What a call leaves of its session.
+#[derive(Debug)]
+enum Afterwards {
+    Keep(SessionSettings),
+    End,
+}
+
+/// One RPC of a verified caller.
+pub(crate) struct Call {
+    /// Its surroundings, in the caller's session.
+    pub(crate) context: Context,
+    presented: Presented,
+    afterwards: OnceLock<Afterwards>,
+    seal: Arc<Seal>,
+}
+
+impl Door {
+    /// Verifies who calls. The error is the status to refuse with.
+    pub(crate) async fn admit<T>(&self, request: Request<T>) -> std::result::Result<(Call, T), Status> {
+        let (metadata, _, message) = request.into_parts();
+        match self.verified_call(metadata).await {
+            Ok(call) => Ok((call, message)),
+            Err(error) => Err(error.into_status(None)),
+        }
+    }
+
+    async fn verified_call(&self, metadata: MetadataMap) -> Result<Call> {
+        let headers = metadata.into_headers();
+        let snapshot = self.warehouse.snapshot().await?;
+        let credentials = Credentials::from_headers(&headers)?;
+        let identity = self.verifier.verify(credentials, &snapshot, self.clock.now())?;
+        self.call_of(identity, &headers)
+    }
+
+    /// A call of somebody verified.
+    pub(crate) fn call_of(&self, identity: Identity, headers: &HeaderMap) -> Result<Call> {
+        let clock = Arc::clone(&self.clock);
+        let presented = session_cookie::presented(&self.seal, clock.as_ref(), identity.principal(), headers);
+        let session = match &presented {
+            Presented::Session(settings) => settings.clone(),
+            Presented::Nothing | Presented::Unusable => session_cookie::settings_of_headers(headers),
+        };
+        let user_agent = headers.get("user-agent").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok(Call {
+            context: Context::new(identity, session, ClientDescription { user_agent }, clock),
+            presented,
+            afterwards: OnceLock::new(),
+            seal: Arc::clone(&self.seal),
+        })
+    }
+
+    /// Opens a token that was given to the caller.
+    pub(crate) fn open(&self, call: &Call, purpose: Purpose, sealed: &[u8]) -> Result<Token> {
+        let principal = call.context.identity().principal();
+        Token::open(&self.seal, purpose, sealed, principal, self.clock.now())
+    }
+}
+
+impl Call {
+    /// The surroundings in which `statement` runs: those of this call, in its own session.
+    pub(crate) fn context_of(&self, statement: &Statement) -> Context {
+        let mut context = self.context.clone();
+        context.session = statement.session.clone().into();
+        context
+    }
+
+    /// A statement of `sql` in the caller's session.
+    pub(crate) fn statement(&self, sql: String) -> Statement {
+        Statement { sql, session: (&self.context.session).into(), parameters: None, prepared: None }
+    }
+
+    /// Keeps `settings` for the calls that follow, or says that this client cannot.
+    pub(crate) fn keep(&self, settings: SessionSettings) -> Result<()> {
+        self.must_keep_sessions()?;
+        let _already_ended = self.afterwards.set(Afterwards::Keep(settings));
+        Ok(())
+    }
+
+    /// Says so if this client keeps no sessions: it brought no cookie.
+    pub(crate) fn must_keep_sessions(&self) -> Result<()> {
+        match self.presented {
+            Presented::Nothing => Err(session_cookie::session_not_kept()),
+            Presented::Unusable | Presented::Session(_) => Ok(()),
+        }
+    }
+
+    /// Ends the session.
+    pub(crate) fn end_session(&self) {
+        let _already_changed = self.afterwards.set(Afterwards::End);
+    }
+
+    /// The answer to the client: what it asked for, and its session's cookie if there is
+    /// something to say; or why not.
+    pub(crate) fn answer<T>(&self, result: Result<T>) -> std::result::Result<Response<T>, Status> {
+        let statement = Some(self.context.statement_id());
+        let answer = result.and_then(|message| {
+            let mut response = Response::new(message);
+            self.set_cookie(response.metadata_mut())?;
+            Ok(response)
+        });
+        answer.map_err(|error| error.into_status(statement))
+    }
+
+    /// Puts the session's cookie into the metadata of an answer.
+    pub(crate) fn set_cookie(&self, metadata: &mut MetadataMap) -> Result<()> {
+        let principal = self.context.identity().principal();
+        let cookie = match (self.afterwards.get(), &self.presented) {
+            (Some(Afterwards::End), _) => session_cookie::clear_cookie(),
+            (Some(Afterwards::Keep(settings)), _) => {
+                session_cookie::set_cookie(&self.seal, principal, settings)?
+            }
+            (None, Presented::Session(_)) => return Ok(()),
+            (None, Presented::Nothing | Presented::Unusable) => {
+                session_cookie::set_cookie(&self.seal, principal, &self.context.session)?
+            }
+        };
+        let mut value: AsciiMetadataValue = cookie.parse().map_err(Error::internal)?;
+        value.set_sensitive(true);
+        metadata.insert("set-cookie", value);
+        Ok(())
+    }
+}

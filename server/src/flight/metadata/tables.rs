@@ -1,0 +1,224 @@
+//! GetTables and GetTableTypes.
+//!
+//! With `include_schema` each table is opened to tell its columns in wire types, several at a
+//! time. A table that cannot be opened is listed without columns: one broken table must not
+//! hide the others.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use arrow_flight::sql::metadata::GetTablesBuilder;
+use arrow_flight::sql::{CommandGetTableTypes, CommandGetTables};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use weir_catalog::{SecurableId, SecurableKind, Snapshot, Table};
+
+use super::pattern::Pattern;
+use super::{SYSTEM_CATALOG, catalog_matches, visible};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::flight::sql_type;
+use crate::run::Warehouse;
+
+const TABLE: &str = "TABLE";
+const VIEW: &str = "VIEW";
+
+/// Tables opened at a time.
+const OPENED_AT_ONCE: usize = 8;
+
+/// One line of the answer.
+struct Row {
+    catalog: String,
+    schema: String,
+    name: String,
+    kind: &'static str,
+    columns: Schema,
+}
+
+/// GetTables.
+pub(super) async fn list(
+    warehouse: &Warehouse,
+    context: &Context,
+    command: CommandGetTables,
+) -> Result<RecordBatch> {
+    let snapshot = warehouse.snapshot().await?;
+    let tables = matching(&snapshot, context, &command);
+    let include_schema = command.include_schema;
+    let stored: Vec<BoxFuture<'_, Row>> =
+        tables.into_iter().map(|table| row(warehouse, context, table, include_schema).boxed()).collect();
+    let mut rows: Vec<Row> = futures::stream::iter(stored).buffered(OPENED_AT_ONCE).collect().await;
+    rows.extend(system_rows(warehouse, &command));
+    let no_filter = None::<String>;
+    let mut answer = GetTablesBuilder::new(
+        no_filter.clone(),
+        no_filter.clone(),
+        no_filter,
+        Vec::<String>::new(),
+        include_schema,
+    );
+    for row in rows {
+        answer.append(row.catalog, row.schema, row.name, row.kind, &row.columns).map_err(Error::internal)?;
+    }
+    answer.build().map_err(Error::internal)
+}
+
+async fn row(warehouse: &Warehouse, context: &Context, table: &Table, include_schema: bool) -> Row {
+    let columns = match include_schema {
+        true => columns_of(warehouse, context, table).await,
+        false => Schema::empty(),
+    };
+    Row {
+        catalog: table.name.catalog.to_string(),
+        schema: table.name.schema.to_string(),
+        name: table.name.object.to_string(),
+        kind: type_of(table),
+        columns,
+    }
+}
+
+/// GetTableTypes.
+pub(super) fn types(command: CommandGetTableTypes) -> Result<RecordBatch> {
+    let mut answer = command.into_builder();
+    answer.append(TABLE);
+    answer.append(VIEW);
+    answer.build().map_err(Error::internal)
+}
+
+fn matching<'a>(snapshot: &'a Snapshot, context: &Context, command: &CommandGetTables) -> Vec<&'a Table> {
+    let schemas = Pattern::new(command.db_schema_filter_pattern.as_deref());
+    let names = Pattern::new(command.table_name_filter_pattern.as_deref());
+    let catalog_filter = command.catalog.as_deref();
+    snapshot
+        .catalogs()
+        .filter(|catalog| catalog_matches(catalog_filter, catalog.name.as_str()))
+        .flat_map(|catalog| snapshot.schemas(catalog.id))
+        .filter(|schema| schemas.matches(schema.name.schema.as_str()))
+        .flat_map(|schema| snapshot.tables(schema.id))
+        .filter(|table| names.matches(table.name.object.as_str()))
+        .filter(|table| type_asked(&command.table_types, type_of(table)))
+        .filter(|table| visible(snapshot, context, SecurableId::Table(table.id)))
+        .collect()
+}
+
+fn system_rows(warehouse: &Warehouse, command: &CommandGetTables) -> Vec<Row> {
+    if !catalog_matches(command.catalog.as_deref(), SYSTEM_CATALOG)
+        || !type_asked(&command.table_types, TABLE)
+    {
+        return Vec::new();
+    }
+    let schemas = Pattern::new(command.db_schema_filter_pattern.as_deref());
+    let names = Pattern::new(command.table_name_filter_pattern.as_deref());
+    let listed = warehouse.system_tables();
+    let matching = listed.into_iter().filter(|t| schemas.matches(&t.schema) && names.matches(&t.name));
+    matching
+        .map(|table| Row {
+            columns: described(&table.columns, [SYSTEM_CATALOG, &table.schema, &table.name], &HashMap::new()),
+            catalog: SYSTEM_CATALOG.to_owned(),
+            schema: table.schema,
+            name: table.name,
+            kind: TABLE,
+        })
+        .collect()
+}
+
+fn type_of(table: &Table) -> &'static str {
+    match table.securable_kind() {
+        SecurableKind::View => VIEW,
+        _ => TABLE,
+    }
+}
+
+/// Whether the filter asks for `kind`; tools have several words for a table.
+fn type_asked(filter: &[String], kind: &str) -> bool {
+    let same = |asked: &String| match asked.to_uppercase().as_str() {
+        "TABLE" | "BASE TABLE" | "SYSTEM TABLE" => kind == TABLE,
+        "VIEW" => kind == VIEW,
+        _ => false,
+    };
+    filter.is_empty() || filter.iter().any(same)
+}
+
+async fn columns_of(warehouse: &Warehouse, context: &Context, table: &Table) -> Schema {
+    let columns = warehouse.table_wire_schema(context, table).await.unwrap_or_else(|error| {
+        tracing::info!(table = %table.name, condition = error.condition().name(), "listed without its columns");
+        Arc::new(Schema::empty())
+    });
+    let remark = |column: &weir_catalog::Column| Some((column.name.to_lowercase(), column.comment.clone()?));
+    let remarks: HashMap<String, String> = table.columns.iter().filter_map(remark).collect();
+    let name = &table.name;
+    described(&columns, [name.catalog.as_str(), name.schema.as_str(), name.object.as_str()], &remarks)
+}
+
+/// The columns with what drivers want to know about them in their metadata.
+fn described(columns: &SchemaRef, name: [&str; 3], remarks: &HashMap<String, String>) -> Schema {
+    let describe = |field: &Arc<Field>| {
+        let metadata = column_metadata(field, name, remarks.get(&field.name().to_lowercase()));
+        field.as_ref().clone().with_metadata(metadata)
+    };
+    Schema::new(columns.fields().iter().map(describe).collect::<Vec<_>>())
+}
+
+fn column_metadata(
+    field: &Field,
+    [catalog, schema, table]: [&str; 3],
+    remark: Option<&String>,
+) -> HashMap<String, String> {
+    let yes_or_no = |yes: bool| if yes { "1" } else { "0" }.to_owned();
+    let (precision, scale) = sql_type::precision_and_scale(field.data_type());
+    let known = [
+        ("CATALOG_NAME", Some(catalog.to_owned())),
+        ("SCHEMA_NAME", Some(schema.to_owned())),
+        ("TABLE_NAME", Some(table.to_owned())),
+        ("TYPE_NAME", Some(sql_type::name(field.data_type()))),
+        ("PRECISION", precision.map(|digits| digits.to_string())),
+        ("SCALE", scale.map(|digits| digits.to_string())),
+        ("IS_AUTO_INCREMENT", Some(yes_or_no(false))),
+        ("IS_CASE_SENSITIVE", Some(yes_or_no(sql_type::is_case_sensitive(field.data_type())))),
+        ("IS_READ_ONLY", Some(yes_or_no(false))),
+        ("IS_SEARCHABLE", Some(yes_or_no(true))),
+        ("REMARKS", remark.cloned()),
+    ];
+    let pairs =
+        known.into_iter().filter_map(|(key, value)| Some((format!("ARROW:FLIGHT:SQL:{key}"), value?)));
+    pairs.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::DataType;
+
+    use super::*;
+
+    #[test]
+    fn tools_find_tables_by_any_of_their_words() {
+        let asked = |filter: &[&str], kind| {
+            let filter: Vec<String> = filter.iter().map(|word| (*word).to_owned()).collect();
+            type_asked(&filter, kind)
+        };
+        assert!(asked(&[], TABLE) && asked(&[], VIEW));
+        assert!(asked(&["BASE TABLE"], TABLE) && asked(&["table"], TABLE) && asked(&["System Table"], TABLE));
+        assert!(!asked(&["table"], VIEW) && asked(&["VIEW", "TABLE"], VIEW));
+        assert!(!asked(&["LOCAL TEMPORARY"], TABLE));
+    }
+
+    #[test]
+    fn columns_say_what_drivers_ask_for() {
+        let columns = Arc::new(Schema::new(vec![Field::new("Amount", DataType::Decimal128(15, 2), true)]));
+        let remarks = HashMap::from([("amount".to_owned(), "in euro".to_owned())]);
+        let told = described(&columns, ["main", "eu", "orders"], &remarks);
+        let metadata = told.field(0).metadata();
+        for (key, value) in [
+            ("CATALOG_NAME", "main"),
+            ("TABLE_NAME", "orders"),
+            ("TYPE_NAME", "DECIMAL"),
+            ("PRECISION", "15"),
+            ("SCALE", "2"),
+            ("IS_SEARCHABLE", "1"),
+            ("REMARKS", "in euro"),
+        ] {
+            assert_eq!(metadata.get(&format!("ARROW:FLIGHT:SQL:{key}")).map(String::as_str), Some(value));
+        }
+    }
+}

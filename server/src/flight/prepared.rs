@@ -1,0 +1,127 @@
+//! Prepared statements. Preparing never runs anything, and keeps nothing on the server: the
+//! handle is the statement, sealed. Every use plans again, under the rights of that moment.
+//!
+//! Binding returns a new handle with the values inside. Clients that go on with the old handle,
+//! or have asked for their ticket before, find the values here as well for a while.
+
+use arrow::datatypes::Schema;
+use arrow::ipc::writer::IpcWriteOptions;
+use arrow_flight::sql::{
+    ActionClosePreparedStatementRequest, ActionCreatePreparedStatementRequest,
+    ActionCreatePreparedStatementResult, DoPutPreparedStatementResult, ProstMessageExt,
+};
+use arrow_flight::{IpcMessage, SchemaAsIpc};
+use bytes::Bytes;
+use prost::Message;
+
+use super::Door;
+use super::binding::{self, Incoming};
+use super::call::Call;
+use super::command::refuse_transaction;
+use super::seal::{Purpose, handle_not_found};
+use super::statement::run_each;
+use super::ticket::{Content, PREPARED_LIFE, Statement, Token};
+use super::writes::Written;
+use crate::error::{Error, Result};
+use crate::run::Answer;
+
+impl Door {
+    pub(crate) async fn prepare(
+        &self,
+        call: &Call,
+        request: ActionCreatePreparedStatementRequest,
+    ) -> Result<Vec<u8>> {
+        refuse_transaction(request.transaction_id.as_ref())?;
+        let statement = call.statement(request.query);
+        let described = self.warehouse.describe(&call.context, &statement.sql).await?;
+        let epoch = self.warehouse.snapshot().await?.epoch();
+        let expires_at = self.clock.now() + PREPARED_LIFE;
+        let principal = call.context.identity().principal();
+        let token = Token::new(principal, epoch, Some(expires_at), Content::Rows(statement))?;
+        let result = ActionCreatePreparedStatementResult {
+            prepared_statement_handle: token.seal(&self.seal, Purpose::Prepared)?,
+            // JDBC takes a statement without a dataset schema for an update
+            dataset_schema: match described.answer {
+                Answer::Rows => ipc_message(&described.schema)?,
+                Answer::Update => Bytes::new(),
+            },
+            parameter_schema: ipc_message(&described.parameters)?,
+        };
+        Ok(result.as_any().encode_to_vec())
+    }
+
+    /// Closing is a courtesy: a handle that is unknown or expired is closed as well.
+    pub(crate) fn close_prepared(&self, call: &Call, request: &ActionClosePreparedStatementRequest) {
+        if let Ok(token) = self.open(call, Purpose::Prepared, &request.prepared_statement_handle) {
+            self.bindings.invalidate(token.nonce());
+        }
+    }
+
+    /// The statement that a handle stands for; it remembers which handle it came from.
+    pub(crate) fn prepared(&self, call: &Call, handle: &Bytes) -> Result<(Token, Statement)> {
+        let token = self.open(call, Purpose::Prepared, handle)?;
+        let Content::Rows(statement) = token.content()? else { return Err(handle_not_found()) };
+        let statement = Statement { prepared: Some(token.nonce().clone()), ..statement.clone() };
+        Ok((token, statement))
+    }
+
+    /// Binds the values of a prepared query; the answer is the handle that holds them.
+    pub(crate) async fn bind(
+        &self,
+        call: &Call,
+        handle: &Bytes,
+        mut incoming: Incoming,
+    ) -> Result<DoPutPreparedStatementResult> {
+        let (token, statement) = self.prepared(call, handle)?;
+        let context = call.context_of(&statement);
+        let parameters = self.warehouse.describe(&context, &statement.sql).await?.parameters;
+        let mut bound = Vec::new();
+        while let Some(batch) = incoming.next_batch().await? {
+            bound.push(binding::bind(&batch, &parameters)?);
+        }
+        let without_values = incoming.columns() == 0 && bound.iter().all(|batch| batch.num_rows() == 0);
+        let values = if without_values { None } else { Some(binding::into_bytes(&bound, &parameters)?) };
+        match &values {
+            Some(values) => self.bindings.insert(token.nonce().clone(), values.clone()),
+            None => self.bindings.invalidate(token.nonce()),
+        }
+        let statement = Statement { parameters: values, prepared: None, ..statement };
+        let handle = token.with_content(Content::Rows(statement)).seal(&self.seal, Purpose::Prepared)?;
+        Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(handle) })
+    }
+
+    /// Runs a prepared update: once for each row of values, or once if no columns were sent.
+    pub(crate) async fn update_prepared(
+        &self,
+        call: &Call,
+        handle: &Bytes,
+        mut incoming: Incoming,
+    ) -> Result<Written> {
+        let (_, statement) = self.prepared(call, handle)?;
+        let context = call.context_of(&statement);
+        let first = incoming.next_batch().await?;
+        let rows = first.as_ref().map_or(0, arrow::array::RecordBatch::num_rows);
+        if incoming.columns() == 0 && rows == 0 {
+            let values = self.values(&statement)?;
+            return run_each(&self.warehouse, &context, &statement.sql, values).await;
+        }
+        let parameters = self.warehouse.describe(&context, &statement.sql).await?.parameters;
+        let mut total = Written { rows: Some(0), session: None };
+        let mut next = first;
+        while let Some(batch) = next {
+            let values = binding::bind(&batch, &parameters)?;
+            let written = run_each(&self.warehouse, &context, &statement.sql, Some(values)).await?;
+            total.rows = total.rows.zip(written.rows).map(|(sum, rows)| sum + rows);
+            total.session = written.session.or(total.session);
+            next = incoming.next_batch().await?;
+        }
+        Ok(total)
+    }
+}
+
+/// A schema as the protocol carries it: an encapsulated IPC message.
+fn ipc_message(schema: &Schema) -> Result<Bytes> {
+    let message: IpcMessage =
+        SchemaAsIpc::new(schema, &IpcWriteOptions::default()).try_into().map_err(Error::internal)?;
+    Ok(message.0)
+}

@@ -1,0 +1,178 @@
+//! Statements: told about by GetFlightInfo and GetSchema, run by DoGet.
+//!
+//! Telling about a statement never runs it. What the ticket carries is the text and the
+//! session, never a plan: DoGet plans again, so a right revoked in between is gone.
+
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use arrow::record_batch::RecordBatch;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+
+use super::binding;
+use super::call::Call;
+use super::ticket::{Content, Statement, Token, Write};
+use super::writes::Written;
+use super::{Door, stream};
+use crate::context::Context;
+use crate::error::Result;
+use crate::run::{Answer, Described, Outcome, RowStream, Warehouse};
+use crate::session::SessionSettings;
+
+impl Door {
+    /// What `statement` would return, and what its ticket is to hold.
+    pub(crate) async fn describe(&self, call: &Call, statement: Statement) -> Result<(Described, Content)> {
+        let context = call.context_of(&statement);
+        let described = self.warehouse.describe(&context, &statement.sql).await?;
+        let content = match described.answer {
+            Answer::Rows => Content::Rows(statement),
+            Answer::Update => Content::Write(Write { statement, origin: self.writes.origin().clone() }),
+        };
+        Ok((described, content))
+    }
+
+    /// The rows of `statement`, for the ticket `token`.
+    pub(crate) async fn rows(
+        &self,
+        call: &Call,
+        token: &Token,
+        statement: &Statement,
+    ) -> Result<stream::Stream> {
+        let (fetch, stop) = self.running.begin(token.nonce());
+        let mut context = call.context_of(statement);
+        context.cancellation = stop;
+        let id = context.statement_id();
+        let rows = match self.values(statement)? {
+            Some(values) if values.num_rows() == 0 => self.no_rows(&context, &statement.sql).await?,
+            Some(values) if values.num_rows() > 1 => {
+                concatenated(Arc::clone(&self.warehouse), context, statement.sql.clone(), values).await?
+            }
+            values => {
+                let (rows, session) = one(&self.warehouse, context, &statement.sql, values).await?;
+                session.map(|session| call.keep(session)).transpose()?;
+                rows
+            }
+        };
+        Ok(stream::encode(rows, id, fetch))
+    }
+
+    /// Runs a statement that changes something, once for its ticket.
+    pub(crate) async fn write_once(
+        &self,
+        call: &Call,
+        token: &Token,
+        write: &Write,
+    ) -> Result<stream::Stream> {
+        if write.origin != *self.writes.origin() {
+            return Err(super::seal::handle_not_found());
+        }
+        let values = self.values(&write.statement)?;
+        let context = call.context_of(&write.statement);
+        let (id, stop) = (context.statement_id(), context.cancellation.clone());
+        let (warehouse, sql) = (Arc::clone(&self.warehouse), write.statement.sql.clone());
+        let start = || async move { run_each(&warehouse, &context, &sql, values).await }.boxed();
+        let written = self.writes.once(token.nonce(), stop, start).await?;
+        if let Some(session) = written.session {
+            call.keep(session)?;
+        }
+        Ok(stream::encode(nothing(), id, ()))
+    }
+
+    /// The values bound to `statement`: those in the token, else those bound later to the
+    /// prepared handle the token came from.
+    pub(crate) fn values(&self, statement: &Statement) -> Result<Option<RecordBatch>> {
+        let later = || statement.prepared.as_ref().and_then(|nonce| self.bindings.get(nonce));
+        let bytes = statement.parameters.clone().or_else(later);
+        bytes.as_ref().map(binding::from_bytes).transpose()
+    }
+
+    async fn no_rows(&self, context: &Context, sql: &str) -> Result<RowStream> {
+        let schema = self.warehouse.describe(context, sql).await?.schema;
+        Ok(RowStream { schema, batches: futures::stream::empty().boxed() })
+    }
+}
+
+/// Runs a statement once for each row of `values`, or once if there are none to bind.
+pub(crate) async fn run_each(
+    warehouse: &Warehouse,
+    context: &Context,
+    sql: &str,
+    values: Option<RecordBatch>,
+) -> Result<Written> {
+    let Some(values) = values else { return run_once(warehouse, context, sql, None).await };
+    let mut total = Written { rows: Some(0), session: None };
+    for row in 0..values.num_rows() {
+        let written = run_once(warehouse, context, sql, Some(values.slice(row, 1))).await;
+        // there are no transactions: what earlier rows did stays, and the client must know
+        let written = written.map_err(|error| match row {
+            0 => error,
+            _ => error
+                .with_hint(format!("the statement ran for the first {row} rows of values, which stays done")),
+        })?;
+        total.rows = total.rows.zip(written.rows).map(|(sum, rows)| sum + rows);
+        total.session = written.session.or(total.session);
+    }
+    Ok(total)
+}
+
+async fn run_once(
+    warehouse: &Warehouse,
+    context: &Context,
+    sql: &str,
+    values: Option<RecordBatch>,
+) -> Result<Written> {
+    match warehouse.run(again(context), sql, values).await? {
+        Outcome::Done { rows, session } => Ok(Written { rows, session }),
+        // a query asked for as an update: it runs to its end, and there is nothing to count
+        Outcome::Rows(mut rows) => {
+            while rows.batches.try_next().await?.is_some() {}
+            Ok(Written { rows: None, session: None })
+        }
+    }
+}
+
+/// Runs a query once, in `context`. What it leaves of the session comes along.
+async fn one(
+    warehouse: &Warehouse,
+    context: Context,
+    sql: &str,
+    values: Option<RecordBatch>,
+) -> Result<(RowStream, Option<SessionSettings>)> {
+    match warehouse.run(context, sql, values).await? {
+        Outcome::Rows(rows) => Ok((rows, None)),
+        Outcome::Done { session, .. } => Ok((nothing(), session)),
+    }
+}
+
+/// Runs a query for each row of `values`, one after the other, as one stream.
+async fn concatenated(
+    warehouse: Arc<Warehouse>,
+    context: Context,
+    sql: String,
+    values: RecordBatch,
+) -> Result<RowStream> {
+    let (first, _) = one(&warehouse, again(&context), &sql, Some(values.slice(0, 1))).await?;
+    let schema = Arc::clone(&first.schema);
+    let rest = futures::stream::iter(1..values.num_rows()).then(move |row| {
+        let (warehouse, context, sql) = (Arc::clone(&warehouse), again(&context), sql.clone());
+        let values = Some(values.slice(row, 1));
+        async move { one(&warehouse, context, &sql, values).await.map(|(rows, _)| rows.batches) }
+    });
+    Ok(RowStream { schema, batches: first.batches.chain(rest.try_flatten()).boxed() })
+}
+
+/// The surroundings of a further run: a statement of its own in the books, stopped together.
+fn again(context: &Context) -> Context {
+    let mut again = Context::new(
+        context.identity().clone(),
+        context.session.clone(),
+        context.client.clone(),
+        Arc::clone(context.clock()),
+    );
+    again.cancellation = context.cancellation.clone();
+    again
+}
+
+fn nothing() -> RowStream {
+    RowStream { schema: Arc::new(Schema::empty()), batches: futures::stream::empty().boxed() }
+}

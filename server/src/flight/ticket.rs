@@ -1,0 +1,194 @@
+//! Tickets and prepared handles: opaque, expiring, bound to the principal.
+//!
+//! A token holds all that is needed to run: the text, the session's settings, the values of
+//! parameters. Any server of the catalog can answer a read; a write's ticket is good on the
+//! server that issued it alone, which remembers the outcome. What a token holds is never
+//! trusted for rights: execution plans again, under today's catalog and identity.
+//! Another principal's token, an expired, changed or unknown one: one text, *not found*.
+
+use arrow_flight::sql::{Any, ProstMessageExt, TicketStatementQuery};
+use bytes::Bytes;
+use chrono::{DateTime, Duration, Utc};
+use prost::Message;
+use weir_catalog::{Epoch, PrincipalId};
+
+use super::seal::{Purpose, Seal, handle_not_found, random_id};
+use crate::error::Result;
+use crate::session::SessionSettings;
+
+/// How long a ticket can be redeemed.
+pub(crate) const TICKET_LIFE: Duration = Duration::minutes(15);
+/// How long a prepared statement can be used.
+pub(crate) const PREPARED_LIFE: Duration = Duration::hours(24);
+
+/// A statement as it stands in a token.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Statement {
+    #[prost(string, tag = "1")]
+    pub(crate) sql: String,
+    #[prost(message, required, tag = "2")]
+    pub(crate) session: Session,
+    /// Rows of parameters as an IPC stream, once bound.
+    #[prost(bytes = "bytes", optional, tag = "3")]
+    pub(crate) parameters: Option<Bytes>,
+    /// The nonce of the prepared handle it came from.
+    #[prost(bytes = "bytes", optional, tag = "4")]
+    pub(crate) prepared: Option<Bytes>,
+}
+
+/// A session's settings as they stand in a token.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Session {
+    #[prost(string, tag = "1")]
+    catalog: String,
+    #[prost(string, tag = "2")]
+    schema: String,
+    #[prost(bool, tag = "3")]
+    double_quoted_identifiers: bool,
+    #[prost(btree_map = "string, string", tag = "4")]
+    accepted: std::collections::BTreeMap<String, String>,
+}
+
+/// A statement that changes something, and the server that may run it.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Write {
+    #[prost(message, required, tag = "1")]
+    pub(crate) statement: Statement,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(crate) origin: Bytes,
+}
+
+/// What a token stands for.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub(crate) enum Content {
+    /// Rows of a statement.
+    #[prost(message, tag = "10")]
+    Rows(Statement),
+    /// A statement to be run once.
+    #[prost(message, tag = "11")]
+    Write(Write),
+    /// A metadata command, as it came.
+    #[prost(bytes = "bytes", tag = "12")]
+    Metadata(Bytes),
+    /// A session's settings.
+    #[prost(message, tag = "13")]
+    Session(Session),
+}
+
+/// A token opened, or about to be sealed.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Token {
+    #[prost(string, tag = "1")]
+    principal: String,
+    /// The catalog's epoch when it was made. Nothing is decided by it: a newer epoch shows in
+    /// the log that the plan told to the client is not the one that runs.
+    #[prost(uint64, tag = "2")]
+    epoch: u64,
+    /// Microseconds since 1970; 0 for a token that holds nothing but settings.
+    #[prost(int64, tag = "3")]
+    expires_at: i64,
+    #[prost(bytes = "bytes", tag = "4")]
+    nonce: Bytes,
+    #[prost(oneof = "Content", tags = "10, 11, 12, 13")]
+    content: Option<Content>,
+}
+
+impl Token {
+    /// A token for `principal`.
+    pub(crate) fn new(
+        principal: PrincipalId,
+        epoch: Epoch,
+        expires_at: Option<DateTime<Utc>>,
+        content: Content,
+    ) -> Result<Self> {
+        Ok(Self {
+            principal: principal.to_string(),
+            epoch: epoch.0,
+            expires_at: expires_at.map_or(0, |time| time.timestamp_micros()),
+            nonce: Bytes::copy_from_slice(&random_id()?),
+            content: Some(content),
+        })
+    }
+
+    /// Sealed for `purpose`.
+    pub(crate) fn seal(&self, seal: &Seal, purpose: Purpose) -> Result<Bytes> {
+        Ok(seal.seal(purpose, &self.encode_to_vec())?.into())
+    }
+
+    /// Opens what `principal` was given for `purpose`, if it still holds at `now`.
+    pub(crate) fn open(
+        seal: &Seal,
+        purpose: Purpose,
+        sealed: &[u8],
+        principal: PrincipalId,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        let plain = seal.open(purpose, sealed)?;
+        let token = Token::decode(plain.as_slice()).map_err(|_| handle_not_found())?;
+        let expired = token.expires_at != 0 && token.expires_at <= now.timestamp_micros();
+        if expired || token.principal != principal.to_string() {
+            return Err(handle_not_found());
+        }
+        Ok(token)
+    }
+
+    /// The catalog's epoch when the token was made.
+    pub(crate) fn epoch(&self) -> Epoch {
+        Epoch(self.epoch)
+    }
+
+    /// Unique to this token and those derived from it by binding parameters.
+    pub(crate) fn nonce(&self) -> &Bytes {
+        &self.nonce
+    }
+
+    /// What it stands for.
+    pub(crate) fn content(&self) -> Result<&Content> {
+        self.content.as_ref().ok_or_else(handle_not_found)
+    }
+
+    /// The same token with other content: same nonce, same expiry.
+    pub(crate) fn with_content(&self, content: Content) -> Self {
+        Self { content: Some(content), ..self.clone() }
+    }
+}
+
+impl From<&SessionSettings> for Session {
+    fn from(settings: &SessionSettings) -> Self {
+        Self {
+            catalog: settings.catalog.clone(),
+            schema: settings.schema.clone(),
+            double_quoted_identifiers: settings.double_quoted_identifiers,
+            accepted: settings.accepted.clone(),
+        }
+    }
+}
+
+impl From<Session> for SessionSettings {
+    fn from(session: Session) -> Self {
+        Self {
+            catalog: session.catalog,
+            schema: session.schema,
+            double_quoted_identifiers: session.double_quoted_identifiers,
+            accepted: session.accepted,
+        }
+    }
+}
+
+/// A sealed token as the bytes of a Flight ticket: the envelope of the protocol around it.
+pub(crate) fn into_ticket(sealed: Bytes) -> arrow_flight::Ticket {
+    let envelope = TicketStatementQuery { statement_handle: sealed }.as_any();
+    arrow_flight::Ticket { ticket: envelope.encode_to_vec().into() }
+}
+
+/// The sealed token in a Flight ticket.
+pub(crate) fn from_ticket(ticket: &arrow_flight::Ticket) -> Result<Bytes> {
+    Any::decode(ticket.ticket.as_ref())
+        .ok()
+        .and_then(|any| any.unpack::<TicketStatementQuery>().ok().flatten())
+        .map(|query| query.statement_handle)
+        .ok_or_else(handle_not_found)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! Statements that change something and are fetched by ticket run exactly once.
+//!
+//! The first DoGet of a ticket starts the run in a task of its own; whoever comes with the same
+//! ticket, meanwhile or later, gets the same outcome. An outcome is remembered longer than the
+//! ticket lives, and the ticket names the server that issued it, so a retry never runs again:
+//! after a restart it is *not found*. When nobody waits any more the run is told to stop, and
+//! what came of that is its outcome.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use moka::sync::Cache;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::seal::random_id;
+use super::ticket::TICKET_LIFE;
+use crate::error::{Error, Result};
+use crate::session::SessionSettings;
+
+/// What came of a statement that returns no rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Rows written, where that means something.
+    pub(crate) rows: Option<u64>,
+    /// The session's settings afterwards, where the statement changed them.
+    pub(crate) session: Option<SessionSettings>,
+}
+
+type Remembered = std::result::Result<Written, Arc<Error>>;
+
+#[derive(Clone)]
+struct Run {
+    outcome: Shared<BoxFuture<'static, Remembered>>,
+    /// Stops the run when the last of those who wait is gone.
+    waiting: Weak<DropGuard>,
+    stop: CancellationToken,
+}
+
+/// The runs of this server, by the nonce of their tickets.
+pub(crate) struct Writes {
+    origin: Bytes,
+    runs: Cache<Bytes, Run>,
+}
+
+impl Writes {
+    pub(crate) fn new() -> Result<Self> {
+        let life = TICKET_LIFE.to_std().unwrap_or_default() + Duration::from_secs(60);
+        // not bounded in number: forgetting one early would let its ticket run again
+        let runs = Cache::builder().time_to_live(life).build();
+        Ok(Self { origin: Bytes::copy_from_slice(&random_id()?), runs })
+    }
+
+    /// Names this server, this time it runs.
+    pub(crate) fn origin(&self) -> &Bytes {
+        &self.origin
+    }
+
+    /// The outcome of the run that `nonce` stands for; `start` is called if there is none yet.
+    /// `stop` stops that run.
+    pub(crate) async fn once<F>(&self, nonce: &Bytes, stop: CancellationToken, start: F) -> Result<Written>
+    where
+        F: FnOnce() -> BoxFuture<'static, Result<Written>>,
+    {
+        let mut own = None;
+        let run = self.runs.get_with(nonce.clone(), || {
+            let guard = Arc::new(stop.clone().drop_guard());
+            let waiting = Arc::downgrade(&guard);
+            own = Some(guard);
+            // a task of its own: a client that goes away must not leave a run half done
+            let task = tokio::spawn(start());
+            let outcome = async move { task.await.map_err(Error::internal).flatten().map_err(Arc::new) };
+            Run { outcome: outcome.boxed().shared(), waiting, stop }
+        });
+        let _waiting = own.or_else(|| run.waiting.upgrade());
+        run.outcome.await.map_err(|error| Error::clone(&error))
+    }
+
+    /// Stops the run that `nonce` stands for. False if there is none under way here.
+    pub(crate) fn cancel(&self, nonce: &Bytes) -> bool {
+        match self.runs.get(nonce) {
+            Some(run) if run.outcome.peek().is_none() => {
+                run.stop.cancel();
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
+
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::error::Condition;
+
+    fn counting(runs: &Arc<AtomicU64>) -> BoxFuture<'static, Result<Written>> {
+        let runs = Arc::clone(runs);
+        async move {
+            tokio::task::yield_now().await;
+            let rows = Some(runs.fetch_add(1, Ordering::SeqCst) + 1);
+            Ok(Written { rows, session: None })
+        }
+        .boxed()
+    }
+
+    #[tokio::test]
+    async fn a_retry_gets_the_same_answer_and_runs_nothing() {
+        let (writes, runs) = (Writes::new().unwrap(), Arc::new(AtomicU64::new(0)));
+        let nonce = Bytes::from_static(b"one");
+        let once = || writes.once(&nonce, CancellationToken::new(), || counting(&runs));
+        let (first, second) = tokio::join!(once(), once());
+        let third = once().await;
+        for outcome in [first, second, third] {
+            assert_eq!(outcome.unwrap().rows, Some(1));
+        }
+        let other = Bytes::from_static(b"two");
+        let outcome = writes.once(&other, CancellationToken::new(), || counting(&runs)).await;
+        assert_eq!(outcome.unwrap().rows, Some(2));
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_the_answer_of_the_retry_too() {
+        let writes = Writes::new().unwrap();
+        let nonce = Bytes::from_static(b"n");
+        let fails = || async { Err(Error::new(Condition::DivideByZero, "by zero").with_hint("h")) }.boxed();
+        let first = writes.once(&nonce, CancellationToken::new(), fails).await.unwrap_err();
+        let again = writes.once(&nonce, CancellationToken::new(), || unreachable!()).await.unwrap_err();
+        assert_eq!(first.to_string(), again.to_string());
+    }
+
+    #[tokio::test]
+    async fn a_run_is_stopped_when_nobody_waits_and_never_started_again() {
+        let writes = Writes::new().unwrap();
+        let (nonce, stop) = (Bytes::from_static(b"n"), CancellationToken::new());
+        let seen = stop.clone();
+        let until_stopped = || {
+            async move {
+                seen.cancelled().await;
+                Err(Error::new(Condition::OperationCanceled, "stopped"))
+            }
+            .boxed()
+        };
+        let wait = writes.once(&nonce, stop.clone(), until_stopped);
+        assert!(wait.now_or_never().is_none());
+        assert!(stop.is_cancelled());
+        let retry = writes.once(&nonce, CancellationToken::new(), || unreachable!()).await;
+        assert_eq!(retry.unwrap_err().condition(), Condition::OperationCanceled);
+    }
+}
