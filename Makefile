@@ -1,0 +1,57 @@
+# Build front of Weir. `make` alone says what there is.
+# Build trees stay outside the clone, in ${XDG_CACHE_HOME:-~/.cache}/weir; CARGO_TARGET_DIR and LINT_DIR move them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/weir
+CARGO_TARGET_DIR ?= $(CACHE)/build
+LINT_DIR ?= $(CACHE)/lint
+export CARGO_TARGET_DIR
+
+CARGO_TEST := cargo test --locked
+
+.PHONY: help test tools format lint rust tidy clients golden bench demo
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: tools format lint rust clients ## everything: layout, lints, Rust tests, Python and JDBC clients
+
+tools: ## says in one sentence what is missing on this machine
+	@for tool in cargo rustfmt cargo-clippy cc; do \
+	    command -v $$tool >/dev/null || \
+	        { echo "error: $$tool was not found; Rust 1.95 or newer with rustfmt and clippy, and a C compiler, are needed" >&2; exit 1; }; \
+	done
+	@client-examples/run_tests.sh --tools
+
+format: ## layout of the Rust files, checked
+	cargo fmt --all --check
+
+lint: ## clippy over all targets, warnings are errors
+	CARGO_TARGET_DIR="$(LINT_DIR)" cargo clippy --locked --workspace --all-targets -- --deny warnings
+
+# Tests in modules named `golden` need a folder of tables and run by `make golden`.
+rust: ## Rust tests, the house rules (tidy) among them
+	$(CARGO_TEST) --workspace -- --skip golden::
+
+tidy: ## the house rules alone
+	$(CARGO_TEST) -p weir-tests --test integration -- tidy::
+
+clients: ## client examples and their tests against a demo server
+	cargo build --locked --bin weir
+	client-examples/run_tests.sh "$(CARGO_TARGET_DIR)/debug/weir"
+
+golden: ## DIR=folder: reads every table of a folder of Spark-written tables
+	@test -n "$(DIR)" || { echo "error: say where the tables are: make golden DIR=folder" >&2; exit 1; }
+	@test -d "$(DIR)" || { echo "error: $(DIR) is not a folder; make golden needs the Spark-written tables there" >&2; exit 1; }
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	WEIR_GOLDEN_DIR="$(abspath $(DIR))" $(CARGO_TEST) -p weir-tests --test integration -- golden:: | tee "$$log"; \
+	grep -qE '^test result: ok\. [1-9]' "$$log" || { echo "error: no golden test ran" >&2; exit 1; }
+
+bench: ## benches and their numbers (see benches/README.md)
+	cargo bench --locked -p weir-benches
+
+demo: ## the sample warehouse: `cargo run -- demo` with the build tree of the tests
+	cargo run --locked -- demo

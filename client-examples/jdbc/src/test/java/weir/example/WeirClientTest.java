@@ -1,0 +1,136 @@
+package weir.example;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+
+/** Runs the example against the demo warehouse at {@code WEIR_JDBC_URL} as two of its users. */
+class WeirClientTest {
+    private static final String BY_REGION =
+            "SELECT region, count(*) AS employees FROM hr.people.employees GROUP BY region ORDER BY region";
+    private static final String EVERYBODY =
+            "SELECT employee_id, name, email, region, salary FROM hr.people.employees ORDER BY employee_id";
+
+    private static String environment(String name) {
+        String value = System.getenv(name);
+        assertNotNull(value, name + " must be set; client-examples/run_tests.sh sets it");
+        return value;
+    }
+
+    private static Connection as(String user) throws SQLException {
+        return WeirClient.connect(environment("WEIR_JDBC_URL"), environment("WEIR_TOKEN_" + user));
+    }
+
+    @Test
+    void eachUserGetsTheirOwnRows() throws SQLException {
+        try (Connection alice = as("ALICE"); Connection bob = as("BOB")) {
+            List<List<String>> seenByAlice = WeirClient.query(alice, EVERYBODY);
+            List<List<String>> seenByBob = WeirClient.query(bob, EVERYBODY);
+            assertFalse(seenByAlice.isEmpty());
+            assertFalse(seenByBob.isEmpty());
+            assertNotEquals(seenByAlice, seenByBob);
+            assertEquals(seenByAlice, WeirClient.query(alice, EVERYBODY), "the same question, the same answer");
+        }
+    }
+
+    @Test
+    void countsAgreeWithTheRowsThatAreSeen() throws SQLException {
+        try (Connection bob = as("BOB")) {
+            long counted = WeirClient.query(bob, BY_REGION).stream().mapToLong(row -> Long.parseLong(row.get(1))).sum();
+            assertEquals(WeirClient.query(bob, EVERYBODY).size(), counted);
+        }
+    }
+
+    @Test
+    void metadataNamesCatalogsSchemasTablesAndColumns() throws SQLException {
+        try (Connection alice = as("ALICE")) {
+            assertTrue(WeirClient.catalogs(alice).contains("hr"));
+            assertTrue(WeirClient.schemas(alice, "hr").contains("people"));
+            assertTrue(WeirClient.tables(alice, "hr", "people").contains("employees"));
+            List<String> names = WeirClient.columns(alice, "hr", "people", "employees").stream()
+                    .map(column -> column.substring(0, column.indexOf(' ')))
+                    .collect(Collectors.toList());
+            assertEquals(
+                    List.of("employee_id", "name", "email", "region", "department", "salary", "manager", "hired"), names);
+        }
+    }
+
+    @Test
+    void toolsLearnWhatTheyAskAtConnect() throws SQLException {
+        try (Connection alice = as("ALICE"); ResultSet keys = alice.getMetaData().getPrimaryKeys("hr", "people", "employees")) {
+            assertFalse(keys.next(), "no keys are declared");
+            assertFalse(alice.getMetaData().getDatabaseProductName().isEmpty());
+            assertEquals("`", alice.getMetaData().getIdentifierQuoteString());
+        }
+    }
+
+    @Test
+    void preparedStatementTakesItsParameter() throws SQLException {
+        String names = "SELECT name FROM hr.people.employees WHERE region = ? ORDER BY employee_id";
+        try (Connection bob = as("BOB")) {
+            for (List<String> region : WeirClient.query(bob, BY_REGION)) {
+                List<List<String>> rows = WeirClient.query(bob, names, region.get(0));
+                assertEquals(Long.parseLong(region.get(1)), rows.size());
+            }
+            assertTrue(WeirClient.query(bob, names, "no such region").isEmpty());
+        }
+    }
+
+    @Test
+    void elevenParametersBindInTheirOrder() throws SQLException {
+        String marks = IntStream.rangeClosed(1, 11).mapToObj(index -> "?").collect(Collectors.joining(", "));
+        String sql = "SELECT name FROM hr.people.employees WHERE region IN (" + marks + ")";
+        try (Connection bob = as("BOB"); var statement = bob.prepareStatement(sql)) {
+            List<List<String>> regions = WeirClient.query(bob, BY_REGION);
+            for (int index = 1; index <= 10; index++) {
+                statement.setString(index, "no such region");
+            }
+            statement.setString(11, regions.get(0).get(0));
+            long rows = 0;
+            try (ResultSet found = statement.executeQuery()) {
+                while (found.next()) {
+                    rows++;
+                }
+            }
+            assertEquals(Long.parseLong(regions.get(0).get(1)), rows);
+        }
+    }
+
+    @Test
+    void writingToAGovernedTableIsRefusedByName() throws SQLException {
+        try (Connection alice = as("ALICE"); Statement statement = alice.createStatement()) {
+            SQLException refused = assertThrows(
+                    SQLException.class, () -> statement.executeUpdate("DELETE FROM hr.people.employees"));
+            assertTrue(refused.getMessage().toLowerCase().contains("delete")
+                    || refused.getMessage().contains("employees"), refused.getMessage());
+            assertFalse(WeirClient.query(alice, EVERYBODY).isEmpty());
+        }
+    }
+
+    @Test
+    void aTokenThatIsNotOneIsUnauthenticated() {
+        SQLException refused = assertThrows(SQLException.class, () -> {
+            try (Connection nobody = WeirClient.connect(environment("WEIR_JDBC_URL"), "not-a-token")) {
+                WeirClient.query(nobody, BY_REGION);
+            }
+        });
+        StringBuilder story = new StringBuilder();
+        for (Throwable cause = refused; cause != null; cause = cause.getCause()) {
+            story.append(cause).append('\n');
+        }
+        assertTrue(story.toString().toUpperCase().contains("UNAUTHENTICATED"), story.toString());
+        assertFalse(story.toString().contains("not-a-token"), "the token must not be echoed");
+    }
+}
