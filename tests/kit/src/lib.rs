@@ -1,0 +1,35 @@
+//! The only test scaffolding: a server in the test's own process, its clock, its tokens, a client
+//! with a method for each way in, Delta tables whose files are known, rows as text.
+//!
+//! Nothing here decides what is right: it prepares, asks and compares. What fails in it fails
+//! the test, so it panics where a product would return an error. `README.md` beside `src` lists
+//! what there is.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "scaffolding of tests: a failed step is a failed test"
+)]
+
+mod archive;
+mod client;
+mod delta;
+mod program;
+mod rows;
+mod runtime;
+mod server;
+mod slt;
+mod tokens;
+mod ways;
+
+pub use archive::unpack;
+pub use client::{Client, Prepared, Refusal, Told};
+pub use delta::{data_files, read_parquet_folder};
+pub use program::Program;
+pub use rows::{Rows, text_of};
+pub use runtime::{block_on, task};
+pub use server::{ADMIN, Setup, TestServer};
+pub use slt::Script;
+pub use tokens::ForeignIssuer;
+pub use ways::Way;
