@@ -21,7 +21,7 @@ use crate::query::execute::Deadline;
 use crate::query::open_delta::OpenDelta;
 use crate::query::write::Writer;
 use crate::query::{Analysis, Engine};
-use crate::run::Warehouse;
+use crate::run::{Limits, Warehouse};
 use crate::system::{DeltaStore, SystemArchive, SystemTables, TableStore};
 
 /// The name under which the catalog keeps the key that seals tickets.
@@ -46,7 +46,9 @@ impl App {
     pub async fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self> {
         // Whoever came first installed the same provider.
         let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        weir_meter::install_tracer();
+        if !weir_meter::install_tracer() {
+            return Err(Error::internal("another tracer stands where metering needs its own"));
+        }
         config.create_directories()?;
         let metastore = open_catalog(&config, clock.as_ref()).await?;
         let (tables, locations) = open_storage(&config)?;
@@ -71,8 +73,9 @@ impl App {
         };
         let deadline = Deadline { statement_timeout: Some(config.limits.statement_timeout.duration()) };
         let sink = Arc::clone(&ledger);
+        let limits = Limits { deadline, statement_bytes: config.limits.statement_bytes.bytes() };
         let warehouse =
-            Arc::new(Warehouse::new(Arc::clone(&metastore), engine, writer, commands, sink, deadline));
+            Arc::new(Warehouse::new(Arc::clone(&metastore), engine, writer, commands, sink, limits));
 
         let local_issuer = match config.identity.local_issuer {
             true => Some(Arc::new(LocalIssuer::open_or_create(&config.keys_directory())?)),
@@ -141,7 +144,6 @@ impl App {
     fn keep_books(&self, stop: CancellationToken) -> (CancellationToken, JoinHandle<()>) {
         let ledger = Arc::clone(&self.ledger);
         let until = stop.clone();
-        #[expect(clippy::disallowed_methods, reason = "the task of the books, joined when serving ends")]
         let task = tokio::spawn(async move { ledger.keep_flushed(until).await });
         (stop, task)
     }
@@ -165,7 +167,6 @@ pub fn stop_signal() -> Result<CancellationToken> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
     let stop = CancellationToken::new();
     let token = stop.clone();
-    #[expect(clippy::disallowed_methods, reason = "waits for the process's end; nothing to join")]
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}

@@ -82,7 +82,7 @@ impl Locations {
         }
         let path = path.canonicalize().map_err(|_| not_allowed(written))?;
         let url = Url::from_directory_path(&path).map_err(|()| not_allowed(written))?;
-        self.external(url.as_str())?;
+        self.external(url.as_str()).map_err(|_| not_allowed(written))?;
         Ok(url.into())
     }
 

@@ -12,7 +12,7 @@ use weir_enforce::{GovernedPlan, govern};
 
 use crate::command;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Condition, Error, Result};
 use crate::query::execute::{self, Deadline};
 use crate::query::gauges::StatementGauges;
 use crate::query::history::StatementType;
@@ -96,6 +96,15 @@ pub struct ListedSystemTable {
     pub columns: SchemaRef,
 }
 
+/// What one statement may use.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How long it may run.
+    pub deadline: Deadline,
+    /// How long its text may be, in bytes.
+    pub statement_bytes: u64,
+}
+
 /// Runs statements for verified callers.
 #[derive(Debug)]
 pub struct Warehouse {
@@ -104,7 +113,7 @@ pub struct Warehouse {
     writer: Writer,
     commands: command::Environment,
     sink: Arc<dyn RecordSink>,
-    deadline: Deadline,
+    limits: Limits,
 }
 
 impl Warehouse {
@@ -115,9 +124,9 @@ impl Warehouse {
         writer: Writer,
         commands: command::Environment,
         sink: Arc<dyn RecordSink>,
-        deadline: Deadline,
+        limits: Limits,
     ) -> Self {
-        Self { metastore, engine, writer, commands, sink, deadline }
+        Self { metastore, engine, writer, commands, sink, limits }
     }
 
     /// The catalog as of now.
@@ -147,7 +156,7 @@ impl Warehouse {
     /// What `sql` would return, without running anything of it.
     pub async fn describe(&self, context: &Context, sql: &str) -> Result<Described> {
         let update = |parameters| Described { answer: Answer::Update, schema: parameters::none(), parameters };
-        match sql::parse(sql, &context.session)? {
+        match self.parse(context, sql)? {
             Statement::Query(query) => {
                 let planned = self.plan(context, &query).await?;
                 Ok(Described { answer: Answer::Rows, schema: planned.schema, parameters: planned.parameters })
@@ -173,7 +182,7 @@ impl Warehouse {
     pub async fn run(&self, context: Context, sql: &str, parameters: Parameters) -> Result<Outcome> {
         let gauges = StatementGauges::new();
         let record = QueryRecord::received(&context, sql, None, Arc::clone(&self.sink)).gauged(gauges.clone());
-        let statement = gauges.meter().enter(|| sql::parse(sql, &context.session));
+        let statement = gauges.meter().enter(|| self.parse(&context, sql));
         let run = Run { warehouse: self, context, sql, parameters, gauges };
         match statement {
             Ok(Statement::Query(query)) => run.query(record, &query).await,
@@ -187,6 +196,15 @@ impl Warehouse {
             Ok(Statement::Command(command)) => run.command(record, &command).await,
             Err(error) => failed(record, error).await,
         }
+    }
+
+    fn parse(&self, context: &Context, sql: &str) -> Result<Statement> {
+        if sql.len() as u64 > self.limits.statement_bytes {
+            let text = format!("the statement has {} bytes; it may have {}", sql.len(), self.limits.statement_bytes);
+            return Err(Error::new(Condition::ResourceExhausted, text)
+                .with_hint("send values as parameters; [limits] statement_bytes sets the bound"));
+        }
+        sql::parse(sql, &context.session)
     }
 
     async fn plan(&self, context: &Context, query: &ast::Query) -> Result<Planned> {
@@ -228,7 +246,7 @@ impl Run<'_> {
             Ok(batches) => batches,
             Err(error) => return failed(record, error).await,
         };
-        let deadline = self.warehouse.deadline;
+        let deadline = self.warehouse.limits.deadline;
         Ok(Outcome::Rows(execute::rows(
             &self.context,
             batches,
@@ -263,7 +281,7 @@ impl Run<'_> {
     /// Runs the query to its end and tells what it did.
     async fn analyze(&self, planned: &Planned, governed: &GovernedPlan) -> Result<Vec<String>> {
         let batches = execute::start(&planned.scope, governed, &self.gauges)?;
-        let deadline = self.warehouse.deadline;
+        let deadline = self.warehouse.limits.deadline;
         execute::drain(&self.context, batches, &planned.schema, &self.gauges, deadline).await?;
         Ok(profile::profile_lines(governed, &self.gauges))
     }
@@ -292,7 +310,7 @@ impl Run<'_> {
         let record = record.planned(kind).governed(digest::governed_by(prepared.plan()));
         self.gauges.watch(prepared.plan());
         let record = record.running(self.gauges.clone());
-        let deadline = self.warehouse.deadline;
+        let deadline = self.warehouse.limits.deadline;
         match writer.write(&self.context, prepared, &self.gauges, deadline).await {
             Ok(rows) => {
                 record.finish().await?;
@@ -316,7 +334,7 @@ impl Run<'_> {
 }
 
 /// Tells the books, then the caller.
-async fn failed<Phase, T>(record: QueryRecord<Phase>, error: crate::Error) -> Result<T> {
+async fn failed<Phase, T>(record: QueryRecord<Phase>, error: Error) -> Result<T> {
     if let Err(unwritten) = record.fail(&error).await {
         tracing::error!(%unwritten, "a failed statement could not be entered in the books");
     }

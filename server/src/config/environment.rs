@@ -20,7 +20,9 @@ const PREFIX: &str = "WEIR_";
 /// The process's variables that speak of the configuration.
 pub(super) fn variables() -> Result<Vec<Variable>> {
     let mut found = Vec::new();
-    for (name, value) in std::env::vars_os() {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    let variables = std::env::vars_os();
+    for (name, value) in variables {
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
         let Ok(value) = value.into_string() else {
             return Err(refused(format!("the environment variable `{name}` is not UTF-8")));

@@ -81,6 +81,8 @@ fn options(partitions: usize) -> SessionConfig {
     options.sql_parser.map_string_types_to_utf8view = false;
     options.sql_parser.parse_float_as_decimal = true;
     options.sql_parser.collect_spans = true;
+    // NULLs sort low, first in ascending order.
+    options.sql_parser.default_null_ordering = "nulls_min".to_owned();
     // Lists of join keys handed to a scan may panic over dictionary-encoded partition columns.
     options.optimizer.hash_join_inlist_pushdown_max_size = 0;
     options.optimizer.hash_join_inlist_pushdown_max_distinct_values = 0;

@@ -25,8 +25,7 @@ impl From<Refusal> for Error {
             Refusal::NotFound { name } => {
                 Error::not_found(Condition::TableOrViewNotFound, "table or view", name)
             }
-            Refusal::InsufficientPrivileges { .. } => Error::new(Condition::InsufficientPermissions, text)
-                .with_hint("ask an owner of the named object for the missing privileges"),
+            Refusal::Denied(denied) => denied.into(),
             Refusal::PolicyIncompatible { kind, .. } => Error::new(
                 match kind {
                     PolicyKind::RowFilter => Condition::RowFilterIncompatible,

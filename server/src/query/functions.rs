@@ -13,6 +13,8 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
+use crate::query::division::DivisionPlanner;
+
 /// Scalar functions of the engine, by canonical name.
 const SCALAR: &[&str] = &[
     "abs", "acos", "acosh", "array_any_value", "array_append", "array_concat", "array_dims", "array_distance",
@@ -75,7 +77,9 @@ pub fn window() -> Vec<Arc<WindowUDF>> {
 
 /// What turns operators and special forms into functions.
 pub fn expression_planners() -> Vec<Arc<dyn ExprPlanner>> {
-    SessionStateDefaults::default_expr_planners()
+    let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(DivisionPlanner::default())];
+    planners.extend(SessionStateDefaults::default_expr_planners());
+    planners
 }
 
 #[cfg(test)]

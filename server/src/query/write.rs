@@ -16,7 +16,7 @@ use futures::TryStreamExt;
 use object_store::ObjectStore;
 use weir_catalog::metastore::{OnExisting, Storage, TableSpec};
 use weir_catalog::{
-    Column, Decision, Metastore, ObjectName, Privilege, SecurableId, Snapshot, Table, TableKind, authorize,
+    Column, Metastore, ObjectName, Privilege, SecurableId, SecurableName, Snapshot, Table, TableKind, authorize,
 };
 use weir_enforce::{GovernedPlan, Scope, govern};
 use weir_scan::{DeltaTables, TableLocation};
@@ -224,11 +224,11 @@ impl Writer {
 
 /// The target of an INSERT, if the caller may write to it and nothing governs it.
 fn writable<'a>(context: &Context, snapshot: &'a Snapshot, name: &ObjectName) -> Result<&'a Table> {
-    let not_found = || Error::not_found(Condition::TableOrViewNotFound, "table or view", name);
-    let table = snapshot.table(name).ok_or_else(not_found)?;
-    let securable = SecurableId::Table(table.id);
-    let decision = authorize(snapshot, context.identity().principal(), Privilege::Modify, securable);
-    refuse_unless_allowed(snapshot, decision, name, not_found)?;
+    let table = snapshot
+        .table(name)
+        .ok_or_else(|| Error::not_found(Condition::TableOrViewNotFound, "table or view", name))?;
+    authorize(snapshot, context.identity().principal(), Privilege::Modify, SecurableId::Table(table.id))
+        .require(snapshot, &SecurableName::Table(name.clone()))?;
     if matches!(table.kind, TableKind::View(_)) {
         return Err(Error::new(Condition::UnsupportedFeature, "INSERT into a view is not supported"));
     }
@@ -243,32 +243,13 @@ fn writable<'a>(context: &Context, snapshot: &'a Snapshot, name: &ObjectName) ->
 
 fn check_may_create(context: &Context, snapshot: &Snapshot, name: &ObjectName) -> Result<()> {
     let schema_name = name.schema_name();
-    let not_found = || Error::not_found(Condition::SchemaNotFound, "schema", &schema_name);
-    let schema = snapshot.schema(&schema_name).ok_or_else(not_found)?;
-    let securable = SecurableId::Schema(schema.id);
-    let decision = authorize(snapshot, context.identity().principal(), Privilege::CreateTable, securable);
-    refuse_unless_allowed(snapshot, decision, &schema_name, not_found)
-}
-
-fn refuse_unless_allowed(
-    snapshot: &Snapshot,
-    decision: Decision,
-    name: &dyn std::fmt::Display,
-    not_found: impl Fn() -> Error,
-) -> Result<()> {
-    match decision {
-        Decision::Allowed { .. } => Ok(()),
-        Decision::Refused { knows_of_it: false, .. } => Err(not_found()),
-        Decision::Refused { missing, .. } => {
-            let missing: Vec<String> = missing
-                .iter()
-                .map(|(privilege, on)| format!("{privilege} on {}", snapshot.display_name(*on)))
-                .collect();
-            let text = format!("insufficient privileges on `{name}`: {}", missing.join(", "));
-            Err(Error::new(Condition::InsufficientPermissions, text)
-                .with_hint("ask an owner of the named object for the missing privileges"))
-        }
-    }
+    let schema = snapshot
+        .schema(&schema_name)
+        .ok_or_else(|| Error::not_found(Condition::SchemaNotFound, "schema", &schema_name))?;
+    let principal = context.identity().principal();
+    authorize(snapshot, principal, Privilege::CreateTable, SecurableId::Schema(schema.id))
+        .require(snapshot, &SecurableName::Schema(schema_name))?;
+    Ok(())
 }
 
 /// The query's rows as rows of `table`: matched by position or by `columns`, cast to its types;
