@@ -13,11 +13,13 @@
 pub mod analysis;
 pub mod column_names;
 pub mod digest;
+pub mod division;
 pub mod engine;
 pub mod engine_error;
 pub mod execute;
 pub mod explain;
 pub mod fold;
+pub mod function_calls;
 pub mod functions;
 pub mod gauges;
 pub mod history;

@@ -4,7 +4,6 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use datafusion::sql::sqlparser::ast::{Expr, Query, Visit, Visitor};
 use weir_catalog::policy::SEMANTICS;
 use weir_catalog::{
@@ -17,6 +16,7 @@ use weir_enforce::{OpenedTable, PolicyCompiler, Scope};
 use crate::context::Context;
 use crate::error::{Condition, Error, Result};
 use crate::query::engine::Engine;
+use crate::query::function_calls::check_calls;
 use crate::query::plan::Planned;
 use crate::sql::{self, CreateFunction, PolicyArgument, qualify, types};
 
@@ -66,6 +66,7 @@ impl Analysis {
         let qualified = qualify::expression(&definition.body, &context.session)?;
         let name = definition.name.resolve(&context.session)?;
         let scope = self.engine.scope(context, snapshot)?;
+        check_calls(&qualified.tree, scope.state())?;
         let schema = snapshot.schema(&name.schema_name());
         let schema = schema.ok_or_else(|| {
             Error::not_found(Condition::SchemaNotFound, "schema", name.schema_name())
@@ -168,11 +169,6 @@ impl Analysis {
         let governed = Table { row_filter: None, masks: vec![mask.clone()], ..table.clone() };
         compile(&scope, &governed, &opened).await?;
         Ok(mask)
-    }
-
-    /// When the check was made; policies carry it nowhere, commands use it for the catalog.
-    pub fn now(context: &Context) -> DateTime<Utc> {
-        context.clock().now()
     }
 }
 

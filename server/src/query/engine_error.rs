@@ -130,7 +130,7 @@ fn from_schema(error: &SchemaError) -> Error {
 
 fn from_planning(text: &str) -> Error {
     let line = first_line(text);
-    if let Some(name) = line.strip_prefix("Invalid function '") {
+    if let Some(name) = line.strip_prefix("invalid function '") {
         let name = name.split('\'').next().unwrap_or_default();
         return Error::new(Condition::UnresolvedRoutine, format!("function `{name}` not found"))
             .with_hint("it is not on the list of functions that queries may call");

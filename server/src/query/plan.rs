@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::query::column_names::column_names;
 use crate::query::engine::Engine;
 use crate::query::fold::fold_statement;
+use crate::query::function_calls::check_calls;
 use crate::query::parameters::{bind, parameter_schema};
 use crate::query::wire::wire_schema;
 use crate::run::Parameters;
@@ -41,6 +42,7 @@ impl Planned {
         query: &ast::Query,
     ) -> Result<Self> {
         let scope = engine.scope(context, snapshot)?;
+        check_calls(query, scope.state())?;
         let access = engine.access(context, &scope);
         let mut statement = ast::Statement::Query(Box::new(query.clone()));
         fold_statement(&mut statement);
