@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 use weir_catalog::Metastore;
 use weir_scan::{DeltaTables, RangeCache, RootName, Router, runtime_env};
 
-use crate::billing::{self, Ledger};
+use crate::billing::{self, Ledger, journal};
 use crate::clock::{Clock, SystemClock};
 use crate::command;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::flight::{self, Door};
 use crate::identity::{LocalIssuer, Login, Verifier};
@@ -36,6 +36,7 @@ pub struct App {
     warehouse: Arc<Warehouse>,
     door: Arc<Door>,
     ledger: Arc<Ledger>,
+    tables: Arc<DeltaTables>,
     locations: Arc<Locations>,
     local_issuer: Option<Arc<LocalIssuer>>,
 }
@@ -59,7 +60,9 @@ impl App {
         let store: Arc<dyn TableStore> =
             Arc::new(DeltaStore::new(Arc::clone(&tables), root, Arc::clone(&runtime)));
         let archive = Arc::new(SystemArchive::open(Arc::clone(&store)).await?);
-        let ledger = Arc::new(Ledger::open(&config.journal_directory(), archive, billing::Config::try_from(&config.billing)?).await?);
+        let books = billing::Config::try_from(&config.billing)?;
+        let ledger = Ledger::open(&config.journal_directory(), archive, books).await;
+        let ledger = Arc::new(ledger.map_err(|error| unopened(&config, error))?);
         let system = Arc::new(SystemTables::new(Arc::clone(&ledger), store));
 
         let open = Arc::new(OpenDelta::new(Arc::clone(&tables), Arc::clone(&locations)));
@@ -68,7 +71,7 @@ impl App {
         let commands = command::Environment {
             metastore: Arc::clone(&metastore),
             analysis: Arc::new(Analysis::new(engine.clone())),
-            tables,
+            tables: Arc::clone(&tables),
             locations: Arc::clone(&locations),
         };
         let deadline = Deadline { statement_timeout: Some(config.limits.statement_timeout.duration()) };
@@ -92,6 +95,7 @@ impl App {
             warehouse,
             door: Arc::new(door),
             ledger,
+            tables,
             locations,
             local_issuer,
         })
@@ -110,6 +114,11 @@ impl App {
     /// The books.
     pub fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
+    }
+
+    /// The Delta tables.
+    pub fn tables(&self) -> &Arc<DeltaTables> {
+        &self.tables
     }
 
     /// Where tables lie.
@@ -189,6 +198,17 @@ async fn open_catalog(config: &Config, clock: &dyn Clock) -> Result<Arc<Metastor
         }
     }
     Ok(Arc::new(metastore))
+}
+
+fn unopened(config: &Config, error: billing::Error) -> Error {
+    match error {
+        billing::Error::Journal(journal::Error::InUse(_)) => config::refused(format!(
+            "the data directory `{}` is in use by another server",
+            config.server.data_directory.display()
+        ))
+        .with_hint("stop the other server, or name another directory"),
+        other => other.into(),
+    }
 }
 
 fn open_storage(config: &Config) -> Result<(Arc<DeltaTables>, Arc<Locations>)> {

@@ -9,12 +9,12 @@ use std::process::ExitCode;
 
 mod accounts;
 pub mod arguments;
-mod connection;
+pub(crate) mod connection;
 mod failure;
 mod output;
 mod settings;
 mod sql;
-mod statements;
+pub(crate) mod statements;
 
 pub use arguments::{Arguments, Command, DemoOptions};
 pub(crate) use failure::Failure;
@@ -33,7 +33,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 
 async fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Demo(options) => Ok(crate::demo::run(options).await?),
+        Command::Demo(options) => crate::demo::run(options).await,
         Command::Serve(options) => {
             let config = settings::load(options.config.as_deref())?;
             crate::telemetry::start(&config.log)?;

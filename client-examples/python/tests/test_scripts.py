@@ -37,7 +37,7 @@ def test_query_script_without_a_token_says_where_to_get_one(run_example):
 
 
 def test_query_script_reports_bad_sql_as_one_error_without_a_traceback(run_example):
-    ended = run_example("adbc_query.py", "SELEC 1", user="alice")
+    ended = run_example("adbc_query.py", "SELECT (1", user="alice")
     assert ended.returncode != 0
     assert ended.stderr.startswith("error: INVALID_ARGUMENT")
     assert "adbc_query.py" not in ended.stderr

@@ -15,7 +15,7 @@ use crate::config::{Secret, reason};
 use cookies::Cookies;
 
 /// The client, over a channel that keeps the server's cookies.
-pub(super) type Connection = FlightSqlServiceClient<Cookies<Channel>>;
+pub(crate) type Connection = FlightSqlServiceClient<Cookies<Channel>>;
 
 const PORT: u16 = 32010;
 
@@ -28,7 +28,7 @@ const TRUSTED: &[&str] = &[
 ];
 
 /// Connects to `url` as the holder of `token`.
-pub(super) async fn open(url: &str, token: &Secret, ca: Option<&Path>) -> Result<Connection, Failure> {
+pub(crate) async fn open(url: &str, token: &Secret, ca: Option<&Path>) -> Result<Connection, Failure> {
     let target = Target::parse(url)?;
     let endpoint = Endpoint::from_shared(target.uri()).map_err(|_| not_a_url(url))?;
     let endpoint = if target.tls {

@@ -2,7 +2,7 @@
 //! alone. It does not understand the statements; what it cannot make out goes to the server whole.
 
 /// The statements of `text`, without their semicolons; empty ones are dropped.
-pub(super) fn split(text: &str) -> Vec<String> {
+pub(crate) fn split(text: &str) -> Vec<String> {
     let mut statements = Vec::new();
     let mut current = String::new();
     let mut substance = false;

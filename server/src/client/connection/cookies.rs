@@ -14,7 +14,7 @@ use tower::Service;
 
 /// A channel and its cookies, which clones have together.
 #[derive(Debug, Clone)]
-pub(in crate::client) struct Cookies<S> {
+pub(crate) struct Cookies<S> {
     inner: S,
     kept: Arc<watch::Sender<BTreeMap<String, String>>>,
 }
