@@ -240,7 +240,11 @@ async fn sealing_key(metastore: &Metastore) -> Result<[u8; 32]> {
 
 fn tls(config: &Config) -> Result<Option<flight::Tls>> {
     let files = config.server.tls_files()?;
-    Ok(files.map(|(certificate_pem, key_pem)| flight::Tls { certificate_pem, key_pem, client_roots_pem: None }))
+    Ok(files.map(|(certificate_pem, key_pem)| flight::Tls {
+        certificate_pem,
+        key_pem,
+        client_roots_pem: None,
+    }))
 }
 
 /// Threads that one statement may use.

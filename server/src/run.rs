@@ -155,7 +155,8 @@ impl Warehouse {
 
     /// What `sql` would return, without running anything of it.
     pub async fn describe(&self, context: &Context, sql: &str) -> Result<Described> {
-        let update = |parameters| Described { answer: Answer::Update, schema: parameters::none(), parameters };
+        let update =
+            |parameters| Described { answer: Answer::Update, schema: parameters::none(), parameters };
         match self.parse(context, sql)? {
             Statement::Query(query) => {
                 let planned = self.plan(context, &query).await?;
@@ -170,7 +171,9 @@ impl Warehouse {
                 })
             }
             Statement::Insert(insert) => Ok(update(self.plan(context, &insert.query).await?.parameters)),
-            Statement::CreateTableAs(create) => Ok(update(self.plan(context, &create.query).await?.parameters)),
+            Statement::CreateTableAs(create) => {
+                Ok(update(self.plan(context, &create.query).await?.parameters))
+            }
             Statement::Command(command) => Ok(match command::schema(&command) {
                 Some(schema) => Described { answer: Answer::Rows, schema, parameters: parameters::none() },
                 None => update(parameters::none()),
@@ -181,7 +184,8 @@ impl Warehouse {
     /// Runs `sql` once. The books hear of it whatever comes.
     pub async fn run(&self, context: Context, sql: &str, parameters: Parameters) -> Result<Outcome> {
         let gauges = StatementGauges::new();
-        let record = QueryRecord::received(&context, sql, None, Arc::clone(&self.sink)).gauged(gauges.clone());
+        let record =
+            QueryRecord::received(&context, sql, None, Arc::clone(&self.sink)).gauged(gauges.clone());
         let statement = gauges.meter().enter(|| self.parse(&context, sql));
         let run = Run { warehouse: self, context, sql, parameters, gauges };
         match statement {
@@ -200,7 +204,8 @@ impl Warehouse {
 
     fn parse(&self, context: &Context, sql: &str) -> Result<Statement> {
         if sql.len() as u64 > self.limits.statement_bytes {
-            let text = format!("the statement has {} bytes; it may have {}", sql.len(), self.limits.statement_bytes);
+            let text =
+                format!("the statement has {} bytes; it may have {}", sql.len(), self.limits.statement_bytes);
             return Err(Error::new(Condition::ResourceExhausted, text)
                 .with_hint("send values as parameters; [limits] statement_bytes sets the bound"));
         }
@@ -295,9 +300,7 @@ impl Run<'_> {
         let writer = &self.warehouse.writer;
         let prepare = async {
             let snapshot = self.warehouse.snapshot().await?;
-            writer
-                .prepare(&self.warehouse.engine, &self.context, &snapshot, &target, &self.parameters)
-                .await
+            writer.prepare(&self.warehouse.engine, &self.context, &snapshot, &target, &self.parameters).await
         };
         let prepared = match self.gauges.meter().future(prepare.boxed()).await {
             Ok(Some(prepared)) => prepared,

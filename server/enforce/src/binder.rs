@@ -3,11 +3,12 @@
 //! The names of a statement are resolved first, all of them, subqueries and CTEs included; then
 //! DataFusion plans over what was found. A name that was not resolved is not there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DFSchema, TableReference, not_impl_err};
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
@@ -31,7 +32,25 @@ pub async fn bind_statement(
 ) -> Result<LogicalPlan> {
     let binder = Binder::new(scope, access, &statement).await?;
     let planner = SqlToRel::new_with_options(&binder, parser_options(scope.state()));
-    planner.statement_to_plan(ParsedStatement::Statement(Box::new(statement)))
+    let plan = planner.statement_to_plan(ParsedStatement::Statement(Box::new(statement)))?;
+    check_size(&plan)?;
+    Ok(plan)
+}
+
+/// The most operators of a plan, each CTE and open view counted as often as it is named.
+const OPERATORS_MAX: usize = 5_000;
+
+/// A short text can name a plan that doubles with each CTE; planning has no way to stop midway.
+fn check_size(plan: &LogicalPlan) -> Result<()> {
+    let mut operators = 0_usize;
+    plan.apply_with_subqueries(|_| {
+        operators += 1;
+        Ok(if operators > OPERATORS_MAX { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    match operators > OPERATORS_MAX {
+        true => Err(Refusal::TooLarge { operators_max: OPERATORS_MAX }.into()),
+        false => Ok(()),
+    }
 }
 
 /// Plans an expression over the columns of `schema`, subqueries with the rights of `access`.
@@ -81,13 +100,12 @@ impl<'a> Binder<'a> {
     async fn new(scope: &'a Arc<Scope>, access: &'a Access, statement: &ast::Statement) -> Result<Self> {
         let parsed = ParsedStatement::Statement(Box::new(statement.clone()));
         let (references, _ctes) = resolve_table_references(&parsed, true)?;
+        let names: HashSet<TableReference> =
+            references.iter().map(|reference| access.full_name(reference)).collect();
         let mut tables = HashMap::new();
-        for reference in references {
-            let name = access.full_name(&reference);
-            if !tables.contains_key(&name) {
-                let source = scope.resolve(access, &name).await?;
-                tables.insert(name, source);
-            }
+        for name in names {
+            let source = scope.resolve(access, &name).await?;
+            tables.insert(name, source);
         }
         Ok(Self { state: scope.state(), access, tables })
     }

@@ -13,14 +13,9 @@ pub enum Refusal {
         /// As resolved, three parts where they are known.
         name: String,
     },
-    /// The caller knows of the object and lacks rights on it.
-    #[error("insufficient privileges on `{name}`: {}", missing.join(", "))]
-    InsufficientPrivileges {
-        /// The object.
-        name: String,
-        /// Each missing privilege with the object it is missing on.
-        missing: Vec<String>,
-    },
+    /// The caller knows of the object and lacks rights on it; the catalog's own refusal.
+    #[error("{0}")]
+    Denied(#[source] weir_catalog::Error),
     /// A policy does not fit its table, so the table cannot be read.
     #[error("policy function `{function}` does not fit table `{table}`: {reason}")]
     PolicyIncompatible {
@@ -69,6 +64,12 @@ pub enum Refusal {
     /// A raw table could not be opened; the opener's own error.
     #[error("{0}")]
     Open(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The statement names a plan that is too large.
+    #[error("the statement's plan has more than {operators_max} operators")]
+    TooLarge {
+        /// The bound.
+        operators_max: usize,
+    },
     /// Something is not there.
     #[error("{0} is not supported")]
     Unsupported(String),

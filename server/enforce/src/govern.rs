@@ -5,13 +5,14 @@ use datafusion::logical_expr::LogicalPlan;
 
 use datafusion::error::Result;
 
-use crate::check_governed::check_governed;
+use crate::check_governed::{check_governed, check_resolved};
 use crate::governed_plan::GovernedPlan;
 use crate::resolver::Scope;
 
 /// Optimises `plan`, makes it physical and checks every leaf. Leaves come to be here: the
 /// policies are in them from the start.
 pub async fn govern(scope: &Scope, state: &SessionState, plan: &LogicalPlan) -> Result<GovernedPlan> {
+    check_resolved(plan, scope.seal())?;
     let physical = state.create_physical_plan(plan).await?;
     let permits = check_governed(&physical, scope.seal())?;
     Ok(GovernedPlan::new(physical, permits))

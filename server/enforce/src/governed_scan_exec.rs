@@ -17,6 +17,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::stats::Precision;
@@ -24,10 +25,9 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ColumnStatistics, Statistics};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
+use datafusion::parquet::errors::ParquetError;
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
-use datafusion::physical_plan::execution_plan::{
-    Boundedness, EmissionType, ReplaceChildrenOptions,
-};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
 use datafusion::physical_plan::filter_pushdown::{
     ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation, PushedDown,
 };
@@ -265,7 +265,8 @@ impl ExecutionPlan for GovernedScanExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let inner = self.meter.enter(|| self.inner.execute(partition, context))?;
+        let inner = self.meter.enter(|| self.inner.execute(partition, context));
+        let inner = inner.map_err(|error| without_values(error, &self.permit))?;
         Ok(Box::pin(SealedStream {
             schema: self.schema(),
             inner: self.meter.stream(inner),
@@ -283,9 +284,14 @@ impl ExecutionPlan for GovernedScanExec {
             return Ok(Arc::new(Statistics::new_unknown(&self.schema())));
         }
         let inner = StatisticsContext::new().compute(self.inner.as_ref(), arguments)?;
-        match self.permit.barrier {
-            Barrier::None => Ok(inner),
-            Barrier::Standard | Barrier::Strict => Ok(Arc::new(self.guess(&inner))),
+        match (self.permit.barrier, self.filters) {
+            (Barrier::None, 0) => Ok(inner),
+            // The filters stand in the scan already, whose sizes do not heed them.
+            (Barrier::None, _) => {
+                let column_statistics = inner.as_ref().clone().to_inexact().column_statistics;
+                Ok(Arc::new(Statistics { column_statistics, ..self.guess(&inner) }))
+            }
+            (Barrier::Standard | Barrier::Strict, _) => Ok(Arc::new(self.guess(&inner))),
         }
     }
 
@@ -350,16 +356,24 @@ fn sliced_bytes(batch: &RecordBatch) -> u64 {
     batch
         .columns()
         .iter()
-        .map(|column| column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size()))
+        .map(|column| {
+            column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
+        })
         .map(|bytes| bytes as u64)
         .sum()
 }
 
 /// An error from inside a leaf, with nothing in it that a hidden row could have put there.
-fn without_values(error: DataFusionError, permit: &Permit) -> DataFusionError {
+pub(crate) fn without_values(error: DataFusionError, permit: &Permit) -> DataFusionError {
     match root_of(&error) {
         DataFusionError::ResourcesExhausted(_) => error,
         DataFusionError::External(cause) if cause.is::<Refusal>() => error,
+        DataFusionError::ParquetError(cause) if failed_predicate(cause).is_some() => match permit.barrier {
+            Barrier::None => failed_predicate(cause).map_or(error, DataFusionError::from),
+            Barrier::Standard | Barrier::Strict => {
+                Refusal::PolicyFailed { table: permit.name.clone() }.into()
+            }
+        },
         DataFusionError::ObjectStore(_)
         | DataFusionError::IoError(_)
         | DataFusionError::ParquetError(_)
@@ -372,6 +386,27 @@ fn without_values(error: DataFusionError, permit: &Permit) -> DataFusionError {
     }
 }
 
+/// A predicate that the reader of files evaluated, and that failed on some row: not the files.
+/// The reader passes the failure on as text.
+fn failed_predicate(cause: &ParquetError) -> Option<ArrowError> {
+    let text = match cause {
+        ParquetError::ArrowError(text) => text.clone(),
+        ParquetError::External(inner) => match inner.downcast_ref::<ArrowError>()? {
+            ArrowError::ComputeError(text) => text.clone(),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let quoted = |after: &str| text.split_once(after)?.1.split_once("\")").map(|(text, _)| text.to_owned());
+    let failure = if text.contains("DivideByZero") {
+        Some(ArrowError::DivideByZero)
+    } else {
+        let cast = quoted("CastError(\"").map(ArrowError::CastError);
+        cast.or_else(|| quoted("ArithmeticOverflow(\"").map(ArrowError::ArithmeticOverflow))
+    };
+    Some(failure.unwrap_or_else(|| ArrowError::ComputeError("a condition failed on some row".to_owned())))
+}
+
 fn root_of(error: &DataFusionError) -> &DataFusionError {
     match error {
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => root_of(inner),
@@ -379,3 +414,7 @@ fn root_of(error: &DataFusionError) -> &DataFusionError {
         _ => error,
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a failed test is a panic")]
+mod tests;

@@ -19,7 +19,8 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::governed_scan_exec::{GovernedScanExec, StatementSeal};
+use crate::error::Refusal;
+use crate::governed_scan_exec::{GovernedScanExec, StatementSeal, without_values};
 use crate::leakproof::Admission;
 use crate::open_table::ScanNumbers;
 use crate::permit::{Barrier, Permit};
@@ -65,6 +66,11 @@ impl GovernedTable {
         Ok(Self { raw, numbers, policies, permit: Arc::new(permit), seal, schema, raw_names, admission })
     }
 
+    /// Whether it was resolved for the statement of `seal`.
+    pub(crate) fn is_of(&self, seal: &StatementSeal) -> bool {
+        self.seal.is(seal)
+    }
+
     /// The leaf's permission.
     pub fn permit(&self) -> &Arc<Permit> {
         &self.permit
@@ -82,6 +88,15 @@ impl GovernedTable {
         }
     }
 
+    /// Whether a predicate of the user's may stand in the leaf.
+    fn lets_in(&self, filter: &Expr) -> bool {
+        match self.permit.barrier {
+            Barrier::None => !reaches_outside(filter),
+            Barrier::Standard => self.admission.admits(filter),
+            Barrier::Strict => false,
+        }
+    }
+
     /// A user's predicate, which speaks of folded names, over the raw columns.
     fn over_raw(&self, predicate: &Expr) -> Result<Expr> {
         let rewritten = predicate.clone().transform(|part| match part {
@@ -96,8 +111,7 @@ impl GovernedTable {
         let mut plan = LogicalPlanBuilder::scan(RAW, provider_as_source(Arc::clone(&self.raw)), None)?;
         let arguments = self.policies.arguments(RAW, projection, &self.schema);
         if !arguments.is_empty() {
-            let mut columns: Vec<Expr> =
-                plan.schema().columns().into_iter().map(Expr::Column).collect();
+            let mut columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
             columns.extend(arguments);
             plan = plan.project(columns)?;
         }
@@ -137,14 +151,9 @@ impl TableProvider for GovernedTable {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let enters = |filter: &Expr| match self.permit.barrier {
-            Barrier::None => true,
-            Barrier::Standard => self.admission.admits(filter),
-            Barrier::Strict => false,
-        };
         Ok(filters
             .iter()
-            .map(|filter| match enters(filter) {
+            .map(|filter| match self.lets_in(filter) {
                 true => TableProviderFilterPushDown::Exact,
                 false => TableProviderFilterPushDown::Unsupported,
             })
@@ -166,8 +175,15 @@ impl TableProvider for GovernedTable {
                 &all
             }
         };
-        let inside = self.inside(projection, filters, limit)?;
-        let inner = state.create_physical_plan(&inside).await?;
+        // The optimiser may have rewritten what was let in; it is asked again.
+        if !filters.iter().all(|filter| self.lets_in(filter)) {
+            return Err(Refusal::Ungoverned("a predicate that may not enter a leaf".to_owned()).into());
+        }
+        let planned = match self.inside(projection, filters, limit) {
+            Ok(inside) => state.create_physical_plan(&inside).await,
+            Err(error) => Err(error),
+        };
+        let inner = planned.map_err(|error| without_values(error, &self.permit))?;
         let filter_count = usize::from(self.policies.filter().is_some()) + usize::from(!filters.is_empty());
         let files = self.numbers.planned(&inner);
         Ok(Arc::new(GovernedScanExec::new(
@@ -179,4 +195,19 @@ impl TableProvider for GovernedTable {
             files,
         )))
     }
+}
+
+/// Whether a predicate speaks of more than the row at hand.
+fn reaches_outside(filter: &Expr) -> bool {
+    let found = filter.exists(|part| {
+        Ok(matches!(
+            part,
+            Expr::OuterReferenceColumn(..)
+                | Expr::Exists(_)
+                | Expr::InSubquery(_)
+                | Expr::ScalarSubquery(_)
+                | Expr::SetComparison(_)
+        ))
+    });
+    found.unwrap_or(true)
 }

@@ -15,7 +15,7 @@ use datafusion::common::{ScalarValue, exec_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 use crate::caller::Caller;
@@ -52,8 +52,7 @@ pub fn identity_functions(caller: &Arc<Caller>) -> Vec<Arc<ScalarUDF>> {
                 Fact::Name => Signature::exact(vec![], Volatility::Stable),
                 Fact::Membership | Fact::Claim => Signature::string(1, Volatility::Stable),
             };
-            let function =
-                IdentityFunction { name, fact: *fact, signature, caller: Arc::clone(caller) };
+            let function = IdentityFunction { name, fact: *fact, signature, caller: Arc::clone(caller) };
             Arc::new(ScalarUDF::new_from_impl(function))
         })
         .collect()
@@ -115,7 +114,7 @@ impl ScalarUDFImpl for IdentityFunction {
         })
     }
 
-    fn simplify(&self, mut arguments: Vec<Expr>, _context: &SimplifyContext) -> Result<ExprSimplifyResult> {
+    fn simplify(&self, mut arguments: Vec<Expr>, context: &SimplifyContext) -> Result<ExprSimplifyResult> {
         let Some(argument) = arguments.pop() else {
             return Ok(ExprSimplifyResult::Simplified(Expr::Literal(self.answer(None), None)));
         };
@@ -124,7 +123,12 @@ impl ScalarUDFImpl for IdentityFunction {
             return Ok(ExprSimplifyResult::Simplified(Expr::Literal(answer, None)));
         }
         if self.fact == Fact::Membership && !self.caller.groups().is_empty() {
-            let groups = self.caller.groups().iter().map(|group| lit(group.as_str())).collect();
+            // No coercion follows: the list has the argument's own layout of strings.
+            let layout = context.get_data_type(&argument)?;
+            let groups = self.caller.groups().iter();
+            let groups = groups
+                .map(|group| Ok(Expr::Literal(ScalarValue::from(group.as_str()).cast_to(&layout)?, None)))
+                .collect::<Result<Vec<_>>>()?;
             return Ok(ExprSimplifyResult::Simplified(argument.in_list(groups, false)));
         }
         arguments.push(argument);

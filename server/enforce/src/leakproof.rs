@@ -3,10 +3,11 @@
 //! A predicate passes when it can neither fail nor have an effect on any row, so that running it
 //! on hidden rows tells nothing but time: comparisons (`= <> < <= > >=`) between an unmasked
 //! column and a literal of the column's own type, IN lists of such literals, BETWEEN, IS [NOT]
-//! NULL, and AND, OR, NOT of these. No cast, no arithmetic, no function.
+//! NULL, a boolean column by itself, TRUE, FALSE and NULL, and AND, OR, NOT of these. No cast, no
+//! arithmetic, no function. The types of columns are a list, too.
 //!
-//! Dynamic filters of joins and top-k pass when they speak of bare unmasked columns only: their
-//! bounds come from rows that the caller sees.
+//! Dynamic filters of joins and top-k pass when they speak of bare unmasked columns of those types
+//! only: their bounds come from rows that the caller sees.
 //!
 //! How to let another predicate pass: a case below, with a property test that it cannot fail on
 //! any value of the types it takes.
@@ -14,6 +15,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{Column, DynamicFilterPhysicalExpr};
@@ -51,6 +53,9 @@ impl Admission {
             },
             Expr::Not(inner) => self.admits(inner),
             Expr::IsNull(inner) | Expr::IsNotNull(inner) => self.column_type(inner).is_some(),
+            // What `flag = true` and comparisons that hold for all rows or none are simplified to.
+            Expr::Column(_) => self.column_type(predicate) == Some(&DataType::Boolean),
+            Expr::Literal(ScalarValue::Boolean(_), _) => true,
             Expr::Between(between) => {
                 self.fits(&between.expr, &between.low) && self.fits(&between.expr, &between.high)
             }
@@ -67,7 +72,8 @@ impl Admission {
         let columns = dynamic.children();
         !columns.is_empty()
             && columns.iter().all(|child| {
-                child.downcast_ref::<Column>().is_some_and(|column| self.is_open(column.name()))
+                let column = child.downcast_ref::<Column>();
+                column.is_some_and(|column| self.open_type(column.name()).is_some())
             })
     }
 
@@ -80,24 +86,55 @@ impl Admission {
         let (Some(column), Expr::Literal(value, _)) = (self.column_type(column), literal) else {
             return false;
         };
-        value.is_null() || value.data_type() == *column
+        value.data_type() == *column
     }
 
     fn column_type(&self, expression: &Expr) -> Option<&DataType> {
-        let Expr::Column(column) = expression else {
-            return None;
-        };
-        if !self.is_open(&column.name) {
-            return None;
+        match expression {
+            Expr::Column(column) => self.open_type(&column.name),
+            _ => None,
         }
-        let data_type = self.columns.field_with_name(&column.name).ok()?.data_type();
-        (!data_type.is_nested()).then_some(data_type)
     }
 
-    fn is_open(&self, column: &str) -> bool {
-        self.columns.field_with_name(column).is_ok() && !self.masked.iter().any(|masked| masked == column)
+    /// The type of a column that predicates may speak of.
+    fn open_type(&self, column: &str) -> Option<&DataType> {
+        if self.masked.iter().any(|masked| masked == column) {
+            return None;
+        }
+        let data_type = self.columns.field_with_name(column).ok()?.data_type();
+        compares_without_failing(data_type).then_some(data_type)
+    }
+}
+
+/// Whether any two values of the type can be compared.
+fn compares_without_failing(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Boolean
+        | DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::UInt32
+        | DataType::UInt64
+        | DataType::Float32
+        | DataType::Float64
+        | DataType::Decimal128(..)
+        | DataType::Date32
+        | DataType::Date64
+        | DataType::Timestamp(..)
+        | DataType::Utf8
+        | DataType::LargeUtf8
+        | DataType::Utf8View
+        | DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView => true,
+        DataType::Dictionary(_, value) => !value.is_nested() && compares_without_failing(value),
+        _ => false,
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test is a panic")]
 mod tests;

@@ -44,3 +44,13 @@ pub use open_table::{OpenSystemTable, OpenTable, OpenedTable, PlannedFiles, Scan
 pub use permit::Permit;
 pub use policy_expression::{Policies, PolicyCompiler};
 pub use resolver::{Access, Scope};
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a failed test is a panic")]
+mod leaks;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test is a panic")]
+mod oracle;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a failed test is a panic")]
+mod test_world;

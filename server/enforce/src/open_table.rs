@@ -59,8 +59,12 @@ pub struct PlannedFiles {
 pub trait OpenSystemTable: Debug + Send + Sync {
     /// The table as `caller` reads it, or `None` where there is none of that name. Which rows the
     /// caller gets is the resolver's to decide.
-    async fn open(&self, caller: &Caller, schema: &str, table: &str)
-    -> Result<Option<SystemTable>, OpenError>;
+    async fn open(
+        &self,
+        caller: &Caller,
+        schema: &str,
+        table: &str,
+    ) -> Result<Option<SystemTable>, OpenError>;
 }
 
 /// A table of the books.

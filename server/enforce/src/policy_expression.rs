@@ -6,16 +6,17 @@
 //! and the filter. What folds to TRUE, or to the masked column itself, leaves no trace: the
 //! caller is exempt from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::arrow::compute::can_cast_types;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::{Column, DFSchema, ScalarValue, TableReference};
-use datafusion::error::Result;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, ScalarValue, TableReference, internal_err};
+use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::expr::Alias;
 use datafusion::logical_expr::simplify::SimplifyContext;
-use datafusion::logical_expr::{Expr, ExprSchemable, cast, lit};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Values, cast, lit};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use weir_catalog::{ColumnBinding, Function, FunctionId, Literal, Parameter, PolicyArgument, Table};
 
@@ -23,6 +24,10 @@ use crate::binder::bind_expression;
 use crate::error::{PolicyKind, Refusal};
 use crate::open_table::OpenedTable;
 use crate::resolver::{Access, Scope};
+
+/// How the relations and columns that stand for parameters begin, in no body and in no table:
+/// within a leaf's plan no two columns share a name.
+const OURS: &str = "weir:";
 
 /// The policies of one table as they hold for one caller.
 #[derive(Debug, Clone, Default)]
@@ -142,21 +147,26 @@ impl<'a> PolicyCompiler<'a> {
         let mut policies = Policies::default();
         if let Some(filter) = &table.row_filter {
             let function = self.function_of(table, filter.function, PolicyKind::RowFilter)?;
-            let site = Site { table, function, kind: PolicyKind::RowFilter, relation: "row_filter".to_owned() };
+            let site =
+                Site { table, function, kind: PolicyKind::RowFilter, relation: format!("{OURS}row_filter") };
             let bound = self.bind(&site, &filter.arguments, &DataType::Boolean, opened).await?;
             if bound.expression != lit(true) {
                 policies.functions.push(function.name.to_string());
                 policies.filter = Some(bound);
             }
         }
+        let mut masked = BTreeSet::new();
         for (position, mask) in table.masks.iter().enumerate() {
             let function = self.function_of(table, mask.function, PolicyKind::ColumnMask)?;
-            let relation = format!("mask_{position}");
+            let relation = format!("{OURS}mask_{position}");
             let site = Site { table, function, kind: PolicyKind::ColumnMask, relation };
             let column = find_column(&site, &mask.column, opened, self.scope.sources().parse_type)?;
             let mut arguments = vec![PolicyArgument::Column(mask.column.clone())];
             arguments.extend(mask.arguments.iter().cloned());
             let bound = self.bind(&site, &arguments, column.data_type(), opened).await?;
+            if !masked.insert(column.name().to_lowercase()) {
+                return Err(site.refusal(format!("column `{}` has two masks", column.name())).into());
+            }
             if !is_identity(&bound, &column) {
                 policies.functions.push(function.name.to_string());
                 policies.masks.insert(column.name().to_lowercase(), bound);
@@ -168,8 +178,7 @@ impl<'a> PolicyCompiler<'a> {
     /// The type of a function's body over its parameters. Refuses a body that cannot be planned
     /// under its owner's rights, or does not fit the declared result (`returns`, where not empty).
     pub async fn body_type(&self, function: &Function) -> Result<DataType> {
-        let unfit =
-            |reason: String| Refusal::FunctionUnfit { function: function.name.to_string(), reason };
+        let unfit = |reason: String| Refusal::FunctionUnfit { function: function.name.to_string(), reason };
         let sources = self.scope.sources();
         let mut fields = Vec::new();
         for parameter in &function.parameters {
@@ -181,6 +190,9 @@ impl<'a> PolicyCompiler<'a> {
         let body = (sources.parse_expression)(&function.body)?;
         let access = Access::of_policy(function);
         let planned = bind_expression(self.scope, &access, body, &schema).await?;
+        if let Some(reason) = body_fault(&planned)? {
+            return Err(unfit(reason.to_owned()).into());
+        }
         let coerced = self.simplifier(&schema).coerce(planned, &schema)?;
         let own = coerced.get_type(&schema)?;
         match (sources.parse_type)(&function.returns) {
@@ -230,6 +242,13 @@ impl<'a> PolicyCompiler<'a> {
                 ))
                 .into());
         }
+        let parameters = &site.function.parameters;
+        if (1..parameters.len()).any(|end| {
+            let (before, from) = parameters.split_at(end);
+            from.first().is_some_and(|last| before.iter().any(|earlier| earlier.name == last.name))
+        }) {
+            return Err(site.refusal("two of its parameters share a name").into());
+        }
         let mut columns = Vec::new();
         let mut fields = Vec::new();
         for (position, parameter) in site.function.parameters.iter().enumerate() {
@@ -245,7 +264,9 @@ impl<'a> PolicyCompiler<'a> {
                 None => self.default_of(site, parameter, &wanted).await?,
             };
             let relation = TableReference::bare(site.relation.clone());
-            columns.push(value.alias_qualified(Some(relation.clone()), parameter.name.clone()));
+            columns.push(
+                value.alias_qualified(Some(relation.clone()), column_of(&site.relation, &parameter.name)),
+            );
             fields.push((Some(relation), Arc::new(Field::new(&parameter.name, wanted, true))));
         }
         let schema = DFSchema::new_with_metadata(fields, Default::default())?;
@@ -256,15 +277,25 @@ impl<'a> PolicyCompiler<'a> {
     /// The body as an expression over `schema`, cast to `result`, coerced and simplified.
     async fn plan_body(&self, site: &Site<'_>, schema: &DFSchema, result: &DataType) -> Result<Expr> {
         let sources = self.scope.sources();
-        let misfit = |_| site.refusal("its body cannot be planned");
+        let misfit = |_: DataFusionError| site.refusal("its body cannot be planned");
+        if site.function.body.contains(OURS) {
+            return Err(site.refusal(format!("its body holds `{OURS}`")).into());
+        }
         let body = (sources.parse_expression)(&site.function.body).map_err(misfit)?;
         let access = Access::of_policy(site.function);
+        // What the body reads is told to those alone with whose rights it reads.
+        let told = self.scope.snapshot().acts_as(self.scope.caller().principal(), site.function.owner);
         let planned = bind_expression(self.scope, &access, body, schema).await.map_err(|error| {
             match refusal_in(&error) {
-                Some(text) => site.refusal(text),
-                None => site.refusal("its body cannot be planned"),
+                Some(text) if told => site.refusal(text),
+                _ => site.refusal("its body cannot be planned"),
             }
         })?;
+        if let Some(reason) = body_fault(&planned).map_err(misfit)? {
+            return Err(site.refusal(reason).into());
+        }
+        let planned = set_apart(planned, &site.relation).map_err(misfit)?;
+        let schema = &apart_schema(schema, &site.relation).map_err(misfit)?;
         let returns = (sources.parse_type)(&site.function.returns)
             .ok_or_else(|| site.refusal(format!("type `{}` is not known", site.function.returns)))?;
         let simplifier = self.simplifier(schema);
@@ -279,20 +310,121 @@ impl<'a> PolicyCompiler<'a> {
         let Some(text) = &parameter.default else {
             return Err(site.refusal(format!("parameter `{}` gets no argument", parameter.name)).into());
         };
-        let misfit = |_| site.refusal(format!("the default of `{}` cannot be planned", parameter.name));
+        let unfit =
+            || site.refusal(format!("the default of `{}` is not a constant that fits", parameter.name));
+        let misfit = |_: DataFusionError| unfit();
         let parsed = (self.scope.sources().parse_expression)(text).map_err(misfit)?;
         let access = Access::of_policy(site.function);
-        let value = bind_expression(self.scope, &access, parsed, &DFSchema::empty()).await.map_err(misfit)?;
-        Ok(cast(value, wanted.clone()))
+        let none = DFSchema::empty();
+        let value = bind_expression(self.scope, &access, parsed, &none).await.map_err(misfit)?;
+        if body_fault(&value).map_err(misfit)?.is_some() {
+            return Err(unfit().into());
+        }
+        let simplifier = self.simplifier(&none);
+        let value = simplifier.coerce(cast(value, wanted.clone()), &none).map_err(misfit)?;
+        match simplifier.simplify(value).map_err(misfit)? {
+            constant @ Expr::Literal(..) => Ok(constant),
+            _ => Err(unfit().into()),
+        }
     }
 }
 
+/// The column of a leaf's plan that stands for a parameter.
+fn column_of(relation: &str, parameter: &str) -> String {
+    format!("{relation}:{parameter}")
+}
+
+/// The schema of parameters under the names of their columns.
+fn apart_schema(schema: &DFSchema, relation: &str) -> Result<DFSchema> {
+    let fields = schema.iter().map(|(qualifier, field)| {
+        let renamed = field.as_ref().clone().with_name(column_of(relation, field.name()));
+        (qualifier.cloned(), Arc::new(renamed))
+    });
+    DFSchema::new_with_metadata(fields.collect(), Default::default())
+}
+
+/// `expression` over the columns that stand for the parameters, its subqueries included. The
+/// engine looks columns up by their bare names in physical plans; a parameter that is named like a
+/// column of the table, or like another policy's parameter, must not be mistaken for it.
+fn set_apart(expression: Expr, relation: &str) -> Result<Expr> {
+    let of_ours = |column: &Column| column.relation.as_ref().is_some_and(|known| known.table() == relation);
+    let rename = |part: Expr| {
+        Ok(match part {
+            Expr::Column(column) if of_ours(&column) => {
+                let name = column_of(relation, &column.name);
+                Transformed::yes(Expr::Column(Column::new(column.relation, name)))
+            }
+            Expr::OuterReferenceColumn(field, column) if of_ours(&column) => {
+                let name = column_of(relation, &column.name);
+                let field = Arc::new(field.as_ref().clone().with_name(&name));
+                Transformed::yes(Expr::OuterReferenceColumn(field, Column::new(column.relation, name)))
+            }
+            other => Transformed::no(other),
+        })
+    };
+    let renamed = carrier(expression).transform_up_with_subqueries(|node| {
+        let node = match node {
+            LogicalPlan::Subquery(mut subquery) => {
+                let outer = std::mem::take(&mut subquery.outer_ref_columns);
+                subquery.outer_ref_columns = outer
+                    .into_iter()
+                    .map(|column| Ok(column.transform(rename)?.data))
+                    .collect::<Result<_>>()?;
+                LogicalPlan::Subquery(subquery)
+            }
+            other => other,
+        };
+        let node = node.map_expressions(|part| part.transform(rename))?.data;
+        Ok(Transformed::yes(match node {
+            LogicalPlan::Values(_) => node,
+            other => other.recompute_schema()?,
+        }))
+    })?;
+    match renamed.data {
+        LogicalPlan::Values(mut values) => match values.values.pop().and_then(|mut row| row.pop()) {
+            Some(expression) => Ok(expression),
+            None => internal_err!("an expression was lost"),
+        },
+        _ => internal_err!("an expression became a plan"),
+    }
+}
+
+/// A plan that holds nothing but `expression`, so that its subqueries can be walked.
+fn carrier(expression: Expr) -> LogicalPlan {
+    LogicalPlan::Values(Values { schema: Arc::new(DFSchema::empty()), values: vec![vec![expression]] })
+}
+
+/// Why an expression cannot be a policy's, whatever its parameters: it must give one value for
+/// one row, and the same whenever it is asked.
+fn body_fault(expression: &Expr) -> Result<Option<&'static str>> {
+    let many = expression.exists(|part| {
+        Ok(matches!(
+            part,
+            Expr::AggregateFunction(_) | Expr::WindowFunction(_) | Expr::GroupingSet(_) | Expr::Unnest(_)
+        ))
+    })?;
+    if many {
+        return Ok(Some("its body speaks of more than one row"));
+    }
+    let mut fault = None;
+    carrier(expression.clone()).apply_with_subqueries(|node| {
+        node.apply_expressions(|part| {
+            if part.is_volatile() {
+                fault = Some("its body calls a function whose result varies");
+            }
+            if part.exists(|inner| Ok(matches!(inner, Expr::Placeholder(_))))? {
+                fault = Some("its body has parameters that nothing gives");
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    Ok(fault)
+}
+
 /// A refusal of ours inside an error of the planner; the rest of its text may hold the body.
-fn refusal_in(error: &datafusion::error::DataFusionError) -> Option<String> {
+fn refusal_in(error: &DataFusionError) -> Option<String> {
     match error.find_root() {
-        datafusion::error::DataFusionError::External(cause) => {
-            cause.downcast_ref::<Refusal>().map(ToString::to_string)
-        }
+        DataFusionError::External(cause) => cause.downcast_ref::<Refusal>().map(ToString::to_string),
         _ => None,
     }
 }
@@ -361,8 +493,9 @@ fn widens(from: &DataType, to: &DataType) -> bool {
             from_scale <= to_scale
                 && i16::from(*from) - i16::from(*from_scale) <= i16::from(*to) - i16::from(*to_scale)
         }
-        (integer, Decimal128(precision, scale)) => digits(integer)
-            .is_some_and(|digits| digits <= i16::from(*precision) - i16::from(*scale)),
+        (integer, Decimal128(precision, scale)) => {
+            digits(integer).is_some_and(|digits| digits <= i16::from(*precision) - i16::from(*scale))
+        }
         _ => false,
     }
 }
@@ -411,3 +544,7 @@ fn is_identity(mask: &Bound, field: &Field) -> bool {
     };
     result.relation == first.relation && result.name == first.name && source.name == *field.name()
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test is a panic")]
+mod tests;

@@ -16,8 +16,9 @@ use datafusion::execution::SessionState;
 use datafusion::functions::core::expr_fn::get_field;
 use datafusion::logical_expr::{Expr, TableSource, lit};
 use tokio::sync::Mutex;
+use weir_catalog::securable::PROTECTION_PROPERTY;
 use weir_catalog::{
-    Decision, Function, ObjectName, PrincipalId, Privilege, Protection, SecurableId, Snapshot, Table,
+    Function, ObjectName, PrincipalId, Privilege, Protection, SecurableId, SecurableName, Snapshot, Table,
     TableId, TableKind, ViewDefinition, authorize,
 };
 
@@ -34,7 +35,7 @@ use crate::sealed_view;
 pub const SYSTEM_CATALOG: &str = "system";
 
 /// How deep views may stand on views.
-const VIEW_DEPTH_MAX: usize = 16;
+const VIEW_DEPTH_MAX: usize = 8;
 
 /// Whose rights a piece of text has, and where its unqualified names are looked up.
 #[derive(Debug, Clone)]
@@ -126,7 +127,12 @@ impl fmt::Debug for Scope {
 impl Scope {
     /// A statement's scope. `state` carries functions (the caller's identity functions among
     /// them), options and the runtime; it holds no catalogs.
-    pub fn new(snapshot: Arc<Snapshot>, caller: Arc<Caller>, sources: Sources, state: SessionState) -> Arc<Self> {
+    pub fn new(
+        snapshot: Arc<Snapshot>,
+        caller: Arc<Caller>,
+        sources: Sources,
+        state: SessionState,
+    ) -> Arc<Self> {
         Arc::new(Self {
             snapshot,
             caller,
@@ -206,19 +212,14 @@ impl Scope {
 
     /// Whether the reader may SELECT; a refusal tells no more than the reader may know.
     fn check_readable(&self, access: &Access, table: &Table) -> Result<(), Refusal> {
-        let securable = SecurableId::Table(table.id);
-        match authorize(&self.snapshot, access.reader, Privilege::Select, securable) {
-            Decision::Allowed { .. } => Ok(()),
-            Decision::Refused { knows_of_it: false, .. } => {
+        let decision =
+            authorize(&self.snapshot, access.reader, Privilege::Select, SecurableId::Table(table.id));
+        match decision.require(&self.snapshot, &SecurableName::Table(table.name.clone())) {
+            Ok(_) => Ok(()),
+            Err(weir_catalog::Error::NotFound { .. }) => {
                 Err(Refusal::NotFound { name: table.name.to_string() })
             }
-            Decision::Refused { missing, .. } => Err(Refusal::InsufficientPrivileges {
-                name: table.name.to_string(),
-                missing: missing
-                    .iter()
-                    .map(|(privilege, on)| format!("{privilege} on {}", self.snapshot.display_name(*on)))
-                    .collect(),
-            }),
+            Err(denied) => Err(Refusal::Denied(denied)),
         }
     }
 
@@ -256,7 +257,12 @@ impl Scope {
         Ok(provider_as_source(self.open(table).await?.provider))
     }
 
-    async fn resolve_system(&self, access: &Access, schema: &str, object: &str) -> Result<Arc<dyn TableSource>> {
+    async fn resolve_system(
+        &self,
+        access: &Access,
+        schema: &str,
+        object: &str,
+    ) -> Result<Arc<dyn TableSource>> {
         let name = format!("{SYSTEM_CATALOG}.{schema}.{object}");
         if access.purpose == Purpose::Policy {
             return Err(Refusal::Unsupported(format!("system table `{name}` in a policy")).into());
@@ -283,7 +289,8 @@ impl Scope {
     }
 
     /// A view runs with its owner's access and the session user's policies. It is a barrier
-    /// where its text tests identity or the reader lacks rights on what it reads.
+    /// where its text tests identity, or where the session user or the owner of a view that names
+    /// it lacks rights on what it reads.
     async fn resolve_view(
         self: &Arc<Self>,
         access: &Access,
@@ -291,11 +298,19 @@ impl Scope {
         view: &ViewDefinition,
     ) -> Result<Arc<dyn TableSource>> {
         if access.depth >= VIEW_DEPTH_MAX {
-            return Err(Refusal::Unsupported(format!("view `{}`, which stands on too many views,", table.name)).into());
+            return Err(Refusal::Unsupported(format!(
+                "view `{}`, which stands on too many views,",
+                table.name
+            ))
+            .into());
         }
         let inner = access.of_view(table.owner);
         let plan = Box::pin(sealed_view::plan_of(self, &inner, table, view)).await?;
-        let open = !view.tests_identity && self.reads_all(access.reader, view);
+        // The session user sees what comes out of a view that is read through, whoever's view
+        // names it; so both must be able to read what it reads.
+        let open = !view.tests_identity
+            && self.reads_all(access.reader, view)
+            && self.reads_all(self.caller.principal(), view);
         sealed_view::source(table, plan, open, self.seal.clone())
     }
 
@@ -329,9 +344,10 @@ fn belongs_to(path: &[String], name: &str) -> Expr {
 }
 
 fn protection_of(table: &Table) -> Protection {
-    match table.properties.get("governance.protection").map(String::as_str) {
-        None | Some("standard") => Protection::Standard,
-        Some(_) => Protection::Strict,
+    match table.properties.get(PROTECTION_PROPERTY) {
+        None => Protection::Standard,
+        // A level that is not known is the safer one.
+        Some(value) => Protection::parse(value).unwrap_or(Protection::Strict),
     }
 }
 
@@ -344,3 +360,7 @@ impl ScanNumbers for NoFiles {
         PlannedFiles::default()
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test is a panic")]
+mod tests;

@@ -95,11 +95,18 @@ fn broken_view(table: &Table, error: &DataFusionError) -> DataFusionError {
 
 /// A view behind a barrier.
 #[derive(Debug)]
-struct SealedView {
+pub(crate) struct SealedView {
     schema: SchemaRef,
     plan: LogicalPlan,
     permit: Arc<Permit>,
     seal: StatementSeal,
+}
+
+impl SealedView {
+    /// Whether it was resolved for the statement of `seal`.
+    pub(crate) fn is_of(&self, seal: &StatementSeal) -> bool {
+        self.seal.is(seal)
+    }
 }
 
 #[async_trait]
@@ -133,6 +140,9 @@ impl TableProvider for SealedView {
         let permits = check_governed(&inner, &self.seal)?;
         let files = files_of(&inner);
         let mut permit = self.permit.as_ref().clone();
+        if permits.iter().any(|inner| inner.barrier == Barrier::Strict) {
+            permit.barrier = Barrier::Strict;
+        }
         permit.policies = permits.iter().flat_map(|inner| inner.policies.iter().cloned()).collect();
         permit.fingerprint = permits.iter().map(|inner| inner.canonical()).collect::<Vec<_>>().join("\n");
         Ok(Arc::new(GovernedScanExec::new(

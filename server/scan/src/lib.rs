@@ -28,6 +28,7 @@ pub mod metrics;
 mod pinned_table;
 mod protocol;
 mod range_cache;
+mod rechecked_table;
 mod router;
 mod runtime;
 mod table_schema;

@@ -15,6 +15,7 @@ use deltalake::logstore::LogStoreRef;
 
 use crate::error::{Error, Result};
 use crate::location::TableLocation;
+use crate::rechecked_table::RecheckedTable;
 use crate::{error, table_schema};
 
 /// The metadata key under which a field keeps its column-mapping id.
@@ -75,7 +76,7 @@ impl PinnedTable {
             schema,
             field_ids,
             partition_columns,
-            provider: Arc::new(provider),
+            provider: Arc::new(RecheckedTable(provider)),
             file_count,
             total_bytes,
         })))

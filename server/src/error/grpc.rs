@@ -37,12 +37,7 @@ impl Error {
         if let Some(id) = statement.filter(|_| self.kind() == Kind::Internal) {
             text.push_str(&format!(" · statement {id}"));
         }
-        let cause = self.internal_context().map(ToString::to_string);
-        if self.kind() == Kind::Internal {
-            tracing::error!(statement = ?statement, condition = self.condition().name(), cause, "{}", self.message());
-        } else {
-            tracing::info!(statement = ?statement, condition = self.condition().name(), cause, "{}", self.message());
-        }
+        self.log(statement);
         let mut end = text.len().min(TEXT_BYTES_MAX);
         while !text.is_char_boundary(end) {
             end -= 1;
@@ -50,5 +45,21 @@ impl Error {
         text.truncate(end);
         #[expect(clippy::disallowed_methods, reason = "the one place that makes a status")]
         Status::new(self.kind().code(), text)
+    }
+
+    /// One line in the log. A message about the caller's own rows or text may hold values, so
+    /// only faults of the server's side are told with text and cause.
+    fn log(&self, statement: Option<Uuid>) {
+        let condition = self.condition().name();
+        let cause = || self.internal_context().map(ToString::to_string);
+        match self.kind() {
+            Kind::Internal => {
+                tracing::error!(statement = ?statement, condition, cause = cause(), "{}", self.message());
+            }
+            Kind::FailedPrecondition | Kind::Unavailable => {
+                tracing::info!(statement = ?statement, condition, cause = cause(), "{}", self.message());
+            }
+            _ => tracing::info!(statement = ?statement, condition, "a statement was refused or failed"),
+        }
     }
 }

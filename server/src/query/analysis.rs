@@ -7,8 +7,8 @@ use std::sync::Arc;
 use datafusion::sql::sqlparser::ast::{Expr, Query, Visit, Visitor};
 use weir_catalog::policy::SEMANTICS;
 use weir_catalog::{
-    Column, ColumnBinding, ColumnMask, Function, FunctionId, ObjectName, Parameter, RowFilter, Snapshot, Table,
-    TableId, TableKind,
+    Column, ColumnBinding, ColumnMask, Function, FunctionId, ObjectName, Parameter, RowFilter, Snapshot,
+    Table, TableId, TableKind,
 };
 use weir_enforce::identity_function::is_identity_function;
 use weir_enforce::{OpenedTable, PolicyCompiler, Scope};
@@ -68,9 +68,8 @@ impl Analysis {
         let scope = self.engine.scope(context, snapshot)?;
         check_calls(&qualified.tree, scope.state())?;
         let schema = snapshot.schema(&name.schema_name());
-        let schema = schema.ok_or_else(|| {
-            Error::not_found(Condition::SchemaNotFound, "schema", name.schema_name())
-        })?;
+        let schema = schema
+            .ok_or_else(|| Error::not_found(Condition::SchemaNotFound, "schema", name.schema_name()))?;
         let mut function = Function {
             id: FunctionId::fresh(),
             schema: schema.id,
@@ -140,8 +139,7 @@ impl Analysis {
         let scope = self.engine.scope(context, snapshot)?;
         let opened = scope.open(table).await?;
         let arguments = bind_arguments(table, &opened, arguments)?;
-        let filter =
-            RowFilter { function: function.id, arguments: arguments.clone(), semantics: SEMANTICS };
+        let filter = RowFilter { function: function.id, arguments: arguments.clone(), semantics: SEMANTICS };
         let governed = Table { row_filter: Some(filter), masks: Vec::new(), ..table.clone() };
         compile(&scope, &governed, &opened).await?;
         Ok(arguments)

@@ -7,12 +7,13 @@ use arrow::array::{ArrayRef, Float64Array};
 use arrow::compute::kernels::arity::try_binary;
 use arrow::datatypes::{DataType, Float64Type};
 use arrow::error::ArrowError;
-use datafusion::common::cast::as_float64_array;
 use datafusion::common::DFSchema;
+use datafusion::common::cast::as_float64_array;
 use datafusion::error::Result;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, cast,
+    ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    cast,
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
@@ -24,8 +25,7 @@ pub struct DivisionPlanner {
 
 impl Default for DivisionPlanner {
     fn default() -> Self {
-        let signature =
-            Signature::exact(vec![DataType::Float64, DataType::Float64], Volatility::Immutable);
+        let signature = Signature::exact(vec![DataType::Float64, DataType::Float64], Volatility::Immutable);
         Self { divide: Arc::new(ScalarUDF::new_from_impl(Divide { signature })) }
     }
 }

@@ -36,8 +36,9 @@ impl From<Refusal> for Error {
             .with_hint("the table's owner can alter the policy or its function"),
             Refusal::FunctionUnfit { .. } => Error::new(Condition::DatatypeMismatch, text)
                 .with_hint("cast the body, or declare another RETURNS type"),
-            Refusal::PolicyFailed { .. } => Error::new(Condition::PolicyEvaluationFailed, text)
-                .with_hint("the policy's function must not fail on any value: its owner can use try_cast or nullif"),
+            Refusal::PolicyFailed { .. } => Error::new(Condition::PolicyEvaluationFailed, text).with_hint(
+                "the policy's function must not fail on any value: its owner can use try_cast or nullif",
+            ),
             Refusal::ViewBroken { detail, .. } => Error::new(Condition::InvalidStatement, text)
                 .with_hint("ask the view's owner to look at it")
                 .caused_by(detail),
@@ -48,6 +49,8 @@ impl From<Refusal> for Error {
                 Ok(error) => *error,
                 Err(cause) => Error::internal(cause),
             },
+            Refusal::TooLarge { .. } => Error::new(Condition::ResourceExhausted, text)
+                .with_hint("name each CTE and view less often, or write an intermediate table"),
             Refusal::Unsupported(_) => Error::new(Condition::UnsupportedFeature, text),
             Refusal::Ungoverned(_) => Error::internal(text),
         }
@@ -63,10 +66,10 @@ fn from_root(error: DataFusionError) -> Error {
         DataFusionError::External(cause) => from_external(cause),
         DataFusionError::SchemaError(error, _) => from_schema(&error),
         DataFusionError::Plan(text) => from_planning(&text),
-        DataFusionError::NotImplemented(text) => {
-            Error::new(Condition::UnsupportedFeature, first_line(&text))
+        DataFusionError::NotImplemented(text) => Error::new(Condition::UnsupportedFeature, first_line(&text)),
+        DataFusionError::SQL(error, _) => {
+            Error::new(Condition::ParseSyntaxError, first_line(&error.to_string()))
         }
-        DataFusionError::SQL(error, _) => Error::new(Condition::ParseSyntaxError, first_line(&error.to_string())),
         DataFusionError::ResourcesExhausted(text) => {
             Error::new(Condition::ResourceExhausted, "the statement needs more memory than it may use")
                 .with_hint("read fewer columns or rows, or ask an administrator for [limits] memory_bytes")
@@ -86,15 +89,25 @@ fn from_shared(error: &DataFusionError) -> Error {
         DataFusionError::ArrowError(error, _) => from_arrow(&error.to_string()),
         DataFusionError::Execution(text) => from_arrow(text),
         DataFusionError::Plan(text) => from_planning(text),
-        DataFusionError::External(cause) => match cause.downcast_ref::<Refusal>() {
-            Some(Refusal::PolicyFailed { table }) => Refusal::PolicyFailed { table: table.clone() }.into(),
-            Some(Refusal::Storage { table, cause }) => {
-                let cause = Box::new(DataFusionError::Execution(cause.to_string()));
-                Refusal::Storage { table: table.clone(), cause }.into()
-            }
-            _ => Error::internal(error.to_string()),
-        },
+        DataFusionError::External(cause) => from_shared_external(cause.as_ref()),
         other => Error::internal(other.to_string()),
+    }
+}
+
+fn from_shared_external(cause: &(dyn std::error::Error + Send + Sync + 'static)) -> Error {
+    if let Some(error) = cause.downcast_ref::<Error>() {
+        return error.clone();
+    }
+    if let Some(inner) = cause.downcast_ref::<DataFusionError>() {
+        return from_shared(inner);
+    }
+    match cause.downcast_ref::<Refusal>() {
+        Some(Refusal::PolicyFailed { table }) => Refusal::PolicyFailed { table: table.clone() }.into(),
+        Some(Refusal::Storage { table, cause }) => {
+            let cause = Box::new(DataFusionError::Execution(cause.to_string()));
+            Refusal::Storage { table: table.clone(), cause }.into()
+        }
+        _ => Error::internal(cause.to_string()),
     }
 }
 
@@ -163,9 +176,14 @@ fn from_arrow(text: &str) -> Error {
 fn first_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let line = line.split(" No field named ").next().unwrap_or(line);
-    let line = ["Error during planning: ", "This feature is not implemented: ", "Execution error: ", "Arrow error: "]
-        .iter()
-        .fold(line, |line, prefix| line.strip_prefix(prefix).unwrap_or(line));
+    let line = [
+        "Error during planning: ",
+        "This feature is not implemented: ",
+        "Execution error: ",
+        "Arrow error: ",
+    ]
+    .iter()
+    .fold(line, |line, prefix| line.strip_prefix(prefix).unwrap_or(line));
     let mut characters = line.trim_end_matches('.').chars();
     let first = characters.next().map(|c| c.to_lowercase().to_string()).unwrap_or_default();
     format!("{first}{}", characters.as_str())

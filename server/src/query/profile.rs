@@ -41,7 +41,11 @@ fn leaf_lines(leaf: &LeafReadings) -> Vec<String> {
     if leaf.barrier == Barrier::Strict {
         return output;
     }
-    let mut lines = vec![format!("{}: {}", metrics::TOTAL_REMOTE_EXECUTION_TIME.name, milliseconds(totals.filtering_time))];
+    let mut lines = vec![format!(
+        "{}: {}",
+        metrics::TOTAL_REMOTE_EXECUTION_TIME.name,
+        milliseconds(totals.filtering_time)
+    )];
     lines.extend(output);
     lines.extend([
         format!("{}: {}", metrics::FILES_PRUNED.name, totals.files_pruned),

@@ -13,7 +13,7 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, UnionFields};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
-use crate::error::{Error, Result};
+use crate::error::{Condition, Error, Result};
 
 /// The schema as it goes out: wire types, the same names and nullability, no metadata.
 pub fn wire_schema(schema: &Schema) -> SchemaRef {
@@ -33,6 +33,11 @@ pub fn to_wire(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         .zip(schema.fields())
         .map(|(column, field)| to_type(column, field.data_type()))
         .collect::<Result<Vec<_>>>()?;
+    let mut pairs = columns.iter().zip(schema.fields());
+    if let Some((_, field)) = pairs.find(|(column, field)| !field.is_nullable() && column.null_count() > 0) {
+        let text = format!("column `{}` is NOT NULL and a row has NULL there", field.name());
+        return Err(Error::new(Condition::ConstraintViolated, text));
+    }
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(Error::internal)
 }

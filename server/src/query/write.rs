@@ -16,7 +16,8 @@ use futures::TryStreamExt;
 use object_store::ObjectStore;
 use weir_catalog::metastore::{OnExisting, Storage, TableSpec};
 use weir_catalog::{
-    Column, Metastore, ObjectName, Privilege, SecurableId, SecurableName, Snapshot, Table, TableKind, authorize,
+    Column, Metastore, ObjectName, Privilege, SecurableId, SecurableName, Snapshot, Table, TableKind,
+    authorize,
 };
 use weir_enforce::{GovernedPlan, Scope, govern};
 use weir_scan::{DeltaTables, TableLocation};

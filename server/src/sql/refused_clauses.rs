@@ -321,6 +321,9 @@ fn check_alias(alias: Option<&TableAlias>) -> Result<()> {
     refuse(first(&clauses), alias)
 }
 
+/// The most items of an IN list: pruning walks them by recursion.
+const IN_LIST_MAX: usize = 5_000;
+
 fn check_one_expression(expression: &Expr) -> Result<()> {
     let name = match expression {
         Expr::Cast { format: Some(_), .. } => Some("FORMAT in a cast"),
@@ -337,6 +340,12 @@ fn check_one_expression(expression: &Expr) -> Result<()> {
         Expr::Prior(_) => Some("PRIOR"),
         Expr::Prefixed { .. } => Some("a prefix before a literal"),
         Expr::Function(function) => return check_function(function, expression),
+        Expr::InList { list, .. } if list.len() > IN_LIST_MAX => {
+            let text = format!("an IN list of {} items; {IN_LIST_MAX} are the most", list.len());
+            return Err(Error::new(Condition::ResourceExhausted, text)
+                .with_hint("put the items into VALUES and join with it")
+                .at(position_of(expression.span().start)));
+        }
         Expr::Value(value) => match &value.value {
             Value::DollarQuotedString(_) => Some("a string in dollar signs"),
             _ => None,

@@ -368,7 +368,7 @@ fn check_columns(columns: &[ColumnDefinition], partitioned_by: &[String]) -> Res
     for column in columns {
         if !seen.insert(column.name.to_lowercase()) {
             return Err(Error::new(
-                Condition::InvalidStatement,
+                Condition::ColumnAlreadyExists,
                 format!("column `{}` stands twice", column.name),
             ));
         }
