@@ -1,4 +1,19 @@
 //! All promises of Weir that are tested over its real doors, as one program.
 
-mod smoke;
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed step is a failed test"
+)]
+
+mod bad_input;
+mod billing;
+mod enforcement;
+mod flight;
+mod golden;
+mod scan;
+mod slt;
 mod tidy;
+mod unauthorized;

@@ -54,7 +54,11 @@ fn octal(bytes: &[u8]) -> usize {
 
 fn name_of(header: &[u8]) -> String {
     let (prefix, name) = (text(field(header, 345, 155)), text(field(header, 0, 100)));
-    if prefix.is_empty() || text(field(header, 257, 5)) != "ustar" { name } else { format!("{prefix}/{name}") }
+    if prefix.is_empty() || text(field(header, 257, 5)) != "ustar" {
+        name
+    } else {
+        format!("{prefix}/{name}")
+    }
 }
 
 /// The `path` record of a PAX header: `LENGTH path=VALUE` and a line break.

@@ -1,9 +1,15 @@
-//! Files of tables: what lies in a folder, and Parquet read without any of the server.
+//! Files of tables: what lies in a folder, Parquet read without any of the server, and a writer
+//! beside the server.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use weir_scan::{Config, DeltaTables, RangeCache, RootName, Router, TableLocation, runtime_env};
 
 /// The Parquet files under `folder`, its log left out, with their sizes; sorted by path.
 pub fn data_files(folder: &Path) -> Vec<(PathBuf, u64)> {
@@ -29,8 +35,50 @@ pub fn read_parquet_folder(folder: &Path) -> Vec<RecordBatch> {
     let mut batches = Vec::new();
     for (path, _) in data_files(folder) {
         let file = std::fs::File::open(&path).expect("a file");
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("Parquet").build().expect("a reader");
+        let reader =
+            ParquetRecordBatchReaderBuilder::try_new(file).expect("Parquet").build().expect("a reader");
         batches.extend(reader.map(|batch| batch.expect("rows")));
     }
     batches
+}
+
+/// Another writer of the tables under one folder: it commits without the server.
+#[derive(Debug)]
+pub struct OtherWriter {
+    root: RootName,
+    tables: DeltaTables,
+    state: SessionState,
+}
+
+impl OtherWriter {
+    /// For the tables under `folder`.
+    pub fn of(folder: &Path) -> Self {
+        let config = Config::default();
+        let router = Arc::new(Router::new(RangeCache::new(config.range_cache_bytes)));
+        let root = RootName::new("ground").expect("a name");
+        router.add_local_root(&root, folder).expect("a folder");
+        let runtime = runtime_env(Arc::clone(&router), &config).expect("a runtime");
+        let state = SessionStateBuilder::new().with_default_features().with_runtime_env(runtime).build();
+        Self { root, tables: DeltaTables::new(router, config), state }
+    }
+
+    /// Makes a table in the folder `path`, with columns that partition it.
+    pub async fn create(&self, path: &str, schema: SchemaRef, partition_columns: &[&str]) {
+        let partition_columns: Vec<String> =
+            partition_columns.iter().map(|name| (*name).to_owned()).collect();
+        self.tables.create(&self.location(path), schema, &partition_columns).await.expect("a table");
+    }
+
+    /// Appends `rows` to the table in the folder `path`: one commit, one file for each partition.
+    pub async fn append(&self, path: &str, rows: RecordBatch) {
+        let input = RecordBatchStreamAdapter::new(rows.schema(), futures::stream::iter([Ok(rows)]));
+        self.tables
+            .append(&self.location(path), &self.state, Box::pin(input), Vec::new(), None)
+            .await
+            .expect("rows are written");
+    }
+
+    fn location(&self, path: &str) -> TableLocation {
+        TableLocation::new(self.root.clone(), path).expect("a place")
+    }
 }

@@ -6,7 +6,6 @@
 //! what there is.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     reason = "scaffolding of tests: a failed step is a failed test"
@@ -25,7 +24,7 @@ mod ways;
 
 pub use archive::unpack;
 pub use client::{Client, Prepared, Refusal, Told};
-pub use delta::{data_files, read_parquet_folder};
+pub use delta::{OtherWriter, data_files, read_parquet_folder};
 pub use program::Program;
 pub use rows::{Rows, text_of};
 pub use runtime::{block_on, task};

@@ -53,7 +53,9 @@ pub fn text_of(batches: &[RecordBatch]) -> Vec<String> {
         let columns: Vec<_> = batch
             .columns()
             .iter()
-            .map(|column| ArrayFormatter::try_new(column.as_ref(), &options).expect("a type that can be shown"))
+            .map(|column| {
+                ArrayFormatter::try_new(column.as_ref(), &options).expect("a type that can be shown")
+            })
             .collect();
         for row in 0..batch.num_rows() {
             let values: Vec<_> = columns.iter().map(|column| column.value(row).to_string()).collect();

@@ -33,6 +33,5 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    #[expect(clippy::disallowed_methods, reason = "a test's own task")]
     tokio::spawn(future)
 }

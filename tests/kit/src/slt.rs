@@ -43,7 +43,8 @@ struct Record {
 impl Script {
     /// Reads a file.
     pub fn read(path: &Path) -> Self {
-        let text = std::fs::read_to_string(path).unwrap_or_else(|cause| panic!("{}: {cause}", path.display()));
+        let text =
+            std::fs::read_to_string(path).unwrap_or_else(|cause| panic!("{}: {cause}", path.display()));
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let mut records = Vec::new();
         let mut lines = text.lines().enumerate().filter(|(_, line)| !line.starts_with('#')).peekable();
@@ -84,7 +85,8 @@ impl Script {
                     let told = ask(&client, &record.sql, prepared).await;
                     if let Some(breach) = record.breach(rest, &told) {
                         let Self { name, .. } = self;
-                        breaches.push(format!("{name}:{} as {user}: {}\n    {breach}", record.line, record.sql));
+                        breaches
+                            .push(format!("{name}:{} as {user}: {}\n    {breach}", record.line, record.sql));
                     }
                 }
             }
@@ -106,7 +108,8 @@ impl Record {
             (["statement", "error", condition, words @ ..], Err(refusal)) => {
                 let words = words.join(" ");
                 let named = refusal.text.starts_with(&format!("[{condition}]"));
-                (!named || !refusal.text.contains(&words)).then(|| format!("refused otherwise: {}", refusal.text))
+                (!named || !refusal.text.contains(&words))
+                    .then(|| format!("refused otherwise: {}", refusal.text))
             }
             (["statement", "error", ..], Ok(rows)) => Some(format!("answered: {:?}", rows.lines())),
             (["query"], Ok(rows)) => {
@@ -121,8 +124,16 @@ impl Record {
 }
 
 fn differs(expected: &[String], found: &[String]) -> Option<String> {
-    let trimmed = |lines: &[String]| -> Vec<String> { lines.iter().map(|line| line.trim_end().to_owned()).collect() };
+    // a value of several lines stands in several lines
+    let trimmed = |lines: &[String]| -> Vec<String> {
+        lines.iter().flat_map(|line| line.lines()).map(|line| line.trim_end().to_owned()).collect()
+    };
     let (expected, found) = (trimmed(expected), trimmed(found));
-    (expected != found)
-        .then(|| format!("expected:\n      {}\n    found:\n      {}", expected.join("\n      "), found.join("\n      ")))
+    (expected != found).then(|| {
+        format!(
+            "expected:\n      {}\n    found:\n      {}",
+            expected.join("\n      "),
+            found.join("\n      ")
+        )
+    })
 }

@@ -1,0 +1,7 @@
+//! The protocol as drivers meet it: one wire schema everywhere, each change made once, values
+//! bound by position.
+
+mod answers;
+mod parameters;
+mod schemas;
+mod writes;

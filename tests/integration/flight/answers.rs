@@ -1,0 +1,215 @@
+//! What the server says of itself, of types and keys, and how sessions begin and end.
+
+use arrow_flight::sql::{
+    CommandGetCatalogs, CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys,
+    CommandGetImportedKeys, CommandGetPrimaryKeys, CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables,
+    CommandGetXdbcTypeInfo, CommandStatementIngest, CommandStatementSubstraitPlan, ProstMessageExt, SqlInfo,
+};
+use tonic::Code;
+use weir_testkit::{Client, TestServer, block_on};
+
+use super::schemas::TABLES;
+
+async fn info(client: &Client, ids: &[u32]) -> Vec<String> {
+    client.ask(&CommandGetSqlInfo { info: ids.to_vec() }).await.unwrap().lines()
+}
+
+#[test]
+fn sql_info_says_what_drivers_ask() {
+    block_on(async {
+        let server = TestServer::start().await;
+        let client = server.client("alice");
+        let all = info(&client, &[]).await;
+        assert!(all.iter().any(|line| line.contains("Weir")), "{all:?}");
+        for line in &all {
+            let id: u32 = line.split(" | ").next().unwrap().parse().unwrap();
+            assert!(id < 10_000, "JDBC cannot take {id}");
+        }
+        // transactions are not there; names are quoted with backticks
+        let [transactions] = info(&client, &[8]).await.try_into().unwrap();
+        assert!(transactions.contains('0'), "{transactions}");
+        let [quote] = info(&client, &[SqlInfo::SqlIdentifierQuoteChar as u32]).await.try_into().unwrap();
+        assert!(quote.contains('`'), "{quote}");
+        assert_eq!(info(&client, &[0, 2, 999_999]).await.len(), 2);
+    });
+}
+
+#[test]
+fn keys_are_empty_and_answered() {
+    block_on(async {
+        let server = TestServer::start().await;
+        server.prepare(TABLES).await;
+        let client = server.client("admin");
+        let table = || "kinds".to_owned();
+        let catalog = Some("main".to_owned());
+        let schema = Some("default".to_owned());
+        let answers = [
+            client
+                .ask(&CommandGetPrimaryKeys {
+                    catalog: catalog.clone(),
+                    db_schema: schema.clone(),
+                    table: table(),
+                })
+                .await,
+            client
+                .ask(&CommandGetExportedKeys {
+                    catalog: catalog.clone(),
+                    db_schema: schema.clone(),
+                    table: table(),
+                })
+                .await,
+            client.ask(&CommandGetImportedKeys { catalog, db_schema: schema, table: table() }).await,
+            client
+                .ask(&CommandGetCrossReference {
+                    pk_table: table(),
+                    fk_table: table(),
+                    ..CommandGetCrossReference::default()
+                })
+                .await,
+        ];
+        for answer in answers {
+            let rows = answer.unwrap();
+            assert_eq!(rows.count(), 0);
+            assert!(rows.columns().iter().any(|name| name.contains("key_name")), "{:?}", rows.columns());
+        }
+    });
+}
+
+#[test]
+fn metadata_lists_what_there_is() {
+    block_on(async {
+        let server = TestServer::start().await;
+        server.prepare(TABLES).await;
+        let client = server.client("admin");
+        assert_eq!(client.ask(&CommandGetCatalogs {}).await.unwrap().sorted(), ["main", "system"]);
+        assert_eq!(client.ask(&CommandGetTableTypes {}).await.unwrap().sorted(), ["TABLE", "VIEW"]);
+        let schemas = client
+            .ask(&CommandGetDbSchemas {
+                catalog: Some("main".to_owned()),
+                db_schema_filter_pattern: Some("def%".to_owned()),
+            })
+            .await;
+        assert_eq!(schemas.unwrap().lines(), ["main | default"]);
+        let tables = |pattern: &str, types: &[&str]| CommandGetTables {
+            catalog: None,
+            db_schema_filter_pattern: None,
+            table_name_filter_pattern: Some(pattern.to_owned()),
+            table_types: types.iter().map(|kind| (*kind).to_owned()).collect(),
+            include_schema: false,
+        };
+        assert_eq!(
+            client.ask(&tables("kin_s", &[])).await.unwrap().lines(),
+            ["main | default | kinds | TABLE"]
+        );
+        assert_eq!(client.ask(&tables("kin\\_s", &[])).await.unwrap().count(), 0);
+        assert_eq!(
+            client.ask(&tables("%", &["VIEW"])).await.unwrap().lines(),
+            ["main | default | seen | VIEW"]
+        );
+        assert_eq!(client.ask(&tables("%", &["BASE TABLE"])).await.unwrap().count(), 3);
+        let types = client.ask(&CommandGetXdbcTypeInfo::default()).await.unwrap();
+        assert!(types.lines().iter().any(|line| line.starts_with("DECIMAL")), "{:?}", types.lines());
+        let integers = client.ask(&CommandGetXdbcTypeInfo { data_type: Some(4) }).await.unwrap();
+        assert!(integers.count() >= 1 && integers.count() < types.count());
+    });
+}
+
+#[test]
+fn what_is_not_there_is_refused_by_name() {
+    block_on(async {
+        let server = TestServer::start().await;
+        let client = server.client("alice");
+        for action in [
+            "BeginTransaction",
+            "BeginSavepoint",
+            "CreatePreparedSubstraitPlan",
+            "RenewFlightEndpoint",
+            "Guess",
+        ] {
+            let refusal = client.act(action, Vec::new()).await.unwrap_err();
+            assert_eq!(refusal.code, Code::Unimplemented, "{action}: {refusal:?}");
+        }
+        let plan = client.info(&CommandStatementSubstraitPlan::default()).await.unwrap_err();
+        assert_eq!(plan.code, Code::Unimplemented);
+        let ingest = CommandStatementIngest { table: "t".to_owned(), ..CommandStatementIngest::default() };
+        let bytes = prost::Message::encode_to_vec(&ingest.as_any());
+        let first = arrow_flight::FlightData {
+            flight_descriptor: Some(arrow_flight::FlightDescriptor::new_cmd(bytes)),
+            ..arrow_flight::FlightData::default()
+        };
+        assert_eq!(client.put(vec![first]).await.unwrap_err().code, Code::Unimplemented);
+    });
+}
+
+/// The cookie that an answer brings.
+async fn cookie(client: &Client) -> String {
+    let request = client.request(arrow_flight::FlightDescriptor::new_cmd("SELECT 1"));
+    let answer = client.raw().get_flight_info(request).await.unwrap();
+    answer.metadata().get("set-cookie").unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_session_is_the_clients_own_and_ends() {
+    block_on(async {
+        let server = TestServer::start().await;
+        server.prepare("CREATE SCHEMA main.s;\nCREATE TABLE main.s.t (id INT)").await;
+        let plain = server.client("admin");
+        let session = plain.clone().with_cookie(&cookie(&plain).await);
+        let request = session.request(arrow_flight::Ticket::default());
+        drop(request);
+        // USE over DoGet gives back a cookie with the session in it
+        let command =
+            arrow_flight::sql::CommandStatementQuery { query: "USE main.s".to_owned(), transaction_id: None };
+        let ticket = session.info(&command).await.unwrap().endpoint.remove(0).ticket.unwrap();
+        let answer = session.raw().do_get(session.request(ticket)).await.unwrap();
+        let kept = answer.metadata().get("set-cookie").unwrap().to_str().unwrap().to_owned();
+        let session = plain.clone().with_cookie(&kept);
+        assert_eq!(session.statement("SELECT count(*) FROM t").await.unwrap().value(), "0");
+        assert_eq!(session.prepared("SELECT count(*) FROM t").await.unwrap().value(), "0");
+        plain.statement("SELECT count(*) FROM t").await.unwrap_err();
+        for _ in 0..2 {
+            session.act("CloseSession", Vec::new()).await.unwrap();
+        }
+        // a client without cookies is told that it keeps no session, and how to go on
+        let refusal = plain.statement("USE main.s").await.unwrap_err();
+        assert!(refusal.text.contains("hint"), "{refusal:?}");
+        let named = plain.with_header("schema", "s");
+        assert_eq!(named.statement("SELECT count(*) FROM t").await.unwrap().value(), "0");
+    });
+}
+
+#[test]
+fn a_query_that_is_being_fetched_can_be_cancelled_by_its_owner_alone() {
+    block_on(async {
+        let server = TestServer::start().await;
+        server.prepare(super::schemas::TABLES).await;
+        let (alice, admin) = (server.client("alice"), server.client("admin"));
+        let many: Vec<String> = (0..300).map(|n| format!("({n})")).collect();
+        let sql = format!(
+            "SELECT a.c FROM (VALUES {v}) a(c), (VALUES {v}) b(c), (VALUES {v}) d(c)",
+            v = many.join(", ")
+        );
+        let command = arrow_flight::sql::CommandStatementQuery { query: sql, transaction_id: None };
+        let flight = alice.info(&command).await.unwrap();
+        let request = || {
+            prost::Message::encode_to_vec(&arrow_flight::CancelFlightInfoRequest {
+                info: Some(flight.clone()),
+            })
+        };
+        let mut stream = alice.open(flight.endpoint[0].ticket.clone().unwrap()).await.unwrap();
+        futures::StreamExt::next(&mut stream).await.unwrap().unwrap();
+        admin.act("CancelFlightInfo", request()).await.unwrap_err();
+        futures::StreamExt::next(&mut stream).await.unwrap().unwrap();
+        alice.act("CancelFlightInfo", request()).await.unwrap();
+        let mut end = Ok(());
+        while let Some(batch) = futures::StreamExt::next(&mut stream).await {
+            if let Err(error) = batch {
+                end = Err(weir_testkit::Refusal::from(error));
+            }
+        }
+        assert_eq!(end.unwrap_err().code, Code::Cancelled);
+        let status =
+            "SELECT execution_status FROM system.query.history WHERE statement_text LIKE '%VALUES (0)%'";
+        assert_eq!(server.rows("admin", status).await, ["CANCELED"]);
+    });
+}

@@ -1,0 +1,46 @@
+//! SQL logic tests: each file of `tests/slt/`, run as named users over the real door, on a server
+//! of its own.
+
+use std::path::Path;
+
+use weir_testkit::{Script, TestServer, block_on};
+
+async fn run(name: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("slt");
+    Script::read(&folder.join(name)).run(&TestServer::start().await).await;
+}
+
+macro_rules! scripts {
+    ($($(#[doc = $about:literal])+ $test:ident = $file:literal;)+) => {
+        const FILES: &[&str] = &[$($file),+];
+        $($(#[doc = $about])+ #[test] fn $test() { block_on(run($file)); })+
+    };
+}
+
+scripts! {
+    /// Catalogs, schemas, tables, views, functions: made, altered, listed, dropped.
+    definitions_are_made_altered_listed_and_dropped = "definitions.slt";
+    /// Who may do what, and what SHOW GRANTS tells of it.
+    grants_decide = "grants.slt";
+    /// Row filters and masks in SQL.
+    policies_are_set_and_dropped = "policies.slt";
+    /// The dialect of queries.
+    queries_speak_the_dialect = "queries.slt";
+    /// What is not there is refused by its name.
+    what_is_not_there_is_refused_by_name = "refused.slt";
+    /// SHOW and DESCRIBE.
+    listings_tell_what_the_caller_may_know = "listings.slt";
+}
+
+#[test]
+fn every_script_is_run() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("slt");
+    let mut found: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    found.sort();
+    let mut named: Vec<&str> = FILES.to_vec();
+    named.sort_unstable();
+    assert_eq!(found, named);
+}
