@@ -11,6 +11,7 @@ LINT_DIR ?= $(CACHE)/lint
 export CARGO_TARGET_DIR
 
 CARGO_TEST := cargo test --locked
+BENCHES ?= overhead wire govern metering
 
 .PHONY: help test tools format lint rust tidy clients golden bench demo
 
@@ -34,6 +35,7 @@ lint: ## clippy over all targets, warnings are errors
 
 # Tests in modules named `golden` need a folder of tables and run by `make golden`.
 rust: ## Rust tests, the house rules (tidy) among them
+	cargo build --locked --bin weir
 	$(CARGO_TEST) --workspace -- --skip golden::
 
 tidy: ## the house rules alone
@@ -51,7 +53,7 @@ golden: ## DIR=folder: reads every table of a folder of Spark-written tables
 	grep -qE '^test result: ok\. [1-9]' "$$log" || { echo "error: no golden test ran" >&2; exit 1; }
 
 bench: ## benches and their numbers (see benches/README.md)
-	cargo bench --locked -p weir-benches
+	cargo bench --locked --profile dev -p weir-features -p weir-benches $(BENCHES:%=--bench %)
 
 demo: ## the sample warehouse: `cargo run -- demo` with the build tree of the tests
 	cargo run --locked -- demo

@@ -33,7 +33,7 @@ mod tests;
 pub use billing::Billing;
 pub use catalog::Catalog;
 pub use environment::Variable;
-pub use identity::{Identity, Issuer};
+pub use identity::{Identity, Issuer, LOCAL_ISSUER_NAME};
 pub use limits::Limits;
 pub use log::Log;
 pub use quantity::{Period, Size};

@@ -21,7 +21,7 @@ mod verifier;
 
 pub use credential::{Credential, Credentials};
 pub use issuer::Issuer;
-pub use local_issuer::{LOCAL_ISSUER_NAME, LocalIssuer, SignedToken};
+pub use local_issuer::{LocalIssuer, SignedToken};
 pub use login::Login;
 pub use rejection::Rejection;
 pub use verifier::{Identity, Verifier};

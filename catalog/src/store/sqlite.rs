@@ -20,6 +20,7 @@ use super::rows::{self, TableCells};
 use super::{Change, Error, Store};
 use crate::audit::AuditEvent;
 use crate::function::Function;
+use crate::grant::Grant;
 use crate::id::{MetastoreId, PrincipalId};
 use crate::principal::Principal;
 use crate::securable::{SecurableId, Table};
@@ -288,27 +289,31 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(),
         Change::SchemaRemove(id) => remove_securable(connection, SecurableId::Schema(*id)).await,
         Change::TableRemove(id) => remove_securable(connection, SecurableId::Table(*id)).await,
         Change::FunctionRemove(id) => remove_securable(connection, SecurableId::Function(*id)).await,
-        Change::GrantAdd(grant) => {
-            let (kind, id) = rows::securable_cells(grant.securable);
-            let add = query(
-                "INSERT INTO grants (securable_kind, securable_id, principal_id, privilege) VALUES (?, ?, ?, ?)
-                 ON CONFLICT (securable_kind, securable_id, principal_id, privilege) DO NOTHING",
-            );
-            let add = add.bind(kind).bind(id).bind(grant.principal.to_string());
-            add.bind(grant.privilege.name()).execute(connection).await?;
-            Ok(())
-        }
-        Change::GrantRemove(grant) => {
-            let (kind, id) = rows::securable_cells(grant.securable);
-            let remove = query(
-                "DELETE FROM grants
-                 WHERE securable_kind = ? AND securable_id = ? AND principal_id = ? AND privilege = ?",
-            );
-            let remove = remove.bind(kind).bind(id).bind(grant.principal.to_string());
-            remove.bind(grant.privilege.name()).execute(connection).await?;
-            Ok(())
-        }
+        Change::GrantAdd(grant) => add_grant(connection, grant).await,
+        Change::GrantRemove(grant) => remove_grant(connection, grant).await,
     }
+}
+
+async fn add_grant(connection: &mut SqliteConnection, grant: &Grant) -> Result<(), Error> {
+    let (kind, id) = rows::securable_cells(grant.securable);
+    let add = query(
+        "INSERT INTO grants (securable_kind, securable_id, principal_id, privilege) VALUES (?, ?, ?, ?)
+         ON CONFLICT (securable_kind, securable_id, principal_id, privilege) DO NOTHING",
+    );
+    let add = add.bind(kind).bind(id).bind(grant.principal.to_string());
+    add.bind(grant.privilege.name()).execute(connection).await?;
+    Ok(())
+}
+
+async fn remove_grant(connection: &mut SqliteConnection, grant: &Grant) -> Result<(), Error> {
+    let (kind, id) = rows::securable_cells(grant.securable);
+    let remove = query(
+        "DELETE FROM grants
+         WHERE securable_kind = ? AND securable_id = ? AND principal_id = ? AND privilege = ?",
+    );
+    let remove = remove.bind(kind).bind(id).bind(grant.principal.to_string());
+    remove.bind(grant.privilege.name()).execute(connection).await?;
+    Ok(())
 }
 
 async fn put_principal(connection: &mut SqliteConnection, principal: &Principal) -> Result<(), Error> {

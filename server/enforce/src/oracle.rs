@@ -82,6 +82,7 @@ const MASKS: &[Masked] = &[
         |row| {
             row.c = match row.a {
                 Some(a) if a > 1 => row.c.clone(),
+                // reason: the mask makes of NULL what of an empty string
                 _ => Some(format!("{}!", row.c.clone().unwrap_or_default())),
             };
         },

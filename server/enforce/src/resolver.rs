@@ -180,6 +180,7 @@ impl Scope {
         name: &TableReference,
     ) -> Result<Arc<dyn TableSource>> {
         let (catalog, schema, object) =
+            // reason: a name that was completed has all parts; an empty one resolves to nothing
             (name.catalog().unwrap_or_default(), name.schema().unwrap_or_default(), name.table());
         if catalog == SYSTEM_CATALOG {
             return self.resolve_system(access, schema, object).await;

@@ -40,7 +40,7 @@ pub struct Number {
 pub const TOTAL_REMOTE_EXECUTION_TIME: Number = Number {
     name: "total remote execution time",
     unit: Unit::Duration,
-    meaning: "CPU time of everything inside the filtered scan, over all its threads: reading, decoding, row filter, column masks. Waiting is not counted",
+    meaning: "CPU time of everything inside the filtered scan, over all its threads: reading, decoding, row filter, column masks. Waiting is not counted. Zero where no policy holds for the caller: such a scan is the statement's own compute",
 };
 /// Rows that left the scan.
 pub const ROWS_OUTPUT: Number = Number {

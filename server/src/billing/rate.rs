@@ -44,6 +44,7 @@ impl TryFrom<String> for Rate {
     type Error = NotARate;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
+        // reason: a negative rate is refused below
         let millionths = parse_decimal(&text, PLACES).and_then(|value| u64::try_from(value).ok());
         match millionths {
             Some(millionths) if millionths <= MILLION * MILLION => Ok(Self { millionths }),

@@ -35,6 +35,9 @@ pub(super) const ISSUER_EXAMPLE: &[&str] = &[
     "subject_claim = \"sub\"",
 ];
 
+/// The `iss` claim of the server's own issuer; no other issuer may have it.
+pub const LOCAL_ISSUER_NAME: &str = "weir";
+
 /// One trusted issuer of tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,7 +87,7 @@ impl Issuer {
         if self.name.is_empty() {
             return refuse("has an empty `name`");
         }
-        if self.name == crate::identity::LOCAL_ISSUER_NAME {
+        if self.name == LOCAL_ISSUER_NAME {
             return refuse("has the name of the server's own issuer");
         }
         if self.audiences.is_empty() || self.audiences.iter().any(String::is_empty) {

@@ -87,7 +87,7 @@ fn names_audience(claim: Option<&Value>, audiences: &[String]) -> bool {
 
 /// A point in time: a number of seconds since 1970, whole or not.
 fn seconds(value: &Value, round: fn(f64) -> f64) -> Option<i64> {
-    // beyond this a double no longer holds whole seconds
+    // above this, doubles skip whole seconds
     const MAX: f64 = 9_007_199_254_740_992.0;
     let Value::Number(number) = value else { return None };
     if let Some(whole) = number.as_i64() {

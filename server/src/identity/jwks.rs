@@ -73,6 +73,7 @@ impl KeySet {
         let key = if let Ok(decoding) = DecodingKey::from_ed_pem(bytes) {
             Key { algorithm: Algorithm::EdDSA, decoding }
         } else if let Ok(decoding) = DecodingKey::from_ec_pem(bytes) {
+            // reason: a key without bytes is of no curve, and refused
             if decoding.try_get_as_bytes().map(<[u8]>::len).ok() != Some(P256_POINT_BYTES) {
                 return Err("holds an elliptic curve key of another curve than P-256".to_owned());
             }

@@ -19,12 +19,8 @@ use uuid::Uuid;
 
 use super::issuer::Issuer;
 use super::jwks::{Key, KeySet};
-use crate::config::{Secret, reason, refused};
+use crate::config::{LOCAL_ISSUER_NAME, Secret, reason, refused};
 use crate::error::{Condition, Error, Result};
-
-/// The `iss` claim of the server's own tokens.
-pub const LOCAL_ISSUER_NAME: &str = "weir";
-
 /// The `aud` claim of the server's own tokens.
 const AUDIENCE: &str = "weir";
 
@@ -75,6 +71,7 @@ impl LocalIssuer {
         let issuer = Self::open(directory)?;
         let public = directory.join(PUBLIC_FILE);
         let text = issuer.jwks();
+        // reason: what cannot be read is written anew
         if std::fs::read_to_string(&public).ok().as_deref() != Some(&text) {
             std::fs::write(&public, text).map_err(|cause| unwritable(&public, &cause))?;
         }

@@ -39,7 +39,7 @@ const MODULES: &[(&str, &str)] = &[
     ("query", "clock error config context session identity sql location run"),
     ("command", "clock error context session identity sql location query run system"),
     // The books hear of statements through the record's sinks; the spine never calls them.
-    ("billing", "clock error location query"),
+    ("billing", "clock error config location query"),
     ("system", "clock error context location query billing"),
     ("run", "clock error context session identity sql query command system"),
     ("flight", "clock error config context session identity run"),

@@ -27,6 +27,7 @@ impl Canary {
 
     /// Every value since the last call, sorted, each once.
     pub(crate) fn seen(&mut self) -> Vec<String> {
+        // reason: an empty channel ends the list
         let mut values: Vec<String> = std::iter::from_fn(|| self.seen.try_recv().ok()).collect();
         values.sort();
         values.dedup();

@@ -78,6 +78,7 @@ pub(super) fn list(dir: &Path, journal: Uuid) -> Result<Vec<SegmentNumber>, Erro
             .and_then(|stem| stem.to_str())
             .and_then(|stem| stem.split_once('.'))
             .filter(|(owner, _)| *owner == journal.to_string())
+            // reason: what is no number is refused below
             .and_then(|(_, number)| number.parse().ok());
         numbers.push(number.ok_or(Error::Foreign(path))?);
     }

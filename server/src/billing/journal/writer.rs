@@ -81,6 +81,7 @@ impl Writer {
                 if let Some(append) = self.dispatch(order, &mut batch) {
                     batch.push(append);
                 }
+                // reason: an empty inbox ends the batch
                 following = if batch.len() < BATCH_LINES_MAX { inbox.try_recv().ok() } else { None };
             }
             self.commit(&mut batch);

@@ -1,0 +1,154 @@
+//! What does a statement pay before its first row? The catalog's snapshot and the decision to let
+//! it in, compiling a table's policies, and making a governed plan.
+//!
+//! Names are `what/table or query/who`. The sample warehouse is opened as it is, at whatever scale:
+//! nothing here reads rows.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use criterion::Criterion;
+use tokio::runtime::{Builder, Runtime};
+use weir_benches::warehouse::{ANALYST, EXEMPT, SCHEMA, SampleWarehouse};
+use weir_benches::{Form, Result, Workload};
+use weir_catalog::{Privilege, SecurableId, Snapshot, Table, authorize};
+use weir_enforce::open_table::OpenError;
+use weir_enforce::{Caller, OpenSystemTable, PolicyCompiler, SystemTable, govern};
+use weir_server::context::Context;
+use weir_server::query::Engine;
+use weir_server::query::open_delta::OpenDelta;
+use weir_server::query::plan::Planned;
+use weir_server::sql;
+
+/// The workload reads none of the books.
+#[derive(Debug)]
+struct NoBooks;
+
+#[async_trait]
+impl OpenSystemTable for NoBooks {
+    async fn open(
+        &self,
+        _caller: &Caller,
+        _schema: &str,
+        _table: &str,
+    ) -> std::result::Result<Option<SystemTable>, OpenError> {
+        Ok(None)
+    }
+}
+
+/// What all measurements share.
+struct Ground {
+    runtime: Runtime,
+    workload: Workload,
+    warehouse: SampleWarehouse,
+    engine: Engine,
+}
+
+fn main() -> std::process::ExitCode {
+    match measure() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure() -> Result<()> {
+    let runtime =
+        Builder::new_multi_thread().worker_threads(2).thread_stack_size(16 << 20).enable_all().build()?;
+    let workload = Workload::load()?;
+    let warehouse = runtime.block_on(SampleWarehouse::open(&workload))?;
+    let engine = engine_of(&warehouse)?;
+    let ground = Ground { runtime, workload, warehouse, engine };
+    let mut criterion = Criterion::default().configure_from_args();
+    ground.catalog(&mut criterion)?;
+    ground.policies(&mut criterion)?;
+    ground.plans(&mut criterion)?;
+    criterion.final_summary();
+    Ok(())
+}
+
+fn engine_of(warehouse: &SampleWarehouse) -> Result<Engine> {
+    let app = warehouse.app();
+    let runtime = weir_scan::runtime_env(Arc::clone(app.tables().router()), &weir_scan::Config::default())?;
+    let tables = Arc::new(OpenDelta::new(Arc::clone(app.tables()), Arc::clone(app.locations())));
+    let threads = std::thread::available_parallelism()?.get();
+    Ok(Engine::new(runtime, threads, tables, Arc::new(NoBooks)))
+}
+
+impl Ground {
+    fn snapshot(&self) -> Result<Arc<Snapshot>> {
+        Ok(self.runtime.block_on(self.warehouse.app().metastore().snapshot())?)
+    }
+
+    fn context(&self, user: &str) -> Result<Context> {
+        self.runtime.block_on(self.warehouse.context(user))
+    }
+
+    fn catalog(&self, criterion: &mut Criterion) -> Result<()> {
+        let metastore = self.warehouse.app().metastore();
+        criterion.bench_function("snapshot/unchanged", |bencher| {
+            bencher.to_async(&self.runtime).iter(|| async { black_box(metastore.snapshot().await) });
+        });
+        let snapshot = self.snapshot()?;
+        let principal = snapshot.principal_by_name(ANALYST).ok_or("no analyst")?.id;
+        let table = SecurableId::Table(table_of(&snapshot, "lineitem")?.id);
+        criterion.bench_function("authorize/lineitem/analyst", |bencher| {
+            bencher.iter(|| black_box(authorize(&snapshot, principal, Privilege::Select, table)));
+        });
+        Ok(())
+    }
+
+    fn policies(&self, criterion: &mut Criterion) -> Result<()> {
+        let snapshot = self.snapshot()?;
+        for user in [ANALYST, EXEMPT] {
+            let context = self.context(user)?;
+            let scope = self.engine.scope(&context, &snapshot)?;
+            for name in ["customer", "lineitem", "nation"] {
+                let table = table_of(&snapshot, name)?;
+                let opened = self.runtime.block_on(scope.open(table))?;
+                criterion.bench_function(&format!("policies/{name}/{user}"), |bencher| {
+                    bencher.to_async(&self.runtime).iter(|| async {
+                        black_box(PolicyCompiler::new(&scope).compile(table, &opened).await)
+                    });
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn plans(&self, criterion: &mut Criterion) -> Result<()> {
+        let snapshot = self.snapshot()?;
+        let columns = self.runtime.block_on(self.warehouse.columns())?;
+        let forms = [
+            ("governed", ANALYST, Form::Governed { schema: SCHEMA }),
+            ("by_hand", EXEMPT, Form::ByHand { schema: SCHEMA, columns: &columns }),
+            ("plain", EXEMPT, Form::Governed { schema: SCHEMA }),
+        ];
+        for query in &self.workload.queries {
+            if !["point", "q6", "q5"].contains(&query.name.as_str()) {
+                continue;
+            }
+            for (what, user, form) in forms {
+                let context = self.context(user)?;
+                let parsed = sql::parse_query(&self.workload.text(query, form))?;
+                criterion.bench_function(&format!("plan/{}/{what}", query.name), |bencher| {
+                    bencher.to_async(&self.runtime).iter(|| async {
+                        let planned = Planned::new(&self.engine, &context, &snapshot, &parsed).await?;
+                        let governed = govern(&planned.scope, planned.scope.state(), &planned.plan).await?;
+                        Result::Ok(black_box(governed))
+                    });
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn table_of<'a>(snapshot: &'a Snapshot, name: &str) -> Result<&'a Table> {
+    let (catalog, schema) = SCHEMA.split_once('.').ok_or("the schema's name has two parts")?;
+    let name = weir_catalog::ObjectName::new(catalog, schema, name)?;
+    Ok(snapshot.table(&name).ok_or("a table of the workload is not there")?)
+}

@@ -1,0 +1,56 @@
+//! What does governance cost? A governed query ÷ the same query with predicates and masks written by
+//! hand, asked by a user whom each policy lets through. Both go through the spine, in process.
+
+use async_trait::async_trait;
+use weir_benches::rounds::{Answer, Case, Side, round_count, table, take_turns};
+use weir_benches::warehouse::{ANALYST, EXEMPT, SCHEMA, SampleWarehouse};
+use weir_benches::{Form, Result, Workload};
+
+/// A user of the sample warehouse.
+struct User<'a> {
+    warehouse: &'a SampleWarehouse,
+    name: &'static str,
+}
+
+#[async_trait]
+impl Side for User<'_> {
+    async fn run(&self, sql: &str) -> Result<Answer> {
+        self.warehouse.run(self.name, sql).await
+    }
+}
+
+fn main() -> std::process::ExitCode {
+    weir_testkit::block_on(async {
+        match measure().await {
+            Ok(()) => std::process::ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                std::process::ExitCode::FAILURE
+            }
+        }
+    })
+}
+
+async fn measure() -> Result<()> {
+    let workload = Workload::load()?;
+    let warehouse = SampleWarehouse::open(&workload).await?;
+    let columns = warehouse.columns().await?;
+    let only = weir_benches::warehouse::environment("WEIR_BENCH_QUERY");
+    let queries =
+        workload.queries.iter().filter(|query| only.as_ref().is_none_or(|name| *name == query.name));
+    let cases: Vec<Case> = queries
+        .map(|query| Case {
+            name: query.name.clone(),
+            left: workload.text(query, Form::Governed { schema: SCHEMA }),
+            right: workload.text(query, Form::ByHand { schema: SCHEMA, columns: &columns }),
+            ties: query.ties,
+        })
+        .collect();
+    let count = round_count(7)?;
+    let governed = User { warehouse: &warehouse, name: ANALYST };
+    let by_hand = User { warehouse: &warehouse, name: EXEMPT };
+    let outcomes = take_turns(&governed, &by_hand, &cases, count).await?;
+    println!("governed / by hand, TPC-H scale {}, {count} rounds", warehouse.scale());
+    println!("{}", table(&outcomes, "governed", "by hand"));
+    Ok(())
+}
