@@ -271,7 +271,8 @@ async fn errors_of_the_file_reader_are_told_apart() {
     let (_, plan) = world.plan(world.alice, "SELECT id FROM people").await.unwrap();
     let permit = &plan.permits()[0];
     let evaluated = || {
-        let cause = ParquetError::ArrowError("Cannot cast string 'canary' to Int32".to_owned());
+        let text = "predicate: CastError(\"Cannot cast string 'canary' to Int32\")".to_owned();
+        let cause = ParquetError::External(Box::new(ArrowError::ComputeError(text)));
         DataFusionError::Context("while reading".to_owned(), Box::new(cause.into()))
     };
     let told = without_values(evaluated(), permit);

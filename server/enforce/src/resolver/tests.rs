@@ -149,7 +149,7 @@ async fn views_on_views_end_somewhere() {
     for level in 1..20 {
         world.view(&format!("v{level}"), &["x"], &format!("SELECT x FROM main.hr.v{}", level - 1), &[]);
     }
-    assert_eq!(world.rows(world.alice, "SELECT count(*) FROM v9").await.unwrap(), ["10"]);
+    assert_eq!(world.rows(world.alice, "SELECT count(*) FROM v7").await.unwrap(), ["10"]);
     let error = world.error(world.alice, "SELECT count(*) FROM v19").await;
     assert!(error.contains("cannot be read"), "{error}");
 }
