@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod billing;
+mod bounds;
 mod enforcement;
 mod flight;
 mod golden;
