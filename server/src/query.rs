@@ -17,6 +17,7 @@ pub mod division;
 pub mod engine;
 pub mod engine_error;
 pub mod execute;
+pub mod expansion;
 pub mod explain;
 pub mod fold;
 pub mod function_calls;

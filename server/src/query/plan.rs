@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::query::column_names::column_names;
 use crate::query::engine::Engine;
+use crate::query::expansion::check_expansion;
 use crate::query::fold::fold_statement;
 use crate::query::function_calls::check_calls;
 use crate::query::parameters::{bind, parameter_schema};
@@ -42,6 +43,7 @@ impl Planned {
         query: &ast::Query,
     ) -> Result<Self> {
         let scope = engine.scope(context, snapshot)?;
+        check_expansion(query)?;
         check_calls(query, scope.state())?;
         let access = engine.access(context, &scope);
         let mut statement = ast::Statement::Query(Box::new(query.clone()));
