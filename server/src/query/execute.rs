@@ -28,6 +28,9 @@ use crate::run::RowStream;
 /// How often the books hear of a running statement.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
+/// The least time between two looks at a statement's deadline.
+const LOOK_EVERY_MIN: Duration = Duration::from_millis(10);
+
 /// How long a statement may run.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
@@ -171,7 +174,7 @@ impl Run {
 
     async fn wait(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            let tick = tokio::time::sleep(CHECKPOINT_EVERY);
+            let tick = tokio::time::sleep(self.until_next_look());
             tokio::select! {
                 biased;
                 () = self.context.cancellation.cancelled() => return Err(cancelled()),
@@ -187,6 +190,13 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// Until the books hear of the statement, or its time is over.
+    fn until_next_look(&self) -> Duration {
+        let now = self.context.clock().now();
+        let left = self.deadline.and_then(|deadline| (deadline - now).to_std().ok());
+        left.map_or(CHECKPOINT_EVERY, |left| left.clamp(LOOK_EVERY_MIN, CHECKPOINT_EVERY))
     }
 
     fn check_deadline(&self) -> Result<()> {
