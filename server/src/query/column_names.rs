@@ -4,9 +4,9 @@
 //! (`identity_metadata.run_as` is `run_as`); `*` gives the tables' spelling; any other
 //! expression its text.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use datafusion::sql::sqlparser::ast::{Expr, Query, SelectItem, SetExpr};
+use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, SelectItem, SetExpr};
 
 /// Names of the `planned` columns of `query`. `spelling` tells how tables spell their columns.
 pub fn column_names(query: &Query, planned: &[String], spelling: &HashMap<String, String>) -> Vec<String> {
@@ -32,6 +32,21 @@ pub fn column_names(query: &Query, planned: &[String], spelling: &HashMap<String
         }
     }
     names
+}
+
+/// Gives expressions that the outermost SELECT names twice distinct names for the planner, which
+/// takes each once; [`column_names`] gives them their own names back.
+pub fn tell_apart(query: &mut Query) {
+    let SetExpr::Select(select) = query.body.as_mut() else { return };
+    let mut known = HashSet::new();
+    for (position, item) in select.projection.iter_mut().enumerate() {
+        if let SelectItem::UnnamedExpr(expression) = item
+            && !known.insert(expression.to_string())
+        {
+            let alias = Ident::new(format!("{expression} #{position}"));
+            *item = SelectItem::ExprWithAlias { expr: expression.clone(), alias };
+        }
+    }
 }
 
 fn first_select(body: &SetExpr) -> Option<&[SelectItem]> {

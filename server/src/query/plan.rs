@@ -10,7 +10,7 @@ use weir_enforce::{Scope, bind_statement};
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::query::column_names::column_names;
+use crate::query::column_names::{column_names, tell_apart};
 use crate::query::engine::Engine;
 use crate::query::expansion::check_expansion;
 use crate::query::fold::fold_statement;
@@ -46,7 +46,9 @@ impl Planned {
         check_expansion(query)?;
         check_calls(query, scope.state())?;
         let access = engine.access(context, &scope);
-        let mut statement = ast::Statement::Query(Box::new(query.clone()));
+        let mut distinct = query.clone();
+        tell_apart(&mut distinct);
+        let mut statement = ast::Statement::Query(Box::new(distinct));
         fold_statement(&mut statement);
         let plan = bind_statement(&scope, &access, statement).await?;
         let parameters = parameter_schema(&plan)?;
