@@ -63,11 +63,6 @@ impl Engine {
     pub fn access(&self, context: &Context, scope: &Scope) -> Access {
         Access::of_caller(scope.caller(), &context.session.catalog, &context.session.schema)
     }
-
-    /// Where raw tables come from.
-    pub fn sources(&self) -> &Sources {
-        &self.sources
-    }
 }
 
 fn options(partitions: usize) -> SessionConfig {

@@ -103,24 +103,3 @@ pub enum Command {
     /// USE, SET, RESET.
     Session(SessionCommand),
 }
-
-impl Command {
-    /// Whether it returns rows.
-    pub fn returns_rows(&self) -> bool {
-        match self {
-            Command::Show(_)
-            | Command::Describe(_)
-            | Command::Session(SessionCommand::ShowSetting { .. }) => true,
-            Command::Catalog(_)
-            | Command::Schema(_)
-            | Command::Table(_)
-            | Command::View(_)
-            | Command::Function(_)
-            | Command::Policy(_)
-            | Command::Grant(_)
-            | Command::Owner(_)
-            | Command::Principal(_)
-            | Command::Session(_) => false,
-        }
-    }
-}
