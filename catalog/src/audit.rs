@@ -4,11 +4,44 @@
 //! name securables as the caller did and say which fact decided. They hold no policy's body and
 //! no password. Reading the catalog leaves no event here: statements are in the server's books.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::id::PrincipalId;
+use crate::id::{AuditEventId, PrincipalId};
+
+/// Where a request came from, as far as the server knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Who carried it, where an app acts for a user: the app's exact name.
+    pub run_by: Option<String>,
+    /// The statement's id.
+    pub request_id: Option<String>,
+    /// The session's id.
+    pub session_id: Option<String>,
+    /// The client's address.
+    pub source_address: Option<String>,
+    /// What the client calls itself.
+    pub user_agent: Option<String>,
+}
+
+/// Who asks, and where the request came from.
+#[derive(Debug, Clone)]
+pub struct Requester {
+    /// Whose rights count.
+    pub by: PrincipalId,
+    /// For the audit trail.
+    pub origin: Arc<Origin>,
+}
+
+impl From<PrincipalId> for Requester {
+    /// A request of which no more is known.
+    fn from(by: PrincipalId) -> Self {
+        Self { by, origin: Arc::default() }
+    }
+}
 
 /// An operation on the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,6 +72,8 @@ pub enum Action {
     /// see data.
     GrantAddToSelf,
     GrantRemove,
+    DenyAdd,
+    DenyRemove,
     OwnerSet,
     PrincipalCreate,
     PrincipalAlter,
@@ -76,6 +111,8 @@ impl Action {
             Action::GrantAdd => "grant",
             Action::GrantAddToSelf => "grantToSelf",
             Action::GrantRemove => "revoke",
+            Action::DenyAdd => "deny",
+            Action::DenyRemove => "revokeDenial",
             Action::OwnerSet => "setOwner",
             Action::PrincipalCreate => "createPrincipal",
             Action::PrincipalAlter => "alterPrincipal",
@@ -116,14 +153,22 @@ impl Answer {
 /// One row of the audit trail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEvent {
+    /// Given once.
+    pub id: AuditEventId,
     /// When it was asked.
     pub at: DateTime<Utc>,
     /// Who asked; nobody at bootstrap.
     pub by: Option<PrincipalId>,
+    /// The asker's exact name at that time; empty at bootstrap.
+    pub by_name: String,
+    /// Where it came from.
+    pub origin: Origin,
     /// What was asked, an [`Action`]'s name.
     pub action: String,
     /// On what, as the caller named it, e.g. ``table `main.hr.people` ``.
     pub securable: String,
+    /// What else was said, by name.
+    pub parameters: BTreeMap<String, String>,
     /// An [`Answer`]'s name.
     pub answer: String,
     /// The facts that decided: grants, ownership, rank, or what was missing.

@@ -27,6 +27,19 @@ pub enum Reason {
     },
     /// The caller is an account admin; a reason for administration only, never for data.
     AccountAdmin,
+    /// The caller is the metastore admin or in that group; for administration only.
+    MetastoreAdmin,
+}
+
+/// What a refused decision lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Lack {
+    /// The privilege.
+    pub privilege: Privilege,
+    /// On what.
+    pub on: SecurableId,
+    /// The denial that takes it away, where one does: whom it names, and on what.
+    pub denied: Option<(PrincipalId, SecurableId)>,
 }
 
 /// The answer to "may this principal do that here?".
@@ -40,7 +53,7 @@ pub enum Decision {
     /// Something is missing.
     Refused {
         /// All of it, the asked one first.
-        missing: Vec<(Privilege, SecurableId)>,
+        missing: Vec<Lack>,
         /// Whether the caller may be told that the securable exists. When not, the answer to
         /// the caller is "not found".
         knows_of_it: bool,
@@ -62,8 +75,10 @@ impl Decision {
             Decision::Refused { missing, knows_of_it: true } => {
                 let missing = missing
                     .into_iter()
-                    .filter_map(|(privilege, id)| {
-                        snapshot.name_of(id).map(|securable| MissingPrivilege { privilege, securable })
+                    .filter_map(|lack| {
+                        let securable = snapshot.name_of(lack.on)?;
+                        let denied = lack.denied.is_some();
+                        Some(MissingPrivilege { privilege: lack.privilege, securable, denied })
                     })
                     .collect();
                 Err(Error::PermissionDenied { missing })

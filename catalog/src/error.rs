@@ -41,11 +41,14 @@ pub struct MissingPrivilege {
     pub privilege: Privilege,
     /// On what.
     pub securable: SecurableName,
+    /// Whether it was denied, so that no grant helps.
+    pub denied: bool,
 }
 
 impl fmt::Display for MissingPrivilege {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}", self.privilege, self.securable)
+        write!(f, "{} on {}", self.privilege, self.securable)?;
+        if self.denied { f.write_str(" (denied to you)") } else { Ok(()) }
     }
 }
 
@@ -83,6 +86,12 @@ pub enum Reserved {
     ManagePrincipals,
     /// Granting and revoking on the metastore.
     GrantOnMetastore,
+    /// Granting what lets data out past the warehouse.
+    GrantExternalUse,
+    /// Lifting a denial that holds for oneself.
+    LiftOwnDenial,
+    /// Saying who the metastore admin is.
+    SetMetastoreAdmin,
     /// Creating a table over files that are there already.
     CreateExternalTable,
     /// Making a view or function run with the rights of somebody else.
@@ -99,10 +108,17 @@ impl Reserved {
     fn sentence(self) -> &'static str {
         match self {
             Reserved::ManagePrincipals => "only an account admin may manage principals",
-            Reserved::GrantOnMetastore => "only an account admin may grant or revoke on the metastore",
+            Reserved::GrantOnMetastore => {
+                "only an account admin or the metastore admin may grant or revoke on the metastore"
+            }
+            Reserved::GrantExternalUse => "only the catalog's owner may grant EXTERNAL USE SCHEMA",
+            Reserved::LiftOwnDenial => {
+                "nobody but an account admin or the metastore admin may lift a denial that holds for oneself"
+            }
+            Reserved::SetMetastoreAdmin => "only an account admin may say who the metastore admin is",
             Reserved::CreateExternalTable => "only an account admin may create an external table",
             Reserved::GiveRightsAway => {
-                "only an account admin may give a view or function to a principal other than oneself or one's groups"
+                "only an account admin or the metastore admin may give a view or function to a principal other than oneself or one's groups"
             }
             Reserved::ReplaceDefinition => "only the owner may replace the definition of a view or function",
             Reserved::SetPassword => "only an account admin may set another user's password",
@@ -126,6 +142,14 @@ pub enum Error {
     InvalidPrincipalName {
         /// As given.
         name: String,
+    },
+    /// A tag's key that is empty, too long or holds a character keys may not have.
+    #[error(
+        "invalid tag key `{key}`: keys have 1 to 255 bytes, no blanks at their ends, and no `,`, `=`, `/`, `:` or control characters"
+    )]
+    InvalidTagKey {
+        /// As given.
+        key: String,
     },
     /// A name the warehouse keeps for itself.
     #[error("the name `{name}` is reserved")]
@@ -349,6 +373,7 @@ impl Error {
             }
             Error::InvalidName { .. }
             | Error::InvalidPrincipalName { .. }
+            | Error::InvalidTagKey { .. }
             | Error::ReservedName { .. }
             | Error::WrongKind { .. }
             | Error::PrivilegeNotApplicable { .. }

@@ -44,6 +44,22 @@ typed_id! {
     TableId,
     /// A SQL function.
     FunctionId,
+    /// A volume.
+    VolumeId,
+    /// An external location.
+    ExternalLocationId,
+    /// A storage credential.
+    StorageCredentialId,
+    /// A governed tag.
+    GovernedTagId,
+    /// A tag policy.
+    TagPolicyId,
+    /// A policy test.
+    PolicyTestId,
+    /// An event of the audit trail.
+    AuditEventId,
+    /// A request for access.
+    AccessRequestId,
     /// A user, a service principal or a group.
     PrincipalId,
     /// A metastore: one catalog store, for as long as it lives.

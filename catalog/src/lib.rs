@@ -9,9 +9,11 @@
 //! [`Epoch`]. Writing goes through [`Metastore`]: each operation takes the principal that
 //! asks, decides on a snapshot, and commits its row changes only if the epoch has not moved.
 
+pub mod access_request;
 pub mod audit;
 pub mod authorize;
 pub mod decision;
+pub mod effective;
 pub mod error;
 pub mod function;
 pub mod grant;
@@ -19,28 +21,47 @@ pub mod id;
 pub mod metastore;
 pub mod name;
 pub mod policy;
+pub mod policy_test;
 pub mod principal;
 pub mod privilege;
 pub mod securable;
 pub mod snapshot;
+pub mod stamps;
 pub mod store;
+pub mod tag;
+pub mod tag_policy;
 
-pub use authorize::{authorize, may_see, resolve, visible_grants};
-pub use decision::{Decision, Reason};
+pub use access_request::AccessRequest;
+pub use audit::{Origin, Requester};
+pub use authorize::{
+    authorize, is_account_admin, is_metastore_admin, may_see, resolve, visible_grants, visible_tables,
+};
+pub use decision::{Decision, Lack, Reason};
 pub use error::{Error, ErrorKind};
-pub use function::{Function, Parameter};
-pub use grant::Grant;
-pub use id::{CatalogId, FunctionId, MetastoreId, PrincipalId, SchemaId, TableId};
+pub use function::{Function, Parameter, Returns};
+pub use grant::{Effect, Grant};
+pub use id::{
+    AccessRequestId, AuditEventId, CatalogId, ExternalLocationId, FunctionId, GovernedTagId, MetastoreId,
+    PolicyTestId, PrincipalId, SchemaId, StorageCredentialId, TableId, TagPolicyId, VolumeId,
+};
 pub use metastore::{
     AccountAdmin, CatalogSpec, Contents, Created, Delegation, Enablement, FunctionSpec, Metastore,
     OnExisting, OnExistingDefinition, OnMissing, PrincipalSpec, SchemaSpec, Storage, TableSpec, ViewSpec,
 };
 pub use name::{Name, ObjectName, SchemaName};
-pub use policy::{ColumnBinding, ColumnMask, Literal, PolicyArgument, RowFilter};
-pub use principal::{Principal, PrincipalKind};
+pub use policy::{
+    BuiltinMask, ColumnBinding, ColumnMask, Literal, PolicyArgument, PolicyFunction, RowFilter,
+};
+pub use policy_test::{Expectation, PolicyTest};
+pub use principal::{ACCOUNT_USERS, Principal, PrincipalKind};
 pub use privilege::Privilege;
 pub use securable::{
-    Catalog, Column, Protection, Schema, SecurableId, SecurableKind, SecurableName, Table, TableKind,
-    ViewDefinition,
+    Catalog, Column, ExternalLocation, Protection, Schema, SecurableId, SecurableKind, SecurableName,
+    StorageCredential, Table, TableKind, ViewDefinition, Volume, VolumeKind,
 };
-pub use snapshot::{Epoch, Snapshot};
+pub use snapshot::{Content, Epoch, Increment, MetastoreRoot, Snapshot};
+pub use stamps::Stamps;
+pub use tag::{GovernedTag, TagKey, Tags};
+pub use tag_policy::{
+    Audience, ColumnMatch, Composition, OnNoMatch, TagCondition, TagPolicy, TagPolicyArgument, TagPolicyRule,
+};

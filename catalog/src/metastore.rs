@@ -22,18 +22,22 @@ mod schemas;
 mod tables;
 mod views;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use tokio::sync::RwLock;
+use tokio::time::Instant;
 
-use crate::audit::{Action, Answer, AuditEvent};
+use crate::audit::{Action, Answer, AuditEvent, Requester};
 use crate::decision::Reason;
 use crate::error::{Error, Reserved};
-use crate::id::PrincipalId;
+use crate::id::AuditEventId;
 use crate::snapshot::Snapshot;
-use crate::store::{self, Change, SqliteStore, Store};
+use crate::stamps::Stamps;
+use crate::store::{self, Change, PostgresStore, SqliteStore, Store};
 use caller::Caller;
 
 pub use catalogs::CatalogSpec;
@@ -108,7 +112,15 @@ impl<T> Created<T> {
 #[derive(Debug)]
 pub struct Metastore {
     store: Arc<dyn Store>,
-    latest: RwLock<Option<Arc<Snapshot>>>,
+    latest: RwLock<Option<Latest>>,
+    staleness: Duration,
+}
+
+/// The newest snapshot known, and when the store last said that it is the newest there is.
+#[derive(Debug, Clone)]
+struct Latest {
+    snapshot: Arc<Snapshot>,
+    confirmed: Instant,
 }
 
 /// What an operation decided.
@@ -126,24 +138,42 @@ impl<T> Write<T> {
 
 /// Who asks for what, and when.
 struct Request {
-    by: PrincipalId,
+    requester: Requester,
     now: DateTime<Utc>,
     action: Action,
     securable: String,
+    parameters: BTreeMap<String, String>,
 }
 
 impl Request {
-    fn new(by: PrincipalId, now: DateTime<Utc>, action: Action, securable: impl ToString) -> Self {
+    fn new(by: impl Into<Requester>, now: DateTime<Utc>, action: Action, securable: impl ToString) -> Self {
         // Stores keep microseconds; what an operation returns is what the next snapshot says.
-        Self { by, now: now.trunc_subsecs(6), action, securable: securable.to_string() }
+        let (now, securable) = (now.trunc_subsecs(6), securable.to_string());
+        Self { requester: by.into(), now, action, securable, parameters: BTreeMap::new() }
     }
 
-    fn event(&self, answer: Answer, because: String) -> AuditEvent {
+    /// With one more thing that was said, for the audit trail.
+    fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.parameters.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// Of a thing made by the request.
+    fn stamps(&self) -> Stamps {
+        Stamps::new(self.now, self.requester.by)
+    }
+
+    fn event(&self, snapshot: &Snapshot, answer: Answer, because: String) -> AuditEvent {
+        let by = snapshot.principal(self.requester.by);
         AuditEvent {
+            id: AuditEventId::fresh(),
             at: self.now,
-            by: Some(self.by),
+            by: Some(self.requester.by),
+            by_name: by.map(|principal| principal.name.clone()).unwrap_or_default(),
+            origin: self.requester.origin.as_ref().clone(),
             action: self.action.name().to_owned(),
             securable: self.securable.clone(),
+            parameters: self.parameters.clone(),
             answer: answer.name().to_owned(),
             because,
         }
@@ -153,7 +183,7 @@ impl Request {
 impl Metastore {
     /// The catalog in that store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, latest: RwLock::new(None) }
+        Self { store, latest: RwLock::new(None), staleness: Duration::ZERO }
     }
 
     /// The catalog in that SQLite file, which is made and migrated as needed.
@@ -161,23 +191,66 @@ impl Metastore {
         Ok(Self::new(Arc::new(SqliteStore::open(path).await?)))
     }
 
-    /// The whole catalog as of now. Asks the store for its epoch each time, and for the rest
-    /// only when that has moved.
+    /// The catalog in that PostgreSQL database, whose tables are made and migrated as needed. The URL is in
+    /// no error.
+    pub async fn open_postgres(url: &str) -> Result<Self, Error> {
+        Ok(Self::new(Arc::new(PostgresStore::open(url).await?)))
+    }
+
+    /// The same, but a snapshot may be that old: for so long after the store confirmed it, it is answered
+    /// without asking again. Writes always ask.
+    #[must_use]
+    pub fn with_staleness(self, staleness: Duration) -> Self {
+        Self { staleness, ..self }
+    }
+
+    /// The whole catalog as of now, or, where staleness is allowed, as of then. Asks the store for its epoch,
+    /// and for what changed only when that has moved. When the store does not answer there is no snapshot.
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
+        if !self.staleness.is_zero() {
+            let latest = self.latest.read().await;
+            if let Some(latest) = latest.as_ref().filter(|latest| latest.confirmed.elapsed() < self.staleness)
+            {
+                return Ok(Arc::clone(&latest.snapshot));
+            }
+        }
+        self.newest().await
+    }
+
+    /// The whole catalog as of now.
+    async fn newest(&self) -> Result<Arc<Snapshot>, Error> {
+        // Taken before the store is asked: what it says holds for that moment.
+        let asked = Instant::now();
         let epoch = self.store.epoch().await?;
-        if let Some(latest) = self.latest.read().await.as_ref().filter(|latest| latest.epoch() == epoch) {
-            return Ok(Arc::clone(latest));
+        {
+            let latest = self.latest.read().await;
+            if let Some(latest) = latest.as_ref().filter(|latest| latest.snapshot.epoch() == epoch)
+                && self.staleness.is_zero()
+            {
+                return Ok(Arc::clone(&latest.snapshot));
+            }
         }
         // Under the write lock, so that of many statements after a commit one loads.
         let mut latest = self.latest.write().await;
-        let epoch = self.store.epoch().await?;
-        if let Some(loaded) = latest.as_ref().filter(|latest| latest.epoch() == epoch) {
-            return Ok(Arc::clone(loaded));
+        if let Some(latest) = latest.as_mut().filter(|latest| latest.snapshot.epoch() >= epoch) {
+            latest.confirmed = latest.confirmed.max(asked);
+            return Ok(Arc::clone(&latest.snapshot));
+        }
+        let known = latest.as_ref().map(|latest| Arc::clone(&latest.snapshot));
+        let snapshot = Arc::new(self.load(known.as_deref()).await?);
+        *latest = Some(Latest { snapshot: Arc::clone(&snapshot), confirmed: asked });
+        Ok(snapshot)
+    }
+
+    /// What changed since `known`, or everything.
+    async fn load(&self, known: Option<&Snapshot>) -> Result<Snapshot, Error> {
+        if let Some(known) = known
+            && let Some((epoch, increment)) = self.store.increment(known.epoch()).await?
+        {
+            return Ok(known.advanced(epoch, increment));
         }
         let (epoch, content) = self.store.load().await?;
-        let loaded = Arc::new(Snapshot::new(epoch, content));
-        *latest = Some(Arc::clone(&loaded));
-        Ok(loaded)
+        Ok(Snapshot::new(epoch, content))
     }
 
     /// The secret of that name, made by `make` when there is none yet. All callers, in all
@@ -190,9 +263,13 @@ impl Metastore {
     }
 
     /// The last `limit` audit events, the last one first; for account admins.
-    pub async fn audit_list(&self, by: PrincipalId, limit: u32) -> Result<Vec<AuditEvent>, Error> {
+    pub async fn audit_list(
+        &self,
+        by: impl Into<Requester> + Send,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>, Error> {
         let snapshot = self.snapshot().await?;
-        Caller::new(&snapshot, by)?.require_account_admin(Reserved::ReadAudit)?;
+        Caller::new(&snapshot, by.into().by)?.require_account_admin(Reserved::ReadAudit)?;
         Ok(self.store.audit_list(limit).await?)
     }
 
@@ -203,16 +280,19 @@ impl Metastore {
         decide: impl Fn(&Caller<'_>) -> Result<Write<T>, Error>,
     ) -> Result<T, Error> {
         for _ in 0..ATTEMPTS {
-            let snapshot = self.snapshot().await?;
-            let decided = Caller::new(&snapshot, request.by).and_then(|caller| decide(&caller));
+            let snapshot = self.newest().await?;
+            let decided = Caller::new(&snapshot, request.requester.by).and_then(|caller| {
+                let caller = Caller { stamps: request.stamps(), ..caller };
+                decide(&caller)
+            });
             let write = match decided {
                 Ok(write) => write,
-                Err(error) => return Err(self.refuse(&request, error).await),
+                Err(error) => return Err(self.refuse(&snapshot, &request, error).await),
             };
             if write.changes.is_empty() {
                 return Ok(write.value);
             }
-            let event = request.event(Answer::Allowed, facts(&snapshot, &write.because));
+            let event = request.event(&snapshot, Answer::Allowed, facts(&snapshot, &write.because));
             match self.store.commit(snapshot.epoch(), &write.changes, &event).await {
                 Ok(_) => return Ok(write.value),
                 Err(store::Error::Conflict) => {}
@@ -224,8 +304,8 @@ impl Metastore {
 
     /// Records the refusal. Nothing was done, so a trail that cannot be written changes no
     /// answer; it is logged.
-    async fn refuse(&self, request: &Request, error: Error) -> Error {
-        let event = request.event(Answer::Refused, error.to_string());
+    async fn refuse(&self, snapshot: &Snapshot, request: &Request, error: Error) -> Error {
+        let event = request.event(snapshot, Answer::Refused, error.to_string());
         if let Err(failure) = self.store.audit_add(&event).await {
             tracing::error!(error = &failure as &dyn std::error::Error, "a refusal could not be audited");
         }
@@ -243,6 +323,7 @@ fn facts(snapshot: &Snapshot, because: &[Reason]) -> String {
         }
         Reason::Owned { owner, of } => format!("{} owned by `{}`", securable(*of), principal(*owner)),
         Reason::AccountAdmin => "account admin".to_owned(),
+        Reason::MetastoreAdmin => "metastore admin".to_owned(),
     });
     facts.collect::<Vec<_>>().join("; ")
 }

@@ -1,10 +1,101 @@
-//! Policies on a table: at most one row filter, at most one mask on each column.
+//! Policies on a table: at most one row filter, at most one mask on each column or nested field.
 //!
-//! A policy names a SQL function and what its parameters get: columns of the table, by
+//! A policy names a function and what its parameters get: columns of the table, by
 //! column-mapping field id where the table has them, else by name, or literals. The server
 //! checks types before it asks for a policy to be set; this crate keeps what was bound.
+//!
+//! Policies that find their tables by tags are in [`crate::tag_policy`]; [`crate::effective`] says
+//! which of both hold for a table and a caller.
+
+use std::fmt;
 
 use crate::id::FunctionId;
+use crate::name::ObjectName;
+
+/// Functions of the schema `system.policy`, there for every policy and owned by nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum BuiltinMask {
+    /// `mask_value(value)`: a constant of the value's type that tells nothing of it; NULL stays.
+    MaskValue,
+    /// `mask_null(value)`: NULL of the value's type.
+    MaskNull,
+    /// `show_first_4(value)`: the first four characters of a string, the rest as `*`.
+    ShowFirst4,
+    /// `show_last_4(value)`: the last four characters of a string, the rest as `*`.
+    ShowLast4,
+    /// `sha256(value)`: a string's SHA-256 as hexadecimal digits; equal values stay equal.
+    Sha256,
+    /// `year_of_date(value)`: a date or timestamp at the beginning of its year.
+    YearOfDate,
+    /// `round_number(value, step)`: a number rounded down to a multiple of `step`, without noise.
+    RoundNumber,
+}
+
+impl BuiltinMask {
+    /// Every built-in mask, in the order of their names.
+    pub const ALL: [BuiltinMask; 7] = [
+        BuiltinMask::MaskNull,
+        BuiltinMask::MaskValue,
+        BuiltinMask::RoundNumber,
+        BuiltinMask::Sha256,
+        BuiltinMask::ShowFirst4,
+        BuiltinMask::ShowLast4,
+        BuiltinMask::YearOfDate,
+    ];
+
+    /// Its name in `system.policy`.
+    pub fn name(self) -> &'static str {
+        match self {
+            BuiltinMask::MaskValue => "mask_value",
+            BuiltinMask::MaskNull => "mask_null",
+            BuiltinMask::ShowFirst4 => "show_first_4",
+            BuiltinMask::ShowLast4 => "show_last_4",
+            BuiltinMask::Sha256 => "sha256",
+            BuiltinMask::YearOfDate => "year_of_date",
+            BuiltinMask::RoundNumber => "round_number",
+        }
+    }
+
+    /// The built-in mask of that name in `system.policy`.
+    pub fn find(name: &ObjectName) -> Option<Self> {
+        let in_policy = name.catalog.as_str() == "system" && name.schema.as_str() == "policy";
+        Self::ALL.into_iter().find(|mask| in_policy && mask.name() == name.object.as_str())
+    }
+
+    /// How many arguments it takes, the masked value among them.
+    pub fn arity(self) -> usize {
+        match self {
+            BuiltinMask::RoundNumber => 2,
+            _ => 1,
+        }
+    }
+}
+
+impl fmt::Display for BuiltinMask {
+    /// The full name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "system.policy.{}", self.name())
+    }
+}
+
+/// What a policy calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PolicyFunction {
+    /// A function of the catalog.
+    Sql(FunctionId),
+    /// One of `system.policy`; masks only.
+    Builtin(BuiltinMask),
+}
+
+impl PolicyFunction {
+    /// The function of the catalog, where it is one.
+    pub fn sql(self) -> Option<FunctionId> {
+        match self {
+            PolicyFunction::Sql(id) => Some(id),
+            PolicyFunction::Builtin(_) => None,
+        }
+    }
+}
 
 /// How a policy holds on to a column of its table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,6 +118,8 @@ pub enum Literal {
     Number(String),
     /// TRUE or FALSE.
     Boolean(bool),
+    /// An interval, as written after `INTERVAL`, e.g. `'3' DAY`.
+    Interval(String),
     /// NULL.
     Null,
 }
@@ -44,7 +137,7 @@ pub enum PolicyArgument {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowFilter {
     /// The boolean SQL function.
-    pub function: FunctionId,
+    pub function: PolicyFunction,
     /// Its arguments by position; missing trailing ones take the parameters' defaults.
     pub arguments: Vec<PolicyArgument>,
     /// The rules of evaluation the policy was set under.
@@ -54,10 +147,13 @@ pub struct RowFilter {
 /// The function's result stands in place of the column's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnMask {
-    /// The masked column; the function's first argument.
+    /// The masked column.
     pub column: ColumnBinding,
-    /// The SQL function.
-    pub function: FunctionId,
+    /// The fields from the column down to the masked one, as spelled; empty where the whole column
+    /// is masked. What the path leads to is the function's first argument.
+    pub path: Vec<String>,
+    /// The function.
+    pub function: PolicyFunction,
     /// Further arguments (`USING COLUMNS`), by position from the second parameter on.
     pub arguments: Vec<PolicyArgument>,
     /// The rules of evaluation the policy was set under.

@@ -5,6 +5,9 @@
 
 use crate::id::PrincipalId;
 
+/// The group that contains every user and service principal, and whose members nobody sets.
+pub const ACCOUNT_USERS: &str = "account users";
+
 /// What a principal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PrincipalKind {
@@ -43,4 +46,11 @@ pub struct Principal {
     pub account_admin: bool,
     /// Whether a service principal may present a user's token beside its own.
     pub may_act_for_users: bool,
+}
+
+impl Principal {
+    /// Whether it is a set of principals rather than somebody.
+    pub fn is_group(&self) -> bool {
+        self.kind == PrincipalKind::Group
+    }
 }

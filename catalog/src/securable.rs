@@ -1,15 +1,29 @@
 //! Securables: the closed set of things one can have rights on, and who is whose parent.
 //!
-//! Metastore contains catalogs, a catalog schemas, a schema tables, views and functions.
+//! The metastore contains catalogs, a catalog schemas, a schema tables, views, functions and
+//! volumes. External locations, storage credentials and governed tags lie in the metastore beside
+//! the catalogs.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use chrono::{DateTime, Utc};
-
-use crate::id::{CatalogId, FunctionId, PrincipalId, SchemaId, TableId};
+use crate::id::{
+    CatalogId, ExternalLocationId, FunctionId, GovernedTagId, SchemaId, StorageCredentialId, TableId,
+    VolumeId,
+};
 use crate::name::{Name, ObjectName, SchemaName};
-use crate::policy::{ColumnMask, RowFilter};
+use crate::tag::TagKey;
+
+mod container;
+mod storage;
+mod table;
+mod volume;
+
+pub use container::{Catalog, Schema};
+pub use storage::{ExternalLocation, StorageCredential};
+pub use table::{
+    Column, POLICY_DEFAULT_PROPERTY, PROTECTION_PROPERTY, Protection, Table, TableKind, ViewDefinition,
+};
+pub use volume::{Volume, VolumeKind};
 
 /// The kind of a securable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +35,42 @@ pub enum SecurableKind {
     Table,
     View,
     Function,
+    Volume,
+    ExternalLocation,
+    StorageCredential,
+    GovernedTag,
+}
+
+impl SecurableKind {
+    /// Every kind.
+    pub const ALL: [SecurableKind; 10] = [
+        SecurableKind::Metastore,
+        SecurableKind::Catalog,
+        SecurableKind::Schema,
+        SecurableKind::Table,
+        SecurableKind::View,
+        SecurableKind::Function,
+        SecurableKind::Volume,
+        SecurableKind::ExternalLocation,
+        SecurableKind::StorageCredential,
+        SecurableKind::GovernedTag,
+    ];
+
+    /// The word in a sentence, e.g. `table`.
+    pub fn noun(self) -> &'static str {
+        match self {
+            SecurableKind::Metastore => "metastore",
+            SecurableKind::Catalog => "catalog",
+            SecurableKind::Schema => "schema",
+            SecurableKind::Table => "table",
+            SecurableKind::View => "view",
+            SecurableKind::Function => "function",
+            SecurableKind::Volume => "volume",
+            SecurableKind::ExternalLocation => "external location",
+            SecurableKind::StorageCredential => "storage credential",
+            SecurableKind::GovernedTag => "governed tag",
+        }
+    }
 }
 
 impl fmt::Display for SecurableKind {
@@ -32,21 +82,11 @@ impl fmt::Display for SecurableKind {
             SecurableKind::Table => "TABLE",
             SecurableKind::View => "VIEW",
             SecurableKind::Function => "FUNCTION",
+            SecurableKind::Volume => "VOLUME",
+            SecurableKind::ExternalLocation => "EXTERNAL LOCATION",
+            SecurableKind::StorageCredential => "STORAGE CREDENTIAL",
+            SecurableKind::GovernedTag => "GOVERNED TAG",
         })
-    }
-}
-
-impl SecurableKind {
-    /// The word in a sentence, e.g. `table`.
-    pub fn noun(self) -> &'static str {
-        match self {
-            SecurableKind::Metastore => "metastore",
-            SecurableKind::Catalog => "catalog",
-            SecurableKind::Schema => "schema",
-            SecurableKind::Table => "table",
-            SecurableKind::View => "view",
-            SecurableKind::Function => "function",
-        }
     }
 }
 
@@ -60,6 +100,10 @@ pub enum SecurableName {
     /// A table or a view.
     Table(ObjectName),
     Function(ObjectName),
+    Volume(ObjectName),
+    ExternalLocation(Name),
+    StorageCredential(Name),
+    GovernedTag(TagKey),
 }
 
 impl fmt::Display for SecurableName {
@@ -71,6 +115,10 @@ impl fmt::Display for SecurableName {
             SecurableName::Schema(name) => write!(f, "schema `{name}`"),
             SecurableName::Table(name) => write!(f, "table `{name}`"),
             SecurableName::Function(name) => write!(f, "function `{name}`"),
+            SecurableName::Volume(name) => write!(f, "volume `{name}`"),
+            SecurableName::ExternalLocation(name) => write!(f, "external location `{name}`"),
+            SecurableName::StorageCredential(name) => write!(f, "storage credential `{name}`"),
+            SecurableName::GovernedTag(key) => write!(f, "governed tag `{key}`"),
         }
     }
 }
@@ -85,160 +133,8 @@ pub enum SecurableId {
     /// A table or a view.
     Table(TableId),
     Function(FunctionId),
-}
-
-/// A catalog.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Catalog {
-    /// Survives renames.
-    pub id: CatalogId,
-    /// Unique in the metastore.
-    pub name: Name,
-    /// Who may do everything with it.
-    pub owner: PrincipalId,
-    /// A remark for people.
-    pub comment: Option<String>,
-}
-
-/// A schema.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Schema {
-    /// Survives renames.
-    pub id: SchemaId,
-    /// The catalog that holds it.
-    pub catalog: CatalogId,
-    /// Its full name.
-    pub name: SchemaName,
-    /// Who may do everything with it.
-    pub owner: PrincipalId,
-    /// A remark for people.
-    pub comment: Option<String>,
-}
-
-/// A column as the catalog knows it; the truth about a table's data is its Delta log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
-    /// As spelled when the table was made.
-    pub name: String,
-    /// In SQL, e.g. `DECIMAL(15,2)`.
-    pub type_text: String,
-    /// Whether it may hold NULL.
-    pub nullable: bool,
-    /// A remark for people.
-    pub comment: Option<String>,
-}
-
-/// What a view is: a query and what is known about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ViewDefinition {
-    /// The query, every name written out in three parts.
-    pub text: String,
-    /// The text tests who asks (`current_user()`, group membership); such a view is a barrier.
-    pub tests_identity: bool,
-    /// The tables and views its text reads.
-    pub reads: Vec<TableId>,
-}
-
-/// Where a table's rows come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TableKind {
-    /// Delta files under the data root; the path is relative to it.
-    Managed {
-        /// Relative to the data root.
-        location: String,
-    },
-    /// Delta files elsewhere, under a configured external root.
-    External {
-        /// Absolute URL, `file:///…` included, canonical, ending in `/`.
-        location: String,
-    },
-    /// A query.
-    View(ViewDefinition),
-}
-
-/// How much a caller may learn beside the rows (`governance.protection`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Protection {
-    /// Leakproof predicates may prune; the caller sees the nine scan numbers.
-    #[default]
-    Standard,
-    /// No user predicate enters the barrier; the caller sees rows and bytes output only.
-    Strict,
-}
-
-impl Protection {
-    /// The level of that property value; case does not matter.
-    pub fn parse(value: &str) -> Option<Self> {
-        match value.to_ascii_lowercase().as_str() {
-            "standard" => Some(Protection::Standard),
-            "strict" => Some(Protection::Strict),
-            _ => None,
-        }
-    }
-}
-
-/// The table property that sets the protection level.
-pub const PROTECTION_PROPERTY: &str = "governance.protection";
-
-/// A table or a view.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table {
-    /// Survives renames; what policies and grants bind to.
-    pub id: TableId,
-    /// The schema that holds it.
-    pub schema: SchemaId,
-    /// Its full name.
-    pub name: ObjectName,
-    /// Who may do everything with it, but not read past its policies.
-    pub owner: PrincipalId,
-    /// Managed, external, or a view.
-    pub kind: TableKind,
-    /// As known when it was made or last altered.
-    pub columns: Vec<Column>,
-    /// The row filter, if any.
-    pub row_filter: Option<RowFilter>,
-    /// The masks, by column.
-    pub masks: Vec<ColumnMask>,
-    /// Properties, `governance.protection` among them.
-    pub properties: BTreeMap<String, String>,
-    /// A remark for people.
-    pub comment: Option<String>,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
-    /// Who made it.
-    pub created_by: PrincipalId,
-}
-
-impl Table {
-    /// Table or view.
-    pub fn securable_kind(&self) -> SecurableKind {
-        match self.kind {
-            TableKind::View(_) => SecurableKind::View,
-            TableKind::Managed { .. } | TableKind::External { .. } => SecurableKind::Table,
-        }
-    }
-
-    /// Its protection level, where the table sets one itself.
-    pub fn protection(&self) -> Option<Protection> {
-        self.properties.get(PROTECTION_PROPERTY).and_then(|value| Protection::parse(value))
-    }
-
-    /// The query, when it is a view.
-    pub fn view(&self) -> Option<&ViewDefinition> {
-        match &self.kind {
-            TableKind::View(definition) => Some(definition),
-            TableKind::Managed { .. } | TableKind::External { .. } => None,
-        }
-    }
-
-    /// The functions its policies call.
-    pub fn policy_functions(&self) -> impl Iterator<Item = FunctionId> {
-        let filter = self.row_filter.iter().map(|filter| filter.function);
-        filter.chain(self.masks.iter().map(|mask| mask.function))
-    }
-
-    /// Whether any policy is set on it, whoever asks.
-    pub fn is_governed(&self) -> bool {
-        self.row_filter.is_some() || !self.masks.is_empty()
-    }
+    Volume(VolumeId),
+    ExternalLocation(ExternalLocationId),
+    StorageCredential(StorageCredentialId),
+    GovernedTag(GovernedTagId),
 }

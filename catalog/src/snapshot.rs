@@ -1,21 +1,38 @@
 //! The whole catalog at one epoch, in memory.
 //!
 //! A snapshot never changes; every question about one statement is put to one snapshot. Lookups
-//! are synchronous. Groups are flattened when the snapshot is made, so membership is one lookup
-//! however deeply groups nest.
+//! are synchronous. The next snapshot shares with this one all that did not change, so that a change
+//! costs what it changed, however large the catalog is.
 //!
 //! It makes no decision about rights: that is [`crate::authorize`].
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod content;
+mod holders;
+mod identities;
+mod securables;
+
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
+
+use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 
 use crate::function::Function;
-use crate::grant::Grant;
-use crate::id::{CatalogId, FunctionId, MetastoreId, PrincipalId, SchemaId, TableId};
-use crate::name::{Name, ObjectName, SchemaName};
+use crate::grant::{Grant, Holding};
+use crate::id::{
+    CatalogId, ExternalLocationId, FunctionId, GovernedTagId, MetastoreId, PolicyTestId, PrincipalId,
+    SchemaId, StorageCredentialId, TableId, TagPolicyId, VolumeId,
+};
+use crate::name::Name;
+use crate::policy_test::PolicyTest;
 use crate::principal::Principal;
 use crate::privilege::Privilege;
-use crate::securable::{Catalog, Schema, SecurableId, SecurableKind, SecurableName, Table};
+use crate::securable::{Catalog, ExternalLocation, Schema, SecurableId, StorageCredential, Table, Volume};
+use crate::tag::{GovernedTag, TagKey};
+use crate::tag_policy::TagPolicy;
+
+pub use content::{Content, Gone, Increment, MetastoreRoot};
+use identities::Identities;
 
 /// The catalog's version: every committed write moves it by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,108 +44,95 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// Everything a store holds, as rows; what a [`Snapshot`] is made from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each field is the list of that noun")]
-pub struct Content {
-    pub metastore: MetastoreId,
-    pub principals: Vec<Principal>,
-    /// Group and direct member.
-    pub memberships: Vec<(PrincipalId, PrincipalId)>,
-    pub catalogs: Vec<Catalog>,
-    pub schemas: Vec<Schema>,
-    pub tables: Vec<Table>,
-    pub functions: Vec<Function>,
-    pub grants: Vec<Grant>,
-}
+/// Things by id, and their ids by name within what contains them.
+type ById<K, V> = HashTrieMapSync<K, V>;
+type ByName<K, V> = RedBlackTreeMapSync<K, V>;
+type WithinByName<C, K, V> = HashTrieMapSync<C, RedBlackTreeMapSync<K, V>>;
 
 /// The whole catalog at one [`Epoch`]; immutable.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Snapshot {
     epoch: Epoch,
-    metastore: MetastoreId,
-    principals: HashMap<PrincipalId, Principal>,
-    principals_by_name: BTreeMap<String, PrincipalId>,
-    members: HashMap<PrincipalId, BTreeSet<PrincipalId>>,
-    groups: HashMap<PrincipalId, BTreeSet<PrincipalId>>,
-    catalogs: HashMap<CatalogId, Catalog>,
-    catalogs_by_name: BTreeMap<Name, CatalogId>,
-    schemas: HashMap<SchemaId, Schema>,
-    schemas_by_name: HashMap<CatalogId, BTreeMap<Name, SchemaId>>,
-    tables: HashMap<TableId, Table>,
-    tables_by_name: HashMap<SchemaId, BTreeMap<Name, TableId>>,
-    functions: HashMap<FunctionId, Function>,
-    functions_by_name: HashMap<SchemaId, BTreeMap<Name, FunctionId>>,
-    grants: BTreeMap<SecurableId, BTreeSet<Grant>>,
-    /// Who has a grant on the securable or owns it.
-    holders: HashMap<SecurableId, HashSet<PrincipalId>>,
-    /// Who has a grant on, or owns, something inside the container.
-    holders_inside: HashMap<SecurableId, HashSet<PrincipalId>>,
+    metastore: MetastoreRoot,
+    principals: ById<PrincipalId, Principal>,
+    principals_by_name: ByName<String, PrincipalId>,
+    identities: Identities,
+    catalogs: ById<CatalogId, Catalog>,
+    catalogs_by_name: ByName<Name, CatalogId>,
+    schemas: ById<SchemaId, Schema>,
+    schemas_by_name: WithinByName<CatalogId, Name, SchemaId>,
+    tables: ById<TableId, Table>,
+    tables_by_name: WithinByName<SchemaId, Name, TableId>,
+    functions: ById<FunctionId, Function>,
+    functions_by_name: WithinByName<SchemaId, Name, FunctionId>,
+    volumes: ById<VolumeId, Volume>,
+    volumes_by_name: WithinByName<SchemaId, Name, VolumeId>,
+    external_locations: ById<ExternalLocationId, ExternalLocation>,
+    external_locations_by_name: ByName<Name, ExternalLocationId>,
+    storage_credentials: ById<StorageCredentialId, StorageCredential>,
+    storage_credentials_by_name: ByName<Name, StorageCredentialId>,
+    governed_tags: ById<GovernedTagId, GovernedTag>,
+    governed_tags_by_key: ByName<TagKey, GovernedTagId>,
+    tag_policies: ById<TagPolicyId, TagPolicy>,
+    tag_policies_on: WithinByName<SecurableId, Name, TagPolicyId>,
+    policy_tests: ById<PolicyTestId, PolicyTest>,
+    policy_tests_by_name: ByName<Name, PolicyTestId>,
+    /// What principals hold on the securable, sorted by principal.
+    holdings: ById<SecurableId, Arc<[Holding]>>,
+    /// How many securables inside the container each principal owns or has a grant on.
+    holders_inside: HashTrieMapSync<SecurableId, HashTrieMapSync<PrincipalId, u32>>,
+    /// The securables each principal owns or has a grant on.
+    held: HashTrieMapSync<PrincipalId, RedBlackTreeMapSync<SecurableId, ()>>,
 }
-
-static NOBODY: BTreeSet<PrincipalId> = BTreeSet::new();
 
 impl Snapshot {
     /// Indexes `content`.
     pub fn new(epoch: Epoch, content: Content) -> Self {
-        let mut snapshot = Self {
-            epoch,
-            metastore: content.metastore,
-            principals_by_name: content.principals.iter().map(|p| (p.name.clone(), p.id)).collect(),
-            principals: content.principals.into_iter().map(|p| (p.id, p)).collect(),
-            groups: transitive_groups(&content.memberships),
-            members: HashMap::new(),
-            catalogs_by_name: content.catalogs.iter().map(|c| (c.name.clone(), c.id)).collect(),
-            catalogs: content.catalogs.into_iter().map(|c| (c.id, c)).collect(),
-            schemas: HashMap::new(),
-            schemas_by_name: HashMap::new(),
-            tables: HashMap::new(),
-            tables_by_name: HashMap::new(),
-            functions: HashMap::new(),
-            functions_by_name: HashMap::new(),
-            grants: BTreeMap::new(),
-            holders: HashMap::new(),
-            holders_inside: HashMap::new(),
-        };
-        for (group, member) in content.memberships {
-            snapshot.members.entry(group).or_default().insert(member);
-        }
-        for schema in content.schemas {
-            let names = snapshot.schemas_by_name.entry(schema.catalog).or_default();
-            names.insert(schema.name.schema.clone(), schema.id);
-            snapshot.schemas.insert(schema.id, schema);
-        }
-        for table in content.tables {
-            let names = snapshot.tables_by_name.entry(table.schema).or_default();
-            names.insert(table.name.object.clone(), table.id);
-            snapshot.tables.insert(table.id, table);
-        }
-        for function in content.functions {
-            let names = snapshot.functions_by_name.entry(function.schema).or_default();
-            names.insert(function.name.object.clone(), function.id);
-            snapshot.functions.insert(function.id, function);
-        }
-        for grant in content.grants {
-            snapshot.grants.entry(grant.securable).or_default().insert(grant);
-        }
-        snapshot.index_holders();
+        // The owner comes with the content, so that it is indexed like every owner.
+        let mut snapshot = Self::empty(epoch, MetastoreRoot { owner: None, ..content.metastore });
+        snapshot.apply(Increment::whole(content));
         snapshot
     }
 
-    fn index_holders(&mut self) {
-        let owned = (self.catalogs.values().map(|c| (SecurableId::Catalog(c.id), c.owner)))
-            .chain(self.schemas.values().map(|s| (SecurableId::Schema(s.id), s.owner)))
-            .chain(self.tables.values().map(|t| (SecurableId::Table(t.id), t.owner)))
-            .chain(self.functions.values().map(|f| (SecurableId::Function(f.id), f.owner)));
-        let granted = self.grants.values().flatten().map(|grant| (grant.securable, grant.principal));
-        let held: Vec<(SecurableId, PrincipalId)> = owned.chain(granted).collect();
-        for (securable, principal) in held {
-            self.holders.entry(securable).or_default().insert(principal);
-            let mut container = self.parent_of(securable);
-            while let Some(id) = container {
-                self.holders_inside.entry(id).or_default().insert(principal);
-                container = self.parent_of(id);
-            }
+    /// This snapshot and what changed since.
+    #[must_use]
+    pub fn advanced(&self, epoch: Epoch, increment: Increment) -> Self {
+        let mut next = self.clone();
+        next.epoch = epoch;
+        next.apply(increment);
+        next
+    }
+
+    fn empty(epoch: Epoch, metastore: MetastoreRoot) -> Self {
+        Self {
+            epoch,
+            metastore,
+            principals: ById::new_sync(),
+            principals_by_name: ByName::new_sync(),
+            identities: Identities::default(),
+            catalogs: ById::new_sync(),
+            catalogs_by_name: ByName::new_sync(),
+            schemas: ById::new_sync(),
+            schemas_by_name: ById::new_sync(),
+            tables: ById::new_sync(),
+            tables_by_name: ById::new_sync(),
+            functions: ById::new_sync(),
+            functions_by_name: ById::new_sync(),
+            volumes: ById::new_sync(),
+            volumes_by_name: ById::new_sync(),
+            external_locations: ById::new_sync(),
+            external_locations_by_name: ByName::new_sync(),
+            storage_credentials: ById::new_sync(),
+            storage_credentials_by_name: ByName::new_sync(),
+            governed_tags: ById::new_sync(),
+            governed_tags_by_key: ByName::new_sync(),
+            tag_policies: ById::new_sync(),
+            tag_policies_on: ById::new_sync(),
+            policy_tests: ById::new_sync(),
+            policy_tests_by_name: ByName::new_sync(),
+            holdings: ById::new_sync(),
+            holders_inside: HashTrieMapSync::new_sync(),
+            held: HashTrieMapSync::new_sync(),
         }
     }
 
@@ -139,7 +143,12 @@ impl Snapshot {
 
     /// The id of the metastore, given when its store was made.
     pub fn metastore_id(&self) -> MetastoreId {
-        self.metastore
+        self.metastore.id
+    }
+
+    /// The metastore admin: a user or a group, where one is set.
+    pub fn metastore_owner(&self) -> Option<PrincipalId> {
+        self.metastore.owner
     }
 }
 
@@ -160,238 +169,160 @@ impl Snapshot {
         self.principals_by_name.values().filter_map(|id| self.principals.get(id))
     }
 
-    /// The groups that contain the principal, directly or through other groups.
-    pub fn groups_of(&self, id: PrincipalId) -> &BTreeSet<PrincipalId> {
-        self.groups.get(&id).unwrap_or(&NOBODY)
+    /// The groups that contain the principal, directly or through other groups, in order of id.
+    pub fn groups_of(&self, id: PrincipalId) -> Vec<PrincipalId> {
+        self.identities_of(id).iter().copied().filter(|identity| *identity != id).collect()
     }
 
     /// The names of [`groups_of`](Self::groups_of).
-    pub fn group_names_of(&self, id: PrincipalId) -> BTreeSet<String> {
-        self.groups_of(id).iter().filter_map(|group| Some(self.principals.get(group)?.name.clone())).collect()
+    pub fn group_names_of(&self, id: PrincipalId) -> std::collections::BTreeSet<String> {
+        let groups = self.groups_of(id);
+        groups.iter().filter_map(|group| Some(self.principals.get(group)?.name.clone())).collect()
     }
 
-    /// The direct members of a group.
+    /// The direct members of a group, as they were set; of `account users`, nobody.
     pub fn members_of(&self, group: PrincipalId) -> Vec<PrincipalId> {
-        self.members.get(&group).into_iter().flatten().copied().collect()
+        self.identities.members_of(group)
     }
 
-    /// The principal and all its groups: those whose grants and ownership count for it.
-    pub fn identities_of(&self, id: PrincipalId) -> impl Iterator<Item = PrincipalId> {
-        std::iter::once(id).chain(self.groups_of(id).iter().copied())
+    /// The principal and all its groups, sorted: those whose grants and ownership count for it.
+    pub fn identities_of(&self, id: PrincipalId) -> Arc<[PrincipalId]> {
+        let everyone = self.principal(id).is_some_and(|principal| !principal.is_group());
+        self.identities.of(id, everyone)
     }
 
     /// Whether `principal` is `owner` or a member of it.
     pub fn acts_as(&self, principal: PrincipalId, owner: PrincipalId) -> bool {
-        principal == owner || self.groups_of(principal).contains(&owner)
+        principal == owner || self.identities_of(principal).binary_search(&owner).is_ok()
     }
 }
 
-/// Securables by name and id.
+/// Grants.
 impl Snapshot {
-    /// All catalogs by name.
-    pub fn catalogs(&self) -> impl Iterator<Item = &Catalog> {
-        self.catalogs_by_name.values().filter_map(|id| self.catalogs.get(id))
+    /// The grants and denials on exactly that securable.
+    pub fn grants_on(&self, securable: SecurableId) -> impl Iterator<Item = Grant> {
+        let holdings = self.holdings.get(&securable).cloned().unwrap_or_default();
+        let holdings: Vec<Holding> = holdings.to_vec();
+        holdings.into_iter().flat_map(move |holding| holding.grants(securable))
     }
 
-    /// The catalog of that name.
-    pub fn catalog(&self, name: &Name) -> Option<&Catalog> {
-        self.catalogs_by_name.get(name).and_then(|id| self.catalogs.get(id))
+    /// All grants and denials.
+    pub fn grants(&self) -> impl Iterator<Item = Grant> {
+        self.holdings.keys().flat_map(|securable| self.grants_on(*securable))
     }
 
-    /// The catalog of that id.
-    pub fn catalog_by_id(&self, id: CatalogId) -> Option<&Catalog> {
-        self.catalogs.get(&id)
+    /// Whether exactly that was granted or denied.
+    pub fn has_grant(&self, grant: Grant) -> bool {
+        let Grant { principal, privilege, securable, effect } = grant;
+        self.holding(securable, principal).is_some_and(|holding| match effect {
+            crate::grant::Effect::Allow => holding.allowed.contains(privilege),
+            crate::grant::Effect::Deny => holding.denied.contains(privilege),
+        })
     }
 
-    /// A catalog's schemas by name.
-    pub fn schemas(&self, catalog: CatalogId) -> impl Iterator<Item = &Schema> {
-        self.schemas_by_name.get(&catalog).into_iter().flatten().filter_map(|(_, id)| self.schemas.get(id))
+    /// What one principal, groups aside, holds on the securable.
+    pub(crate) fn holding(&self, securable: SecurableId, principal: PrincipalId) -> Option<Holding> {
+        let holdings = self.holdings.get(&securable)?;
+        let at = holdings.binary_search_by_key(&principal, |holding| holding.principal).ok()?;
+        holdings.get(at).copied()
     }
 
-    /// The schema of that name.
-    pub fn schema(&self, name: &SchemaName) -> Option<&Schema> {
-        let catalog = self.catalog(&name.catalog)?;
-        self.schemas.get(self.schemas_by_name.get(&catalog.id)?.get(&name.schema)?)
+    /// What the identities, which are sorted, hold on the securable. Costs the shorter of the two lists.
+    pub(crate) fn holdings_of<'a>(
+        &'a self,
+        securable: SecurableId,
+        identities: &'a [PrincipalId],
+    ) -> impl Iterator<Item = Holding> + 'a {
+        let holdings: &[Holding] = self.holdings.get(&securable).map_or(&[], |holdings| holdings);
+        let few_holders = holdings.len() <= identities.len();
+        let (few, many) = if few_holders { (holdings, &[][..]) } else { (&[][..], identities) };
+        let of_few = few.iter().filter(move |holding| identities.binary_search(&holding.principal).is_ok());
+        let of_many = many.iter().filter_map(move |identity| {
+            let at = holdings.binary_search_by_key(identity, |holding| holding.principal).ok()?;
+            holdings.get(at)
+        });
+        of_few.chain(of_many).copied()
     }
 
-    /// The schema of that id.
-    pub fn schema_by_id(&self, id: SchemaId) -> Option<&Schema> {
-        self.schemas.get(&id)
+    /// Properties of governance: the value at the table or the nearest of its containers that has one.
+    pub fn governing_property<'a>(&'a self, table: &'a Table, property: &str) -> Option<&'a str> {
+        let schema = self.schema_by_id(table.schema);
+        let catalog = schema.and_then(|schema| self.catalog_by_id(schema.catalog));
+        let own = table.properties.get(property);
+        let inherited = || schema.and_then(|schema| schema.properties.get(property));
+        let outer = || catalog.and_then(|catalog| catalog.properties.get(property));
+        own.or_else(inherited).or_else(outer).map(String::as_str)
     }
 
-    /// A schema's tables and views by name.
-    pub fn tables(&self, schema: SchemaId) -> impl Iterator<Item = &Table> {
-        self.tables_by_name.get(&schema).into_iter().flatten().filter_map(|(_, id)| self.tables.get(id))
+    /// How many securables of each kind there are, for the log of a start.
+    pub fn counts(&self) -> BTreeMap<&'static str, usize> {
+        BTreeMap::from([
+            ("principals", self.principals.size()),
+            ("catalogs", self.catalogs.size()),
+            ("schemas", self.schemas.size()),
+            ("tables", self.tables.size()),
+            ("functions", self.functions.size()),
+            ("volumes", self.volumes.size()),
+            ("tag policies", self.tag_policies.size()),
+        ])
     }
 
-    /// Every table and view, in no order.
-    pub fn all_tables(&self) -> impl Iterator<Item = &Table> {
-        self.tables.values()
+    /// Whether a principal holds the privilege itself or what gives it, on exactly that securable.
+    pub fn is_granted(&self, principal: PrincipalId, privilege: Privilege, securable: SecurableId) -> bool {
+        self.has_grant(Grant::allow(principal, privilege, securable))
     }
 
-    /// The table or view of that name.
-    pub fn table(&self, name: &ObjectName) -> Option<&Table> {
-        let schema = self.schema(&name.schema_name())?;
-        self.tables.get(self.tables_by_name.get(&schema.id)?.get(&name.object)?)
-    }
-
-    /// The table or view of that id.
-    pub fn table_by_id(&self, id: TableId) -> Option<&Table> {
-        self.tables.get(&id)
-    }
-
-    /// A schema's functions by name.
-    pub fn functions(&self, schema: SchemaId) -> impl Iterator<Item = &Function> {
-        self.functions_by_name.get(&schema).into_iter().flatten().filter_map(|(_, id)| self.functions.get(id))
-    }
-
-    /// Every function, in no order.
-    pub fn all_functions(&self) -> impl Iterator<Item = &Function> {
-        self.functions.values()
-    }
-
-    /// The function of that name.
-    pub fn function(&self, name: &ObjectName) -> Option<&Function> {
-        let schema = self.schema(&name.schema_name())?;
-        self.functions.get(self.functions_by_name.get(&schema.id)?.get(&name.object)?)
-    }
-
-    /// The function of that id.
-    pub fn function_by_id(&self, id: FunctionId) -> Option<&Function> {
-        self.functions.get(&id)
-    }
-
-    /// What the name means, whoever asks.
-    pub fn find(&self, name: &SecurableName) -> Option<SecurableId> {
-        match name {
-            SecurableName::Metastore => Some(SecurableId::Metastore),
-            SecurableName::Catalog(name) => self.catalog(name).map(|c| SecurableId::Catalog(c.id)),
-            SecurableName::Schema(name) => self.schema(name).map(|s| SecurableId::Schema(s.id)),
-            SecurableName::Table(name) => self.table(name).map(|t| SecurableId::Table(t.id)),
-            SecurableName::Function(name) => self.function(name).map(|f| SecurableId::Function(f.id)),
+    /// Everything with every index, as text in one order, so that two snapshots can be compared.
+    #[cfg(any(test, feature = "test-suite"))]
+    pub fn outline(&self) -> Vec<String> {
+        fn lines<K: fmt::Debug, V: fmt::Debug>(
+            what: &str,
+            pairs: impl Iterator<Item = (K, V)>,
+        ) -> impl Iterator<Item = String> {
+            pairs.map(move |(key, value)| format!("{what} {key:?}: {value:?}"))
         }
-    }
-}
-
-/// Grants, ownership and the tree.
-impl Snapshot {
-    /// The grants on exactly that securable.
-    pub fn grants_on(&self, securable: SecurableId) -> impl Iterator<Item = &Grant> {
-        self.grants.get(&securable).into_iter().flatten()
-    }
-
-    /// All grants.
-    pub fn grants(&self) -> impl Iterator<Item = &Grant> {
-        self.grants.values().flatten()
-    }
-
-    /// Whether exactly that was granted.
-    pub fn has_grant(&self, principal: PrincipalId, privilege: Privilege, securable: SecurableId) -> bool {
-        let grant = Grant { principal, privilege, securable };
-        self.grants.get(&securable).is_some_and(|grants| grants.contains(&grant))
-    }
-
-    /// The owner; the metastore has none.
-    pub fn owner_of(&self, securable: SecurableId) -> Option<PrincipalId> {
-        match securable {
-            SecurableId::Metastore => None,
-            SecurableId::Catalog(id) => self.catalogs.get(&id).map(|c| c.owner),
-            SecurableId::Schema(id) => self.schemas.get(&id).map(|s| s.owner),
-            SecurableId::Table(id) => self.tables.get(&id).map(|t| t.owner),
-            SecurableId::Function(id) => self.functions.get(&id).map(|f| f.owner),
+        fn sorted<'a, C: fmt::Debug + 'a, K: fmt::Debug + Ord + 'a, V: fmt::Debug + 'a>(
+            containers: impl Iterator<Item = (&'a C, &'a RedBlackTreeMapSync<K, V>)>,
+        ) -> impl Iterator<Item = (&'a C, String)> {
+            containers.map(|(container, names)| {
+                (container, format!("{:?}", names.iter().collect::<BTreeMap<_, _>>()))
+            })
         }
+        let inside = self.holders_inside.iter().map(|(container, holders)| {
+            let holders: BTreeMap<_, _> = holders.iter().collect();
+            (container, format!("{holders:?}"))
+        });
+        let mut outline: Vec<String> = lines("metastore", [((), self.metastore)].into_iter())
+            .chain(lines("principal", self.principals.iter()))
+            .chain(lines("principal named", self.principals_by_name.iter()))
+            .chain(lines("identities", self.principals.keys().map(|id| (id, self.identities_of(*id)))))
+            .chain(lines("catalog", self.catalogs.iter()))
+            .chain(lines("catalog named", self.catalogs_by_name.iter()))
+            .chain(lines("schema", self.schemas.iter()))
+            .chain(lines("schemas named", sorted(self.schemas_by_name.iter())))
+            .chain(lines("table", self.tables.iter()))
+            .chain(lines("tables named", sorted(self.tables_by_name.iter())))
+            .chain(lines("function", self.functions.iter()))
+            .chain(lines("functions named", sorted(self.functions_by_name.iter())))
+            .chain(lines("volume", self.volumes.iter()))
+            .chain(lines("volumes named", sorted(self.volumes_by_name.iter())))
+            .chain(lines("location", self.external_locations.iter()))
+            .chain(lines("location named", self.external_locations_by_name.iter()))
+            .chain(lines("credential", self.storage_credentials.iter()))
+            .chain(lines("credential named", self.storage_credentials_by_name.iter()))
+            .chain(lines("tag", self.governed_tags.iter()))
+            .chain(lines("tag keyed", self.governed_tags_by_key.iter()))
+            .chain(lines("policy", self.tag_policies.iter()))
+            .chain(lines("policies on", sorted(self.tag_policies_on.iter())))
+            .chain(lines("test", self.policy_tests.iter()))
+            .chain(lines("test named", self.policy_tests_by_name.iter()))
+            .chain(lines("holdings", self.holdings.iter()))
+            .chain(lines("inside", inside))
+            .chain(lines("held", sorted(self.held.iter())))
+            // What an index keeps of things that are gone is an empty map.
+            .filter(|line| !line.ends_with("{}") && !line.ends_with("\"{}\""))
+            .collect();
+        outline.sort();
+        outline
     }
-
-    /// What contains the securable.
-    pub fn parent_of(&self, securable: SecurableId) -> Option<SecurableId> {
-        match securable {
-            SecurableId::Metastore => None,
-            SecurableId::Catalog(_) => Some(SecurableId::Metastore),
-            SecurableId::Schema(id) => self.schemas.get(&id).map(|s| SecurableId::Catalog(s.catalog)),
-            SecurableId::Table(id) => self.tables.get(&id).map(|t| SecurableId::Schema(t.schema)),
-            SecurableId::Function(id) => self.functions.get(&id).map(|f| SecurableId::Schema(f.schema)),
-        }
-    }
-
-    /// The containers from the nearest outwards, without the metastore.
-    pub fn containers_of(&self, securable: SecurableId) -> impl Iterator<Item = SecurableId> {
-        std::iter::successors(self.parent_of(securable), |id| self.parent_of(*id))
-            .filter(|id| *id != SecurableId::Metastore)
-    }
-
-    /// The kind, where the securable exists.
-    pub fn kind_of(&self, securable: SecurableId) -> Option<SecurableKind> {
-        match securable {
-            SecurableId::Metastore => Some(SecurableKind::Metastore),
-            SecurableId::Catalog(id) => self.catalogs.get(&id).map(|_| SecurableKind::Catalog),
-            SecurableId::Schema(id) => self.schemas.get(&id).map(|_| SecurableKind::Schema),
-            SecurableId::Table(id) => self.tables.get(&id).map(Table::securable_kind),
-            SecurableId::Function(id) => self.functions.get(&id).map(|_| SecurableKind::Function),
-        }
-    }
-
-    /// The full name as a statement would write it.
-    pub fn name_of(&self, securable: SecurableId) -> Option<SecurableName> {
-        match securable {
-            SecurableId::Metastore => Some(SecurableName::Metastore),
-            SecurableId::Catalog(id) => {
-                self.catalogs.get(&id).map(|c| SecurableName::Catalog(c.name.clone()))
-            }
-            SecurableId::Schema(id) => self.schemas.get(&id).map(|s| SecurableName::Schema(s.name.clone())),
-            SecurableId::Table(id) => self.tables.get(&id).map(|t| SecurableName::Table(t.name.clone())),
-            SecurableId::Function(id) => {
-                self.functions.get(&id).map(|f| SecurableName::Function(f.name.clone()))
-            }
-        }
-    }
-
-    /// The full name without the kind, e.g. `main.hr.people`; empty when it does not exist.
-    pub fn display_name(&self, securable: SecurableId) -> String {
-        match self.name_of(securable) {
-            None => String::new(),
-            Some(SecurableName::Metastore) => "metastore".to_owned(),
-            Some(SecurableName::Catalog(name)) => name.to_string(),
-            Some(SecurableName::Schema(name)) => name.to_string(),
-            Some(SecurableName::Table(name) | SecurableName::Function(name)) => name.to_string(),
-        }
-    }
-
-    /// Whether the principal has a grant on the securable or owns it.
-    pub(crate) fn is_held_by(&self, securable: SecurableId, principal: PrincipalId) -> bool {
-        self.any_identity(self.holders.get(&securable), principal)
-    }
-
-    /// Whether the principal has a grant on, or owns, something inside the container.
-    pub(crate) fn holds_inside(&self, container: SecurableId, principal: PrincipalId) -> bool {
-        self.any_identity(self.holders_inside.get(&container), principal)
-    }
-
-    fn any_identity(&self, holders: Option<&HashSet<PrincipalId>>, principal: PrincipalId) -> bool {
-        holders.is_some_and(|holders| self.identities_of(principal).any(|id| holders.contains(&id)))
-    }
-}
-
-/// For each principal, every group that contains it at any depth.
-fn transitive_groups(
-    memberships: &[(PrincipalId, PrincipalId)],
-) -> HashMap<PrincipalId, BTreeSet<PrincipalId>> {
-    let mut direct: HashMap<PrincipalId, Vec<PrincipalId>> = HashMap::new();
-    for (group, member) in memberships {
-        direct.entry(*member).or_default().push(*group);
-    }
-    let mut all = HashMap::with_capacity(direct.len());
-    for member in direct.keys() {
-        let mut groups = BTreeSet::new();
-        let mut open = vec![*member];
-        while let Some(id) = open.pop() {
-            for group in direct.get(&id).into_iter().flatten() {
-                // The set is also what makes this end if a store should ever hold a cycle.
-                if groups.insert(*group) {
-                    open.push(*group);
-                }
-            }
-        }
-        all.insert(*member, groups);
-    }
-    all
 }

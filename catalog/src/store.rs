@@ -7,7 +7,9 @@
 //! How to add a method: here; in each store under `store/`; a case in `store/suite.rs`, which
 //! runs for every store.
 
+mod postgres;
 mod rows;
+mod sql;
 mod sqlite;
 #[cfg(any(test, feature = "test-suite"))]
 pub mod suite;
@@ -17,16 +19,27 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
+use crate::access_request::AccessRequest;
 use crate::audit::AuditEvent;
 use crate::error::ErrorKind;
 use crate::function::Function;
 use crate::grant::Grant;
-use crate::id::{CatalogId, FunctionId, PrincipalId, SchemaId, TableId};
+use crate::id::{
+    CatalogId, ExternalLocationId, FunctionId, GovernedTagId, PolicyTestId, PrincipalId, SchemaId,
+    StorageCredentialId, TableId, TagPolicyId, VolumeId,
+};
+use crate::policy_test::PolicyTest;
 use crate::principal::Principal;
-use crate::securable::{Catalog, Schema, Table};
-use crate::snapshot::{Content, Epoch};
+use crate::securable::{Catalog, ExternalLocation, Schema, StorageCredential, Table, Volume};
+use crate::snapshot::{Content, Epoch, Increment};
+use crate::tag::GovernedTag;
+use crate::tag_policy::TagPolicy;
 
+pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
+
+/// How many epochs back a store can say what changed.
+pub const EPOCHS_KEPT: u64 = 10_000;
 
 /// Where the catalog is kept.
 #[async_trait]
@@ -37,6 +50,10 @@ pub trait Store: Debug + Send + Sync {
     /// Everything, as of one epoch.
     async fn load(&self) -> Result<(Epoch, Content), Error>;
 
+    /// What changed since `since`, as of the newest epoch; `None` where that is too long ago to say. Costs
+    /// what changed, not what there is.
+    async fn increment(&self, since: Epoch) -> Result<Option<(Epoch, Increment)>, Error>;
+
     /// Applies `changes`, in order, and adds `event`, in one transaction that moves the epoch by
     /// one; [`Error::Conflict`] and nothing done when the epoch is not `expected`.
     async fn commit(&self, expected: Epoch, changes: &[Change], event: &AuditEvent) -> Result<Epoch, Error>;
@@ -46,6 +63,12 @@ pub trait Store: Debug + Send + Sync {
 
     /// The last `limit` events, the last one first.
     async fn audit_list(&self, limit: u32) -> Result<Vec<AuditEvent>, Error>;
+
+    /// Keeps a request for access; the epoch stays.
+    async fn access_request_add(&self, request: &AccessRequest) -> Result<(), Error>;
+
+    /// The last `limit` requests, the last one first.
+    async fn access_request_list(&self, limit: u32) -> Result<Vec<AccessRequest>, Error>;
 
     /// The secret of that name.
     async fn secret(&self, name: &str) -> Result<Option<Vec<u8>>, Error>;
@@ -62,6 +85,8 @@ pub trait Store: Debug + Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is a noun with put or remove")]
 pub enum Change {
+    /// The metastore admin.
+    MetastoreOwnerPut(Option<PrincipalId>),
     PrincipalPut(Principal),
     /// Memberships and the password go with it.
     PrincipalRemove(PrincipalId),
@@ -86,6 +111,18 @@ pub enum Change {
     TableRemove(TableId),
     FunctionPut(Box<Function>),
     FunctionRemove(FunctionId),
+    VolumePut(Volume),
+    VolumeRemove(VolumeId),
+    ExternalLocationPut(ExternalLocation),
+    ExternalLocationRemove(ExternalLocationId),
+    StorageCredentialPut(StorageCredential),
+    StorageCredentialRemove(StorageCredentialId),
+    GovernedTagPut(GovernedTag),
+    GovernedTagRemove(GovernedTagId),
+    TagPolicyPut(Box<TagPolicy>),
+    TagPolicyRemove(TagPolicyId),
+    PolicyTestPut(PolicyTest),
+    PolicyTestRemove(PolicyTestId),
     GrantAdd(Grant),
     GrantRemove(Grant),
 }
@@ -105,6 +142,9 @@ pub enum Error {
     /// The tables of the store could not be made or brought up to date.
     #[error("the catalog store could not be migrated")]
     Migration(#[source] Box<dyn StdError + Send + Sync>),
+    /// The store's address is none. It is not shown: it may hold a password.
+    #[error("the address of the catalog store is not a PostgreSQL URL")]
+    Address,
     /// A row that cannot be read back.
     #[error("a row of the catalog store is damaged: {what} `{value}`")]
     Damaged {
@@ -120,6 +160,7 @@ impl Error {
         match self {
             Error::Conflict => ErrorKind::Conflict,
             Error::Unavailable(_) => ErrorKind::Unavailable,
+            Error::Address => ErrorKind::Invalid,
             Error::Statement(_) | Error::Migration(_) | Error::Damaged { .. } => ErrorKind::Internal,
         }
     }
@@ -140,12 +181,16 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// Whether the database says that it is busy, full, read-only or cannot be opened, rather than
-/// that the statement is wrong.
+/// Whether the database says that it is busy, full, read-only, shutting down or cannot be opened, rather
+/// than that the statement is wrong.
 fn is_out_of_reach(error: &sqlx::Error) -> bool {
-    let code =
-        error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<u32>().ok());
+    let Some(code) = error.as_database_error().and_then(|error| error.code()) else { return false };
+    // PostgreSQL's classes: connection, resources, operator intervention, system, read-only transaction.
+    if code.len() == 5 {
+        let class = |class: &str| code.starts_with(class);
+        return class("08") || class("53") || class("57") || class("58") || code == "25006";
+    }
     // The low byte of SQLite's extended codes is the primary one: busy, locked, read-only, I/O,
     // full, cannot open.
-    code.is_some_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
 }

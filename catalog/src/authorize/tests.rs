@@ -9,12 +9,14 @@ use std::collections::BTreeMap;
 use chrono::DateTime;
 
 use super::*;
-use crate::function::Function;
+use crate::function::{Function, Returns};
 use crate::id::{CatalogId, FunctionId, MetastoreId, SchemaId, TableId};
 use crate::name::{Name, ObjectName, SchemaName};
 use crate::principal::{Principal, PrincipalKind};
 use crate::securable::{Catalog, Schema, Table, TableKind, ViewDefinition};
-use crate::snapshot::{Content, Epoch};
+use crate::snapshot::{Content, Epoch, MetastoreRoot};
+use crate::stamps::Stamps;
+use crate::tag::Tags;
 
 /// `main.hr` with a table `people`, a view `mine` and a function `mask`; beside it `main.ops`
 /// and the catalog `other`. All is owned by `root`, an account admin. Members: `alice` is in
@@ -38,16 +40,11 @@ impl World {
             principal("inner", PrincipalKind::Group),
             principal("outer", PrincipalKind::Group),
         );
+        let stamps = Stamps::new(DateTime::UNIX_EPOCH, owner);
         let name = |object| ObjectName::new("main", "hr", object).unwrap();
-        let main = Catalog { id: CatalogId::fresh(), name: name("x").catalog, owner, comment: None };
+        let main = Catalog::new(name("x").catalog, owner, stamps);
         let other = Catalog { id: CatalogId::fresh(), name: Name::new("other").unwrap(), ..main.clone() };
-        let hr = Schema {
-            id: SchemaId::fresh(),
-            catalog: main.id,
-            name: name("x").schema_name(),
-            owner,
-            comment: None,
-        };
+        let hr = Schema::new(main.id, name("x").schema_name(), owner, stamps);
         let ops =
             Schema { id: SchemaId::fresh(), name: SchemaName::new("main", "ops").unwrap(), ..hr.clone() };
         let people = Table {
@@ -61,10 +58,15 @@ impl World {
             masks: Vec::new(),
             properties: BTreeMap::new(),
             comment: None,
-            created_at: DateTime::UNIX_EPOCH,
-            created_by: owner,
+            tags: Tags::new(),
+            stamps,
         };
-        let view = ViewDefinition { text: String::new(), tests_identity: false, reads: vec![people.id] };
+        let view = ViewDefinition {
+            text: String::new(),
+            tests_identity: false,
+            reads: vec![people.id],
+            calls: vec![],
+        };
         let mine =
             Table { id: TableId::fresh(), name: name("mine"), kind: TableKind::View(view), ..people.clone() };
         let mask = Function {
@@ -73,10 +75,12 @@ impl World {
             name: name("mask"),
             owner,
             parameters: Vec::new(),
-            returns: "STRING".to_owned(),
+            returns: Returns::Scalar("STRING".to_owned()),
             body: "''".to_owned(),
             reads: Vec::new(),
+            calls: Vec::new(),
             comment: None,
+            stamps,
         };
         Self {
             catalog: SecurableId::Catalog(main.id),
@@ -85,14 +89,13 @@ impl World {
             view: SecurableId::Table(mine.id),
             function: SecurableId::Function(mask.id),
             content: Content {
-                metastore: MetastoreId::fresh(),
                 memberships: vec![(inner.id, alice.id), (outer.id, inner.id)],
                 principals: vec![root, alice, inner, outer],
                 catalogs: vec![main, other],
                 schemas: vec![hr, ops],
                 tables: vec![people, mine],
                 functions: vec![mask],
-                grants: Vec::new(),
+                ..Content::empty(MetastoreRoot { id: MetastoreId::fresh(), owner: None })
             },
         }
     }
@@ -109,14 +112,14 @@ impl World {
 
     pub(super) fn grant(&mut self, name: &str, privilege: Privilege, securable: SecurableId) {
         let principal = self.id(name);
-        self.content.grants.push(Grant { principal, privilege, securable });
+        self.content.grants.push(Grant::allow(principal, privilege, securable));
     }
 
     pub(super) fn own(&mut self, name: &str, securable: SecurableId) {
         let owner = self.id(name);
         let content = &mut self.content;
         match securable {
-            SecurableId::Metastore => {}
+            SecurableId::Metastore => content.metastore.owner = Some(owner),
             SecurableId::Catalog(id) => {
                 content.catalogs.iter_mut().find(|c| c.id == id).unwrap().owner = owner
             }
@@ -124,6 +127,18 @@ impl World {
             SecurableId::Table(id) => content.tables.iter_mut().find(|t| t.id == id).unwrap().owner = owner,
             SecurableId::Function(id) => {
                 content.functions.iter_mut().find(|f| f.id == id).unwrap().owner = owner;
+            }
+            SecurableId::Volume(id) => {
+                content.volumes.iter_mut().find(|v| v.id == id).unwrap().owner = owner;
+            }
+            SecurableId::ExternalLocation(id) => {
+                content.external_locations.iter_mut().find(|l| l.id == id).unwrap().owner = owner;
+            }
+            SecurableId::StorageCredential(id) => {
+                content.storage_credentials.iter_mut().find(|c| c.id == id).unwrap().owner = owner;
+            }
+            SecurableId::GovernedTag(id) => {
+                content.governed_tags.iter_mut().find(|t| t.id == id).unwrap().owner = owner;
             }
         }
     }
@@ -210,6 +225,7 @@ fn all_that_is_missing_is_named_at_once() {
         (Privilege::UseSchema, world.schema),
         (Privilege::UseCatalog, world.catalog),
     ];
+    let missing = missing.into_iter().map(|(privilege, on)| Lack { privilege, on, denied: None }).collect();
     assert_eq!(refused, Decision::Refused { missing, knows_of_it: false });
 }
 
@@ -290,13 +306,13 @@ fn rank_is_no_groups() {
 fn grants_on_the_metastore_do_not_reach_catalogs() {
     let mut world = World::new();
     for privilege in Privilege::ALL {
-        world.grant("alice", privilege, SecurableId::Metastore);
+        world.grant("alice", *privilege, SecurableId::Metastore);
     }
     let (snapshot, alice) = (world.snapshot(), world.id("alice"));
     assert!(authorize(&snapshot, alice, Privilege::CreateCatalog, SecurableId::Metastore).is_allowed());
     for securable in [world.catalog, world.schema, world.table] {
         for privilege in Privilege::ALL {
-            assert!(!authorize(&snapshot, alice, privilege, securable).is_allowed(), "{privilege}");
+            assert!(!authorize(&snapshot, alice, *privilege, securable).is_allowed(), "{privilege}");
         }
         assert!(!may_see(&snapshot, alice, securable));
     }

@@ -1,6 +1,8 @@
 //! The principal that asks, before one snapshot: what it may see and what it may do.
 
-use crate::authorize::{authorize, is_account_admin, may_see, resolve};
+use chrono::DateTime;
+
+use crate::authorize::{authorize, is_account_admin, is_metastore_admin, may_see, resolve};
 use crate::decision::Reason;
 use crate::error::{Error, Reserved};
 use crate::function::Function;
@@ -10,10 +12,13 @@ use crate::principal::{Principal, PrincipalKind};
 use crate::privilege::Privilege;
 use crate::securable::{Catalog, Schema, SecurableId, SecurableKind, SecurableName, Table};
 use crate::snapshot::Snapshot;
+use crate::stamps::Stamps;
 
 pub(super) struct Caller<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) by: PrincipalId,
+    /// Of what the request makes.
+    pub(super) stamps: Stamps,
 }
 
 impl<'a> Caller<'a> {
@@ -23,7 +28,7 @@ impl<'a> Caller<'a> {
         if principal.disabled || principal.kind == PrincipalKind::Group {
             return Err(Error::CallerUnknown);
         }
-        Ok(Self { snapshot, by })
+        Ok(Self { snapshot, by, stamps: Stamps::new(DateTime::UNIX_EPOCH, by) })
     }
 
     pub(super) fn is_account_admin(&self) -> bool {
@@ -37,6 +42,22 @@ impl<'a> Caller<'a> {
     /// Whether the caller is `owner` or in it.
     pub(super) fn is(&self, owner: PrincipalId) -> bool {
         self.snapshot.acts_as(self.by, owner)
+    }
+
+    /// What was made by somebody, changed by the request.
+    pub(super) fn altered(&self, stamps: Stamps) -> Stamps {
+        stamps.altered(self.stamps.altered_at, self.stamps.altered_by)
+    }
+
+    /// Rank that administers the metastore: account admin or metastore admin.
+    pub(super) fn require_rank(&self, act: Reserved) -> Result<Vec<Reason>, Error> {
+        if self.is_account_admin() {
+            return Ok(vec![Reason::AccountAdmin]);
+        }
+        match is_metastore_admin(self.snapshot, self.by) {
+            true => Ok(vec![Reason::MetastoreAdmin]),
+            false => Err(Error::Reserved { act }),
+        }
     }
 
     pub(super) fn require_account_admin(&self, act: Reserved) -> Result<Vec<Reason>, Error> {

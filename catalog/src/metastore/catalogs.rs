@@ -1,15 +1,18 @@
 //! Catalogs, and the bootstrap that makes the first one.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::dependents::Objects;
 use super::principals::check_name;
+use super::tables::check_properties;
 use super::{Contents, Created, Metastore, OnExisting, OnMissing, Request, Write};
-use crate::audit::{Action, Answer};
+use crate::audit::{Action, Answer, Requester};
 use crate::error::Error;
-use crate::id::{CatalogId, PrincipalId, SchemaId};
+use crate::id::PrincipalId;
 use crate::name::{Name, SchemaName};
-use crate::principal::{Principal, PrincipalKind};
+use crate::principal::{ACCOUNT_USERS, Principal, PrincipalKind};
 use crate::privilege::Privilege;
 use crate::securable::{Catalog, Schema, SecurableId, SecurableKind, SecurableName};
 use crate::snapshot::Snapshot;
@@ -28,6 +31,8 @@ pub struct CatalogSpec {
     pub name: Name,
     /// A remark for people.
     pub comment: Option<String>,
+    /// Properties.
+    pub properties: BTreeMap<String, String>,
 }
 
 impl Metastore {
@@ -43,18 +48,28 @@ impl Metastore {
             account_admin: true,
             may_act_for_users: false,
         };
+        let everybody = Principal {
+            id: PrincipalId::fresh(),
+            name: ACCOUNT_USERS.to_owned(),
+            kind: PrincipalKind::Group,
+            account_admin: false,
+            ..admin.clone()
+        };
         let (first_catalog, first_schema) = FIRST_SCHEMA;
         let name = SchemaName::new(first_catalog, first_schema)?;
-        let catalog =
-            Catalog { id: CatalogId::fresh(), name: name.catalog.clone(), owner: admin.id, comment: None };
-        let schema =
-            Schema { id: SchemaId::fresh(), catalog: catalog.id, name, owner: admin.id, comment: None };
-        let changes =
-            [Change::PrincipalPut(admin.clone()), Change::CatalogPut(catalog), Change::SchemaPut(schema)];
         let request = Request::new(admin.id, now, Action::Bootstrap, format!("user `{}`", admin.name));
-        let mut event = request.event(Answer::Allowed, "the store had no principal".to_owned());
-        event.by = None;
+        let stamps = request.stamps();
+        let catalog = Catalog::new(name.catalog.clone(), admin.id, stamps);
+        let schema = Schema::new(catalog.id, name, admin.id, stamps);
+        let changes = [
+            Change::PrincipalPut(admin.clone()),
+            Change::PrincipalPut(everybody),
+            Change::CatalogPut(catalog),
+            Change::SchemaPut(schema),
+        ];
         let snapshot = self.snapshot().await?;
+        let mut event = request.event(&snapshot, Answer::Allowed, "the store had no principal".to_owned());
+        event.by = None;
         if snapshot.principals().next().is_some() {
             return Err(Error::AlreadyBootstrapped);
         }
@@ -69,7 +84,7 @@ impl Metastore {
     /// Needs CREATE CATALOG on the metastore, or rank.
     pub async fn catalog_create(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         spec: CatalogSpec,
         on_existing: OnExisting,
@@ -77,6 +92,7 @@ impl Metastore {
         if spec.name.as_str() == SYSTEM_CATALOG {
             return Err(Error::ReservedName { name: spec.name });
         }
+        check_properties(&spec.properties)?;
         let securable = SecurableName::Catalog(spec.name.clone());
         self.write(Request::new(by, now, Action::CatalogCreate, securable), |caller| {
             let because = caller.require(Privilege::CreateCatalog, SecurableId::Metastore)?;
@@ -89,10 +105,9 @@ impl Metastore {
                 };
             }
             let catalog = Catalog {
-                id: CatalogId::fresh(),
-                name: spec.name.clone(),
-                owner: caller.by,
                 comment: spec.comment.clone(),
+                properties: spec.properties.clone(),
+                ..Catalog::new(spec.name.clone(), caller.by, caller.stamps)
             };
             Ok(Write {
                 changes: vec![Change::CatalogPut(catalog.clone())],
@@ -106,7 +121,7 @@ impl Metastore {
     /// Needs MANAGE. Refused while a view or function names something in the catalog.
     pub async fn catalog_rename(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &Name,
         to: &Name,
@@ -125,7 +140,8 @@ impl Metastore {
                 return Err(catalog_exists(to));
             }
             caller.check_renamable(&securable, &inside(caller.snapshot, catalog))?;
-            let renamed = Catalog { name: to.clone(), ..catalog.clone() };
+            let stamps = caller.altered(catalog.stamps);
+            let renamed = Catalog { name: to.clone(), stamps, ..catalog.clone() };
             Ok(Write { changes: vec![Change::CatalogPut(renamed)], because, value: () })
         })
         .await
@@ -134,7 +150,7 @@ impl Metastore {
     /// Needs MANAGE.
     pub async fn catalog_set_comment(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &Name,
         comment: Option<String>,
@@ -143,7 +159,8 @@ impl Metastore {
         self.write(Request::new(by, now, Action::CatalogAlter, securable), |caller| {
             let catalog = caller.catalog(name)?;
             let because = caller.require(Privilege::Manage, SecurableId::Catalog(catalog.id))?;
-            let altered = Catalog { comment: comment.clone(), ..catalog.clone() };
+            let stamps = caller.altered(catalog.stamps);
+            let altered = Catalog { comment: comment.clone(), stamps, ..catalog.clone() };
             Ok(Write { changes: vec![Change::CatalogPut(altered)], because, value: () })
         })
         .await
@@ -153,7 +170,7 @@ impl Metastore {
     /// another catalog uses it. Returns whether there was anything to drop.
     pub async fn catalog_drop(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &Name,
         contents: Contents,

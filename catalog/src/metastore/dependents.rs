@@ -12,6 +12,7 @@ use super::caller::Caller;
 use crate::error::{Dependents, Error};
 use crate::id::{FunctionId, SchemaId, TableId};
 use crate::name::ObjectName;
+use crate::policy::PolicyFunction;
 use crate::securable::SecurableId;
 use crate::snapshot::Snapshot;
 use crate::store::Change;
@@ -145,12 +146,13 @@ fn texts_that_use(found: &mut Found<'_, '_>, used: &Objects, except: &Objects) {
 
 /// Policies that call a function of `going` on tables that stay.
 fn policies_that_call(found: &mut Found<'_, '_>, going: &Objects) {
+    let calls = |function: PolicyFunction| function.sql().is_some_and(|id| going.functions.contains(&id));
     for table in found.caller.snapshot.all_tables().filter(|table| !going.tables.contains(&table.id)) {
         let id = SecurableId::Table(table.id);
-        if table.row_filter.as_ref().is_some_and(|filter| going.functions.contains(&filter.function)) {
+        if table.row_filter.as_ref().is_some_and(|filter| calls(filter.function)) {
             found.add(id, format!("the row filter of table `{}`", table.name));
         }
-        for mask in table.masks.iter().filter(|mask| going.functions.contains(&mask.function)) {
+        for mask in table.masks.iter().filter(|mask| calls(mask.function)) {
             found.add(id, format!("the mask of column `{}` of table `{}`", mask.column.name, table.name));
         }
     }

@@ -7,10 +7,10 @@ use super::dependents::Objects;
 use super::policies::{Sources, check_policy_sources};
 use super::views::require_source;
 use super::{Created, Metastore, OnExistingDefinition, OnMissing, Request, Write};
-use crate::audit::Action;
+use crate::audit::{Action, Requester};
 use crate::error::Error;
-use crate::function::{Function, Parameter};
-use crate::id::{FunctionId, PrincipalId, TableId};
+use crate::function::{Function, Parameter, Returns};
+use crate::id::{FunctionId, TableId};
 use crate::name::ObjectName;
 use crate::privilege::Privilege;
 use crate::securable::{SecurableId, SecurableKind, SecurableName};
@@ -23,12 +23,14 @@ pub struct FunctionSpec {
     pub name: ObjectName,
     /// In order; from the first with a default on all have one.
     pub parameters: Vec<Parameter>,
-    /// The type of its result, in SQL.
-    pub returns: String,
-    /// The expression, names resolved.
+    /// A value or rows.
+    pub returns: Returns,
+    /// The expression or query, names resolved.
     pub body: String,
     /// The tables its body reads.
     pub reads: Vec<TableId>,
+    /// The functions its body calls.
+    pub calls: Vec<FunctionId>,
     /// A remark for people.
     pub comment: Option<String>,
 }
@@ -39,7 +41,7 @@ impl Metastore {
     /// and its parameters or result would change for that policy.
     pub async fn function_create(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         spec: FunctionSpec,
         on_existing: OnExistingDefinition,
@@ -80,7 +82,9 @@ impl Metastore {
                 returns: spec.returns.clone(),
                 body: spec.body.clone(),
                 reads: spec.reads.clone(),
+                calls: spec.calls.clone(),
                 comment: spec.comment.clone(),
+                stamps: existing.map_or(caller.stamps, |function| caller.altered(function.stamps)),
             };
             if let Some(existing) = existing {
                 check_replacement(caller, existing, &function)?;
@@ -97,7 +101,7 @@ impl Metastore {
     /// was anything to drop.
     pub async fn function_drop(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &ObjectName,
         on_missing: OnMissing,
@@ -133,7 +137,7 @@ fn keeps_signature(existing: &Function, replacement: &Function) -> bool {
     let (kept, further) =
         replacement.parameters.split_at(existing.parameters.len().min(replacement.parameters.len()));
     kept.len() == existing.parameters.len()
-        && same_type(&existing.returns, &replacement.returns)
+        && same_type(&existing.returns.text(), &replacement.returns.text())
         && existing.parameters.iter().zip(kept).all(|(before, kept)| {
             same_type(&before.type_text, &kept.type_text)
                 && (before.default.is_none() || kept.default.is_some())

@@ -4,79 +4,120 @@ use chrono::{DateTime, Utc};
 
 use super::caller::Caller;
 use super::{Metastore, Request, Write};
-use crate::audit::Action;
+use crate::audit::{Action, Requester};
 use crate::decision::Reason;
 use crate::error::{Error, Reserved};
 use crate::function::Function;
-use crate::grant::Grant;
+use crate::grant::{Effect, Grant};
 use crate::id::PrincipalId;
 use crate::privilege::Privilege;
-use crate::securable::{Catalog, Schema, SecurableId, SecurableKind, SecurableName, Table};
+use crate::securable::{
+    Catalog, ExternalLocation, Schema, SecurableId, SecurableKind, SecurableName, StorageCredential, Table,
+    Volume,
+};
 use crate::store::Change;
+use crate::tag::GovernedTag;
 
 impl Metastore {
-    /// Needs MANAGE on the securable; on the metastore, rank. Granting what is granted already
-    /// changes nothing.
+    /// Needs MANAGE or MANAGE ACCESS CONTROL on the securable; on the metastore, rank. EXTERNAL USE SCHEMA is
+    /// granted by the catalog's owner alone. Granting what is granted already changes nothing.
     pub async fn grant_add(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         securable: &SecurableName,
         principal: &str,
         privileges: &[Privilege],
     ) -> Result<(), Error> {
+        let by = by.into();
         let snapshot = self.snapshot().await?;
-        let to_self = snapshot.principal_by_name(principal).is_some_and(|to| snapshot.acts_as(by, to.id));
+        let to_self = snapshot.principal_by_name(principal).is_some_and(|to| snapshot.acts_as(by.by, to.id));
         let action = if to_self { Action::GrantAddToSelf } else { Action::GrantAdd };
-        let text = format!("{securable} to `{principal}`: {}", list(privileges));
-        self.write(Request::new(by, now, action, text), |caller| {
-            let (id, because) = require_grantable(caller, securable)?;
-            let to = caller.principal(principal)?;
+        let request = grant_request(by, now, action, securable, principal, privileges);
+        self.write(request, |caller| {
+            let (id, because) = require_grantable(caller, securable, privileges)?;
+            let to = caller.principal(principal)?.id;
             check_applicable(caller, id, privileges)?;
-            let added =
-                privileges.iter().filter(|privilege| !caller.snapshot.has_grant(to.id, **privilege, id));
-            let changes = added.map(|privilege| {
-                Change::GrantAdd(Grant { principal: to.id, privilege: *privilege, securable: id })
-            });
-            Ok(Write { changes: changes.collect(), because, value: () })
+            let grants = privileges.iter().map(|privilege| Grant::allow(to, *privilege, id));
+            let added = grants.filter(|grant| !caller.snapshot.has_grant(*grant));
+            Ok(Write { changes: added.map(Change::GrantAdd).collect(), because, value: () })
         })
         .await
     }
 
-    /// Needs what granting needs. Revoking ALL PRIVILEGES revokes each one granted there, but
-    /// not MANAGE. Revoking what is not granted changes nothing.
+    /// Takes privileges away, whatever else is granted. Needs what granting needs. Denying what is denied
+    /// already changes nothing.
+    pub async fn deny_add(
+        &self,
+        by: impl Into<Requester> + Send,
+        now: DateTime<Utc>,
+        securable: &SecurableName,
+        principal: &str,
+        privileges: &[Privilege],
+    ) -> Result<(), Error> {
+        let request = grant_request(by, now, Action::DenyAdd, securable, principal, privileges);
+        self.write(request, |caller| {
+            let (id, because) = require_grantable(caller, securable, privileges)?;
+            let to = caller.principal(principal)?.id;
+            check_applicable(caller, id, privileges)?;
+            let denials = privileges.iter().map(|privilege| Grant::deny(to, *privilege, id));
+            let added = denials.filter(|denial| !caller.snapshot.has_grant(*denial));
+            Ok(Write { changes: added.map(Change::GrantAdd).collect(), because, value: () })
+        })
+        .await
+    }
+
+    /// Needs what granting needs. Revoking ALL PRIVILEGES revokes each one it means that is granted there.
+    /// Revoking what is not granted changes nothing. Denials stay.
     pub async fn grant_remove(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         securable: &SecurableName,
         principal: &str,
         privileges: &[Privilege],
     ) -> Result<(), Error> {
-        let text = format!("{securable} from `{principal}`: {}", list(privileges));
-        self.write(Request::new(by, now, Action::GrantRemove, text), |caller| {
-            let (id, because) = require_grantable(caller, securable)?;
-            let from = caller.principal(principal)?;
+        let request = grant_request(by, now, Action::GrantRemove, securable, principal, privileges);
+        self.write(request, |caller| {
+            let (id, because) = require_grantable(caller, securable, privileges)?;
+            let from = caller.principal(principal)?.id;
             check_applicable(caller, id, privileges)?;
-            let all = privileges.contains(&Privilege::AllPrivileges);
-            let removed = caller.snapshot.grants_on(id).filter(|grant| {
-                let named = privileges.contains(&grant.privilege);
-                grant.principal == from.id && (named || (all && grant.privilege != Privilege::Manage))
-            });
-            Ok(Write {
-                changes: removed.map(|grant| Change::GrantRemove(*grant)).collect(),
-                because,
-                value: (),
-            })
+            let changes = removed(caller, id, from, Effect::Allow, privileges);
+            Ok(Write { changes, because, value: () })
         })
         .await
     }
 
-    /// Needs MANAGE. A view or function runs with its owner's rights, so only an account admin
-    /// gives one to a principal other than oneself or a group one is in.
+    /// Lifts denials. Needs what granting needs; and nobody but one of rank lifts a denial that holds for
+    /// oneself.
+    pub async fn deny_remove(
+        &self,
+        by: impl Into<Requester> + Send,
+        now: DateTime<Utc>,
+        securable: &SecurableName,
+        principal: &str,
+        privileges: &[Privilege],
+    ) -> Result<(), Error> {
+        let request = grant_request(by, now, Action::DenyRemove, securable, principal, privileges);
+        self.write(request, |caller| {
+            let (id, mut because) = require_grantable(caller, securable, privileges)?;
+            let from = caller.principal(principal)?.id;
+            check_applicable(caller, id, privileges)?;
+            if caller.is(from) {
+                because.extend(caller.require_rank(Reserved::LiftOwnDenial)?);
+            }
+            let changes = removed(caller, id, from, Effect::Deny, privileges);
+            Ok(Write { changes, because, value: () })
+        })
+        .await
+    }
+
+    /// Needs MANAGE; of the metastore, whose owner is the metastore admin, account admin. A view or function
+    /// runs with its owner's rights, so only one of rank gives it to a principal other than oneself or a
+    /// group one is in.
     pub async fn owner_set(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         securable: &SecurableName,
         owner: &str,
@@ -85,10 +126,13 @@ impl Metastore {
         self.write(Request::new(by, now, Action::OwnerSet, text), |caller| {
             let id = caller.securable(securable)?;
             let kind = caller.snapshot.kind_of(id).unwrap_or(SecurableKind::Metastore);
-            let mut because = caller.require(Privilege::Manage, id)?;
+            let mut because = match id {
+                SecurableId::Metastore => caller.require_account_admin(Reserved::SetMetastoreAdmin)?,
+                _ => caller.require(Privilege::Manage, id)?,
+            };
             let to = caller.principal(owner)?.id;
             if matches!(kind, SecurableKind::View | SecurableKind::Function) && !caller.is(to) {
-                because.extend(caller.require_account_admin(Reserved::GiveRightsAway)?);
+                because.extend(caller.require_rank(Reserved::GiveRightsAway)?);
             }
             if caller.snapshot.owner_of(id) == Some(to) {
                 return Ok(Write::nothing(()));
@@ -105,16 +149,58 @@ fn list(privileges: &[Privilege]) -> String {
     privileges.iter().map(|privilege| privilege.name()).collect::<Vec<_>>().join(", ")
 }
 
+fn grant_request(
+    by: impl Into<Requester>,
+    now: DateTime<Utc>,
+    action: Action,
+    securable: &SecurableName,
+    principal: &str,
+    privileges: &[Privilege],
+) -> Request {
+    let request = Request::new(by, now, action, securable);
+    request.with("principal", principal).with("privileges", list(privileges))
+}
+
 fn require_grantable(
     caller: &Caller<'_>,
     securable: &SecurableName,
+    privileges: &[Privilege],
 ) -> Result<(SecurableId, Vec<Reason>), Error> {
     let id = caller.securable(securable)?;
-    let because = match id {
-        SecurableId::Metastore => caller.require_account_admin(Reserved::GrantOnMetastore)?,
-        _ => caller.require(Privilege::Manage, id)?,
+    let mut because = match id {
+        SecurableId::Metastore => caller.require_rank(Reserved::GrantOnMetastore)?,
+        _ => caller
+            .require(Privilege::ManageAccessControl, id)
+            // Most callers know the wider privilege.
+            .map_err(|denied| caller.require(Privilege::Manage, id).err().unwrap_or(denied))?,
     };
+    // Data then leaves past the warehouse, so that it is the catalog owner's own decision.
+    if privileges.contains(&Privilege::ExternalUseSchema) {
+        let itself = std::iter::once(id).chain(caller.snapshot.containers_of(id));
+        let catalog = itself.into_iter().find(|id| matches!(id, SecurableId::Catalog(_)));
+        let owner = catalog.and_then(|catalog| Some((catalog, caller.snapshot.owner_of(catalog)?)));
+        match owner.filter(|(_, owner)| caller.is(*owner)) {
+            Some((of, owner)) => because.push(Reason::Owned { owner, of }),
+            None => return Err(Error::Reserved { act: Reserved::GrantExternalUse }),
+        }
+    }
     Ok((id, because))
+}
+
+/// The changes that take the named privileges, or all that ALL PRIVILEGES means, from one principal.
+fn removed(
+    caller: &Caller<'_>,
+    id: SecurableId,
+    from: PrincipalId,
+    effect: Effect,
+    privileges: &[Privilege],
+) -> Vec<Change> {
+    let all = privileges.contains(&Privilege::AllPrivileges);
+    let removed = caller.snapshot.grants_on(id).filter(|grant| {
+        let named = privileges.contains(&grant.privilege) || (all && grant.privilege.is_of_all());
+        grant.principal == from && grant.effect == effect && named
+    });
+    removed.map(Change::GrantRemove).collect()
 }
 
 fn check_applicable(caller: &Caller<'_>, id: SecurableId, privileges: &[Privilege]) -> Result<(), Error> {
@@ -128,8 +214,7 @@ fn check_applicable(caller: &Caller<'_>, id: SecurableId, privileges: &[Privileg
 fn transfer(caller: &Caller<'_>, id: SecurableId, owner: PrincipalId) -> Option<Change> {
     let snapshot = caller.snapshot;
     match id {
-        // The metastore has no owner; account admins stand in its place.
-        SecurableId::Metastore => None,
+        SecurableId::Metastore => Some(Change::MetastoreOwnerPut(Some(owner))),
         SecurableId::Catalog(id) => {
             snapshot.catalog_by_id(id).map(|catalog| Change::CatalogPut(Catalog { owner, ..catalog.clone() }))
         }
@@ -142,5 +227,17 @@ fn transfer(caller: &Caller<'_>, id: SecurableId, owner: PrincipalId) -> Option<
         SecurableId::Function(id) => snapshot
             .function_by_id(id)
             .map(|function| Change::FunctionPut(Box::new(Function { owner, ..function.clone() }))),
+        SecurableId::Volume(id) => {
+            snapshot.volume_by_id(id).map(|volume| Change::VolumePut(Volume { owner, ..volume.clone() }))
+        }
+        SecurableId::ExternalLocation(id) => snapshot
+            .external_location_by_id(id)
+            .map(|location| Change::ExternalLocationPut(ExternalLocation { owner, ..location.clone() })),
+        SecurableId::StorageCredential(id) => snapshot.storage_credential_by_id(id).map(|credential| {
+            Change::StorageCredentialPut(StorageCredential { owner, ..credential.clone() })
+        }),
+        SecurableId::GovernedTag(id) => snapshot
+            .governed_tag_by_id(id)
+            .map(|tag| Change::GovernedTagPut(GovernedTag { owner, ..tag.clone() })),
     }
 }

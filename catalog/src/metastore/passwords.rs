@@ -10,7 +10,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use chrono::{DateTime, Utc};
 
 use super::{Metastore, Request, Write};
-use crate::audit::Action;
+use crate::audit::{Action, Requester};
 use crate::decision::Reason;
 use crate::error::{Error, Reserved};
 use crate::id::PrincipalId;
@@ -23,7 +23,7 @@ impl Metastore {
     /// By the user, or by an account admin.
     pub async fn password_set(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         user: &str,
         plaintext: &str,

@@ -10,13 +10,13 @@ use chrono::{DateTime, Utc};
 use super::caller::Caller;
 use super::tables::same_column;
 use super::{Metastore, Request, Write};
-use crate::audit::Action;
+use crate::audit::{Action, Requester};
 use crate::decision::Reason;
 use crate::error::Error;
 use crate::function::Function;
-use crate::id::{FunctionId, PrincipalId, TableId};
+use crate::id::{FunctionId, TableId};
 use crate::name::ObjectName;
-use crate::policy::{ColumnBinding, ColumnMask, PolicyArgument, RowFilter, SEMANTICS};
+use crate::policy::{ColumnBinding, ColumnMask, PolicyArgument, PolicyFunction, RowFilter, SEMANTICS};
 use crate::privilege::Privilege;
 use crate::securable::{SecurableId, SecurableName, Table};
 use crate::snapshot::Snapshot;
@@ -27,7 +27,7 @@ impl Metastore {
     /// the place of a row filter that is there.
     pub async fn row_filter_set(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         table: &ObjectName,
         function: &ObjectName,
@@ -36,8 +36,11 @@ impl Metastore {
         let securable = SecurableName::Table(table.clone());
         self.write(Request::new(by, now, Action::RowFilterSet, securable), |caller| {
             let (table, function, because) = check_settable(caller, table, function, arguments.len())?;
-            let filter =
-                RowFilter { function: function.id, arguments: arguments.clone(), semantics: SEMANTICS };
+            let filter = RowFilter {
+                function: PolicyFunction::Sql(function.id),
+                arguments: arguments.clone(),
+                semantics: SEMANTICS,
+            };
             let governed = Table { row_filter: Some(filter), ..table.clone() };
             Ok(Write { changes: vec![Change::TablePut(Box::new(governed))], because, value: () })
         })
@@ -47,7 +50,7 @@ impl Metastore {
     /// Needs MANAGE.
     pub async fn row_filter_drop(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         table: &ObjectName,
     ) -> Result<(), Error> {
@@ -68,7 +71,7 @@ impl Metastore {
     /// Takes the place of a mask that is on the column.
     pub async fn mask_set(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         table: &ObjectName,
         column: ColumnBinding,
@@ -82,7 +85,8 @@ impl Metastore {
             masked.masks.retain(|mask| !is_on(mask, &column));
             masked.masks.push(ColumnMask {
                 column: column.clone(),
-                function: function.id,
+                path: Vec::new(),
+                function: PolicyFunction::Sql(function.id),
                 arguments: arguments.clone(),
                 semantics: SEMANTICS,
             });
@@ -94,7 +98,7 @@ impl Metastore {
     /// Needs MANAGE.
     pub async fn mask_drop(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         table: &ObjectName,
         column: &str,
@@ -173,7 +177,7 @@ pub(super) fn check_policy_sources(caller: &Caller<'_>, sources: &Sources<'_>) -
         };
         for read in reads_of(snapshot, &function.reads, sources) {
             let Some(table) = snapshot.table_by_id(read) else { continue };
-            if table.is_governed() || sources.governed == Some(read) {
+            if snapshot.is_governed(table) || sources.governed == Some(read) {
                 let visible = caller.sees(SecurableId::Table(read));
                 return Err(Error::PolicyReadsGoverned {
                     function: function.name.clone(),

@@ -4,13 +4,15 @@ use chrono::{DateTime, Utc};
 
 use super::caller::Caller;
 use super::{Created, Metastore, OnExisting, OnMissing, Request, Write};
-use crate::audit::Action;
+use crate::audit::{Action, Requester};
 use crate::error::{Dependents, Error, Reserved};
+use crate::grant::Effect;
 use crate::id::PrincipalId;
-use crate::principal::{Principal, PrincipalKind};
+use crate::principal::{ACCOUNT_USERS, Principal, PrincipalKind};
 use crate::securable::SecurableId;
 use crate::snapshot::Snapshot;
 use crate::store::Change;
+use crate::tag_policy::TagPolicy;
 
 /// A principal to be made.
 #[derive(Debug, Clone)]
@@ -49,7 +51,7 @@ impl Metastore {
     /// `OnExisting::Keep` keeps a principal of the same kind only.
     pub async fn principal_create(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         spec: PrincipalSpec,
         on_existing: OnExisting,
@@ -81,7 +83,7 @@ impl Metastore {
     /// A disabled principal cannot log in; what it owns goes on to work.
     pub async fn principal_set_enablement(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &str,
         enablement: Enablement,
@@ -99,7 +101,7 @@ impl Metastore {
     /// Of a user or service principal. Rank is never a group's.
     pub async fn account_admin_set(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &str,
         account_admin: AccountAdmin,
@@ -117,7 +119,7 @@ impl Metastore {
     /// Of a service principal.
     pub async fn delegation_set(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &str,
         delegation: Delegation,
@@ -137,7 +139,7 @@ impl Metastore {
     /// there was anything to drop.
     pub async fn principal_drop(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &str,
         kind: PrincipalKind,
@@ -166,7 +168,7 @@ impl Metastore {
     /// Adding a member that is there changes nothing.
     pub async fn member_add(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         group: &str,
         member: &str,
@@ -175,7 +177,7 @@ impl Metastore {
         self.write(Request::new(by, now, Action::MemberAdd, text), |caller| {
             let because = caller.require_account_admin(Reserved::ManagePrincipals)?;
             let (to, added) = (group_of_name(caller, group)?, caller.principal(member)?);
-            if added.id == to.id || caller.snapshot.groups_of(to.id).contains(&added.id) {
+            if added.id == to.id || caller.snapshot.acts_as(to.id, added.id) {
                 return Err(Error::GroupCycle { group: group.to_owned(), member: member.to_owned() });
             }
             if caller.snapshot.members_of(to.id).contains(&added.id) {
@@ -193,7 +195,7 @@ impl Metastore {
     /// Of a direct member.
     pub async fn member_remove(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         group: &str,
         member: &str,
@@ -213,7 +215,7 @@ impl Metastore {
 
     async fn principal_alter(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         action: Action,
         name: &str,
@@ -250,6 +252,9 @@ fn unfit(principal: &Principal, act: &'static str) -> Error {
 
 fn group_of_name<'s>(caller: &Caller<'s>, name: &str) -> Result<&'s Principal, Error> {
     let group = caller.principal(name)?;
+    if name == ACCOUNT_USERS {
+        return Err(unfit(group, "be given members or lose them: everybody is in it"));
+    }
     if group.kind == PrincipalKind::Group { Ok(group) } else { Err(unfit(group, "have members")) }
 }
 
@@ -273,15 +278,33 @@ fn check_holds_nothing(caller: &Caller<'_>, principal: &Principal, text: &str) -
     let securables = (snapshot.catalogs().map(|c| SecurableId::Catalog(c.id)))
         .chain(snapshot.catalogs().flat_map(|c| snapshot.schemas(c.id)).map(|s| SecurableId::Schema(s.id)))
         .chain(snapshot.all_tables().map(|t| SecurableId::Table(t.id)))
-        .chain(snapshot.all_functions().map(|f| SecurableId::Function(f.id)));
+        .chain(snapshot.all_functions().map(|f| SecurableId::Function(f.id)))
+        .chain(snapshot.all_volumes().map(|v| SecurableId::Volume(v.id)))
+        .chain(snapshot.external_locations().map(|l| SecurableId::ExternalLocation(l.id)))
+        .chain(snapshot.storage_credentials().map(|c| SecurableId::StorageCredential(c.id)))
+        .chain(snapshot.governed_tags().map(|t| SecurableId::GovernedTag(t.id)))
+        .chain([SecurableId::Metastore]);
     let owned = securables
         .filter(|id| snapshot.owner_of(*id) == Some(principal.id))
         .map(|id| format!("the ownership of {}", described(id)));
-    let granted = snapshot
-        .grants()
-        .filter(|grant| grant.principal == principal.id)
-        .map(|grant| format!("the grant of {} on {}", grant.privilege, described(grant.securable)));
-    let mut visible: Vec<String> = owned.chain(granted).collect();
+    let granted =
+        snapshot.grants().filter(|grant| grant.principal == principal.id).map(|grant| match grant.effect {
+            Effect::Allow => format!("the grant of {} on {}", grant.privilege, described(grant.securable)),
+            Effect::Deny => format!("the denial of {} on {}", grant.privilege, described(grant.securable)),
+        });
+    let named = |policy: &&TagPolicy| {
+        let audience = &policy.audience;
+        audience.to.contains(&principal.id) || audience.except.contains(&principal.id)
+    };
+    let policies = snapshot
+        .all_tag_policies()
+        .filter(named)
+        .map(|policy| format!("policy `{}` on {}", policy.name, described(policy.scope)));
+    let tests = snapshot
+        .policy_tests()
+        .filter(|test| test.as_user == principal.id || test.owner == principal.id)
+        .map(|test| format!("policy test `{}`", test.name));
+    let mut visible: Vec<String> = owned.chain(granted).chain(policies).chain(tests).collect();
     if visible.is_empty() {
         return Ok(());
     }

@@ -1,12 +1,14 @@
 //! Schemas.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::dependents::Objects;
+use super::tables::check_properties;
 use super::{Contents, Created, Metastore, OnExisting, OnMissing, Request, Write};
-use crate::audit::Action;
+use crate::audit::{Action, Requester};
 use crate::error::Error;
-use crate::id::{PrincipalId, SchemaId};
 use crate::name::{Name, SchemaName};
 use crate::privilege::Privilege;
 use crate::securable::{Schema, SecurableId, SecurableKind, SecurableName};
@@ -22,18 +24,21 @@ pub struct SchemaSpec {
     pub name: SchemaName,
     /// A remark for people.
     pub comment: Option<String>,
+    /// Properties.
+    pub properties: BTreeMap<String, String>,
 }
 
 impl Metastore {
     /// Needs CREATE SCHEMA and USE CATALOG on the catalog.
     pub async fn schema_create(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         spec: SchemaSpec,
         on_existing: OnExisting,
     ) -> Result<Created<Schema>, Error> {
         check_unreserved(&spec.name.schema)?;
+        check_properties(&spec.properties)?;
         let securable = SecurableName::Schema(spec.name.clone());
         self.write(Request::new(by, now, Action::SchemaCreate, securable), |caller| {
             let catalog = caller.catalog(&spec.name.catalog)?;
@@ -45,11 +50,9 @@ impl Metastore {
                 };
             }
             let schema = Schema {
-                id: SchemaId::fresh(),
-                catalog: catalog.id,
-                name: spec.name.clone(),
-                owner: caller.by,
                 comment: spec.comment.clone(),
+                properties: spec.properties.clone(),
+                ..Schema::new(catalog.id, spec.name.clone(), caller.by, caller.stamps)
             };
             Ok(Write {
                 changes: vec![Change::SchemaPut(schema.clone())],
@@ -63,7 +66,7 @@ impl Metastore {
     /// Needs MANAGE. Refused while a view or function names something in the schema.
     pub async fn schema_rename(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &SchemaName,
         to: &Name,
@@ -81,7 +84,7 @@ impl Metastore {
                 return Err(schema_exists(&to));
             }
             caller.check_renamable(&securable, &Objects::inside(caller.snapshot, [schema.id]))?;
-            let renamed = Schema { name: to, ..schema.clone() };
+            let renamed = Schema { name: to, stamps: caller.altered(schema.stamps), ..schema.clone() };
             Ok(Write { changes: vec![Change::SchemaPut(renamed)], because, value: () })
         })
         .await
@@ -90,7 +93,7 @@ impl Metastore {
     /// Needs MANAGE.
     pub async fn schema_set_comment(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &SchemaName,
         comment: Option<String>,
@@ -99,7 +102,8 @@ impl Metastore {
         self.write(Request::new(by, now, Action::SchemaAlter, securable), |caller| {
             let schema = caller.schema(name)?;
             let because = caller.require(Privilege::Manage, SecurableId::Schema(schema.id))?;
-            let altered = Schema { comment: comment.clone(), ..schema.clone() };
+            let stamps = caller.altered(schema.stamps);
+            let altered = Schema { comment: comment.clone(), stamps, ..schema.clone() };
             Ok(Write { changes: vec![Change::SchemaPut(altered)], because, value: () })
         })
         .await
@@ -109,7 +113,7 @@ impl Metastore {
     /// outside uses it. Returns whether there was anything to drop.
     pub async fn schema_drop(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &SchemaName,
         contents: Contents,

@@ -8,17 +8,19 @@ use chrono::{DateTime, Utc};
 use super::caller::Caller;
 use super::dependents::Objects;
 use super::{Created, Metastore, OnExisting, OnMissing, Request, Write};
-use crate::audit::Action;
+use crate::audit::{Action, Requester};
 use crate::decision::Reason;
 use crate::error::{Dependents, Error, Reserved};
-use crate::id::{PrincipalId, TableId};
+use crate::id::TableId;
 use crate::name::{Name, ObjectName};
 use crate::policy::{ColumnBinding, PolicyArgument};
 use crate::privilege::Privilege;
 use crate::securable::{
-    Column, PROTECTION_PROPERTY, Protection, SecurableId, SecurableKind, SecurableName, Table, TableKind,
+    Column, POLICY_DEFAULT_PROPERTY, PROTECTION_PROPERTY, Protection, SecurableId, SecurableKind,
+    SecurableName, Table, TableKind,
 };
 use crate::store::Change;
+use crate::tag::Tags;
 
 /// Where a table's files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +57,7 @@ impl Metastore {
     /// Refused when the files are, contain, or lie within another table's.
     pub async fn table_create(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         spec: TableSpec,
         on_existing: OnExisting,
@@ -64,7 +66,6 @@ impl Metastore {
         check_properties(&spec.properties)?;
         let securable = SecurableName::Table(spec.name.clone());
         let request = Request::new(by, now, Action::TableCreate, securable);
-        let created_at = request.now;
         self.write(request, |caller| {
             let schema = caller.schema(&spec.name.schema_name())?;
             let mut because = caller.require(Privilege::CreateTable, SecurableId::Schema(schema.id))?;
@@ -100,8 +101,8 @@ impl Metastore {
                 masks: Vec::new(),
                 properties: spec.properties.clone(),
                 comment: spec.comment.clone(),
-                created_at,
-                created_by: caller.by,
+                tags: Tags::new(),
+                stamps: caller.stamps,
             };
             let changes = vec![Change::TablePut(Box::new(table.clone()))];
             Ok(Write { changes, because, value: Created::Made(table) })
@@ -113,7 +114,7 @@ impl Metastore {
     /// dropped, so that the server can remove a managed one's files.
     pub async fn table_drop(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &ObjectName,
         on_missing: OnMissing,
@@ -123,7 +124,7 @@ impl Metastore {
 
     pub(super) async fn drop_of_kind(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &ObjectName,
         kind: SecurableKind,
@@ -149,7 +150,7 @@ impl Metastore {
     /// names it; policies and grants stay.
     pub async fn table_rename(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &ObjectName,
         to: &Name,
@@ -171,7 +172,7 @@ impl Metastore {
     /// Of a table or view. Needs MANAGE.
     pub async fn table_set_comment(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &ObjectName,
         comment: Option<String>,
@@ -186,7 +187,7 @@ impl Metastore {
     /// Refused when a policy is bound by name to a column that would be gone.
     pub async fn table_set_columns(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &ObjectName,
         columns: Vec<Column>,
@@ -202,7 +203,7 @@ impl Metastore {
     /// Sets and removes properties of a table or view. Needs MANAGE.
     pub async fn table_set_properties(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &ObjectName,
         set: BTreeMap<String, String>,
@@ -221,7 +222,7 @@ impl Metastore {
     /// What every ALTER of a table or view has in common.
     async fn table_alter(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &ObjectName,
         alter: impl Fn(&Caller<'_>, &Table) -> Result<Option<Table>, Error>,
@@ -231,7 +232,8 @@ impl Metastore {
             let table = caller.table_or_view(name)?;
             let because: Vec<Reason> = caller.require(Privilege::Manage, SecurableId::Table(table.id))?;
             let altered = alter(caller, table)?.filter(|altered| altered != table);
-            let changes = altered.map(|altered| Change::TablePut(Box::new(altered))).into_iter().collect();
+            let stamped = altered.map(|altered| Table { stamps: caller.altered(table.stamps), ..altered });
+            let changes = stamped.map(|altered| Change::TablePut(Box::new(altered))).into_iter().collect();
             Ok(Write { changes, because, value: () })
         })
         .await
@@ -255,12 +257,18 @@ pub(super) fn check_columns(columns: &[Column]) -> Result<(), Error> {
     }
 }
 
+/// The properties of governance take known values only, on tables, schemas and catalogs alike.
 pub(super) fn check_properties(properties: &BTreeMap<String, String>) -> Result<(), Error> {
-    match properties.get(PROTECTION_PROPERTY) {
-        Some(value) if Protection::parse(value).is_none() => {
-            Err(Error::InvalidProperty { property: PROTECTION_PROPERTY.to_owned(), value: value.clone() })
+    let known = |property: &str, value: &str| match property {
+        PROTECTION_PROPERTY => Protection::parse(value).is_some(),
+        POLICY_DEFAULT_PROPERTY => matches!(value, "allow" | "deny"),
+        _ => true,
+    };
+    match properties.iter().find(|(property, value)| !known(property, value)) {
+        Some((property, value)) => {
+            Err(Error::InvalidProperty { property: property.clone(), value: value.clone() })
         }
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

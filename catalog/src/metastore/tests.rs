@@ -14,8 +14,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::function::Parameter;
-use crate::id::TableId;
+use crate::function::{Parameter, Returns};
+use crate::id::{PrincipalId, TableId};
 use crate::name::{Name, ObjectName, SchemaName};
 use crate::policy::ColumnBinding;
 use crate::principal::PrincipalKind;
@@ -59,13 +59,15 @@ fn column(name: &str) -> ColumnBinding {
 }
 
 fn columns(names: &[&str]) -> Vec<Column> {
-    let column = |name: &&str| Column {
-        name: (*name).to_owned(),
-        type_text: "STRING".to_owned(),
-        nullable: true,
-        comment: None,
-    };
-    names.iter().map(column).collect()
+    names.iter().map(|name| Column::new(*name, "STRING")).collect()
+}
+
+fn catalog_of(name: Name) -> CatalogSpec {
+    CatalogSpec { name, comment: None, properties: BTreeMap::new() }
+}
+
+fn schema_of(name: SchemaName) -> SchemaSpec {
+    SchemaSpec { name, comment: None, properties: BTreeMap::new() }
 }
 
 fn table_at(text: &str, storage: Storage) -> TableSpec {
@@ -84,7 +86,12 @@ fn external(text: &str, location: &str) -> TableSpec {
 fn view_of(text: &str, query: &str, reads: &[TableId]) -> ViewSpec {
     ViewSpec {
         name: object(text),
-        definition: ViewDefinition { text: query.to_owned(), tests_identity: false, reads: reads.to_vec() },
+        definition: ViewDefinition {
+            text: query.to_owned(),
+            tests_identity: false,
+            reads: reads.to_vec(),
+            calls: vec![],
+        },
         columns: columns(&["region"]),
         properties: BTreeMap::new(),
         comment: None,
@@ -92,14 +99,19 @@ fn view_of(text: &str, query: &str, reads: &[TableId]) -> ViewSpec {
 }
 
 fn function_of(text: &str, parameters: &[&str], body: &str, reads: &[TableId]) -> FunctionSpec {
-    let parameter =
-        |name: &&str| Parameter { name: (*name).to_owned(), type_text: "STRING".to_owned(), default: None };
+    let parameter = |name: &&str| Parameter {
+        name: (*name).to_owned(),
+        type_text: "STRING".to_owned(),
+        default: None,
+        comment: None,
+    };
     FunctionSpec {
         name: object(text),
         parameters: parameters.iter().map(parameter).collect(),
-        returns: "BOOLEAN".to_owned(),
+        returns: Returns::Scalar("BOOLEAN".to_owned()),
         body: body.to_owned(),
         reads: reads.to_vec(),
+        calls: vec![],
         comment: None,
     }
 }
@@ -132,17 +144,17 @@ impl Fixture {
         self.grant(SecurableName::Schema(schema("main.default")), principal, &[Privilege::UseSchema]).await;
     }
 
-    async fn table(&self, by: PrincipalId, text: &str) -> Table {
+    async fn table(&self, by: impl Into<Requester> + Send, text: &str) -> Table {
         let created = self.metastore.table_create(by, now(), managed(text), OnExisting::Fail).await.unwrap();
         created.into_inner()
     }
 
-    async fn function(&self, by: PrincipalId, spec: FunctionSpec) {
+    async fn function(&self, by: impl Into<Requester> + Send, spec: FunctionSpec) {
         let on_existing = OnExistingDefinition::Fail;
         self.metastore.function_create(by, now(), spec, on_existing).await.unwrap();
     }
 
-    async fn view(&self, by: PrincipalId, spec: ViewSpec) -> Table {
+    async fn view(&self, by: impl Into<Requester> + Send, spec: ViewSpec) -> Table {
         let on_existing = OnExistingDefinition::Fail;
         self.metastore.view_create(by, now(), spec, on_existing).await.unwrap().into_inner()
     }

@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use super::policies::{Sources, check_policy_sources, reads_of};
 use super::tables::{check_columns, check_properties, exists};
 use super::{Created, Metastore, OnExistingDefinition, OnMissing, Request, Write};
-use crate::audit::Action;
+use crate::audit::{Action, Requester};
 use crate::decision::Reason;
 use crate::error::Error;
-use crate::id::{PrincipalId, TableId};
+use crate::id::TableId;
 use crate::metastore::caller::Caller;
 use crate::name::ObjectName;
 use crate::privilege::Privilege;
@@ -37,7 +37,7 @@ impl Metastore {
     /// the owner replaces a view; id, grants and policies stay.
     pub async fn view_create(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         spec: ViewSpec,
         on_existing: OnExistingDefinition,
@@ -49,7 +49,6 @@ impl Metastore {
             OnExistingDefinition::Fail | OnExistingDefinition::Keep => Action::ViewCreate,
         };
         let request = Request::new(by, now, action, format!("view `{}`", spec.name));
-        let created_at = request.now;
         self.write(request, |caller| {
             let schema = caller.schema(&spec.name.schema_name())?;
             let mut because = caller.require(Privilege::CreateTable, SecurableId::Schema(schema.id))?;
@@ -79,8 +78,8 @@ impl Metastore {
                 masks: existing.map(|view| view.masks.clone()).unwrap_or_default(),
                 properties: spec.properties.clone(),
                 comment: spec.comment.clone(),
-                created_at: existing.map_or(created_at, |view| view.created_at),
-                created_by: existing.map_or(caller.by, |view| view.created_by),
+                tags: existing.map(|view| view.tags.clone()).unwrap_or_default(),
+                stamps: existing.map_or(caller.stamps, |view| caller.altered(view.stamps)),
             };
             let changes = vec![Change::TablePut(Box::new(view.clone()))];
             let value = if existing.is_some() { Created::Replaced(view) } else { Created::Made(view) };
@@ -92,7 +91,7 @@ impl Metastore {
     /// Needs MANAGE. Refused while a view or function reads it.
     pub async fn view_drop(
         &self,
-        by: PrincipalId,
+        by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &ObjectName,
         on_missing: OnMissing,

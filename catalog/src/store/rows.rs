@@ -1,29 +1,39 @@
 //! Row ↔ model. The only place in the crate where things are (de)serialised.
 //!
-//! Nested values are JSON text; the structs of `rows/nested.rs` spell its shape, so that
-//! renaming a field of the model cannot change what is stored. A value that cannot be read back is an error that
-//! names it, never a default.
+//! Nested values are JSON text; the structs of `rows/nested.rs` and `rows/tag_policy.rs` spell its shape,
+//! so that renaming a field of the model cannot change what is stored. A value that cannot be read back is
+//! an error that names it, never a default.
 
 mod nested;
+mod tag_policy;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::FromRow;
 
 use super::Error;
+use crate::access_request::AccessRequest;
 use crate::audit::AuditEvent;
-use crate::function::{Function, Parameter};
-use crate::grant::Grant;
-use crate::id::{CatalogId, FunctionId, SchemaId};
+use crate::function::{Function, Parameter, Returns};
+use crate::grant::{Effect, Grant};
+use crate::id::FunctionId;
 use crate::name::{Name, ObjectName, SchemaName};
+use crate::policy_test::{Expectation, PolicyTest};
 use crate::principal::{Principal, PrincipalKind};
 use crate::privilege::Privilege;
-use crate::securable::{Catalog, Schema, SecurableId, Table, TableKind, ViewDefinition};
-use nested::{ColumnJson, FilterJson, MaskJson, ParameterJson};
+use crate::securable::{
+    Catalog, ExternalLocation, Schema, SecurableId, StorageCredential, Table, TableKind, ViewDefinition,
+    Volume, VolumeKind,
+};
+use crate::stamps::Stamps;
+use crate::tag::{GovernedTag, TagKey, Tags};
+use crate::tag_policy::TagPolicy;
+use nested::{ColumnJson, ExpectationJson, FilterJson, MaskJson, OriginJson, ParameterJson};
+use tag_policy::TagPolicyJson;
 
 pub(super) fn id<T: FromStr>(what: &'static str, text: &str) -> Result<T, Error> {
     text.parse().map_err(|_| damaged(what, text))
@@ -44,6 +54,55 @@ fn to_json<T: Serialize>(value: &T) -> Result<String, Error> {
 
 fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(|_| damaged(what, text))
+}
+
+fn moment(what: &'static str, micros: i64) -> Result<DateTime<Utc>, Error> {
+    DateTime::from_timestamp_micros(micros).ok_or_else(|| damaged(what, &micros.to_string()))
+}
+
+/// The columns that say when and by whom.
+#[derive(FromRow)]
+struct StampCells {
+    created_at_us: i64,
+    created_by: String,
+    altered_at_us: i64,
+    altered_by: String,
+}
+
+impl StampCells {
+    fn into_model(self) -> Result<Stamps, Error> {
+        Ok(Stamps {
+            created_at: moment("created_at_us", self.created_at_us)?,
+            created_by: id("created_by", &self.created_by)?,
+            altered_at: moment("altered_at_us", self.altered_at_us)?,
+            altered_by: id("altered_by", &self.altered_by)?,
+        })
+    }
+}
+
+pub(super) fn tags_to_json(tags: &Tags) -> Result<String, Error> {
+    to_json(&tags.iter().map(|(key, value)| (key.as_str(), value)).collect::<BTreeMap<_, _>>())
+}
+
+fn tag_key(text: &str) -> Result<TagKey, Error> {
+    let key = TagKey::new(text).map_err(|_| damaged("tag key", text))?;
+    if key.as_str() == text { Ok(key) } else { Err(damaged("tag key", text)) }
+}
+
+fn tags_of(tags: BTreeMap<String, String>) -> Result<Tags, Error> {
+    tags.into_iter().map(|(key, value)| Ok((tag_key(&key)?, value))).collect()
+}
+
+fn tags_from_json(text: &str) -> Result<Tags, Error> {
+    tags_of(from_json("tags", text)?)
+}
+
+pub(super) fn texts_to_json(properties: &BTreeMap<String, String>) -> Result<String, Error> {
+    to_json(properties)
+}
+
+fn properties(text: &str) -> Result<BTreeMap<String, String>, Error> {
+    from_json("properties", text)
 }
 
 #[derive(FromRow)]
@@ -89,6 +148,10 @@ pub(super) struct CatalogRow {
     name: String,
     owner: String,
     comment: Option<String>,
+    properties: String,
+    tags: String,
+    #[sqlx(flatten)]
+    stamps: StampCells,
 }
 
 impl CatalogRow {
@@ -98,29 +161,58 @@ impl CatalogRow {
             name: stored_name(&self.name)?,
             owner: id("owner", &self.owner)?,
             comment: self.comment,
+            properties: properties(&self.properties)?,
+            tags: tags_from_json(&self.tags)?,
+            stamps: self.stamps.into_model()?,
         })
     }
 }
 
+/// A schema with its catalog's name.
 #[derive(FromRow)]
 pub(super) struct SchemaRow {
     id: String,
     catalog_id: String,
     name: String,
+    catalog_name: String,
     owner: String,
     comment: Option<String>,
+    properties: String,
+    tags: String,
+    #[sqlx(flatten)]
+    stamps: StampCells,
 }
 
 impl SchemaRow {
-    pub(super) fn into_model(self, catalogs: &HashMap<CatalogId, Name>) -> Result<Schema, Error> {
-        let catalog = id("catalog id", &self.catalog_id)?;
-        let parent = catalogs.get(&catalog).ok_or_else(|| damaged("catalog id", &self.catalog_id))?;
+    pub(super) fn into_model(self) -> Result<Schema, Error> {
         Ok(Schema {
             id: id("schema id", &self.id)?,
-            catalog,
-            name: SchemaName { catalog: parent.clone(), schema: stored_name(&self.name)? },
+            catalog: id("catalog id", &self.catalog_id)?,
+            name: SchemaName { catalog: stored_name(&self.catalog_name)?, schema: stored_name(&self.name)? },
             owner: id("owner", &self.owner)?,
             comment: self.comment,
+            properties: properties(&self.properties)?,
+            tags: tags_from_json(&self.tags)?,
+            stamps: self.stamps.into_model()?,
+        })
+    }
+}
+
+/// The columns that say where in the tree an object is, with the names on the way.
+#[derive(FromRow)]
+struct PlaceCells {
+    schema_id: String,
+    name: String,
+    schema_name: String,
+    catalog_name: String,
+}
+
+impl PlaceCells {
+    fn name(&self) -> Result<ObjectName, Error> {
+        Ok(ObjectName {
+            catalog: stored_name(&self.catalog_name)?,
+            schema: stored_name(&self.schema_name)?,
+            object: stored_name(&self.name)?,
         })
     }
 }
@@ -128,26 +220,27 @@ impl SchemaRow {
 #[derive(FromRow)]
 pub(super) struct TableRow {
     id: String,
-    schema_id: String,
-    name: String,
+    #[sqlx(flatten)]
+    place: PlaceCells,
     owner: String,
     kind: String,
     location: Option<String>,
     view_text: Option<String>,
     view_tests_identity: Option<bool>,
     view_reads: Option<String>,
+    view_calls: Option<String>,
     columns: String,
     row_filter: Option<String>,
     masks: String,
     properties: String,
     comment: Option<String>,
-    created_at_us: i64,
-    created_by: String,
+    tags: String,
+    #[sqlx(flatten)]
+    stamps: StampCells,
 }
 
 impl TableRow {
-    pub(super) fn into_model(self, schemas: &HashMap<SchemaId, SchemaName>) -> Result<Table, Error> {
-        let schema = id("schema id", &self.schema_id)?;
+    pub(super) fn into_model(self) -> Result<Table, Error> {
         let columns: Vec<ColumnJson> = from_json("columns", &self.columns)?;
         let masks: Vec<MaskJson> = from_json("masks", &self.masks)?;
         let row_filter = match &self.row_filter {
@@ -156,18 +249,17 @@ impl TableRow {
         };
         Ok(Table {
             id: id("table id", &self.id)?,
-            schema,
-            name: object_name(schemas, schema, &self.name)?,
+            schema: id("schema id", &self.place.schema_id)?,
+            name: self.place.name()?,
             owner: id("owner", &self.owner)?,
             kind: self.table_kind()?,
-            columns: columns.into_iter().map(ColumnJson::into_model).collect(),
+            columns: columns.into_iter().map(ColumnJson::into_model).collect::<Result<_, _>>()?,
             row_filter,
             masks: masks.into_iter().map(MaskJson::into_model).collect::<Result<_, _>>()?,
-            properties: from_json::<BTreeMap<String, String>>("properties", &self.properties)?,
+            properties: properties(&self.properties)?,
             comment: self.comment,
-            created_at: DateTime::from_timestamp_micros(self.created_at_us)
-                .ok_or_else(|| damaged("created_at_us", &self.created_at_us.to_string()))?,
-            created_by: id("created_by", &self.created_by)?,
+            tags: tags_from_json(&self.tags)?,
+            stamps: self.stamps.into_model()?,
         })
     }
 
@@ -180,23 +272,12 @@ impl TableRow {
                 text: self.view_text.clone().ok_or_else(|| damaged("view_text", ""))?,
                 tests_identity: self.view_tests_identity.ok_or_else(|| damaged("view_tests_identity", ""))?,
                 reads: ids_from_json("view_reads", self.view_reads.as_deref().unwrap_or_default())?,
+                // Views stored before calls were kept call no function.
+                calls: ids_from_json("view_calls", self.view_calls.as_deref().unwrap_or("[]"))?,
             })),
             other => Err(damaged("table kind", other)),
         }
     }
-}
-
-fn object_name(
-    schemas: &HashMap<SchemaId, SchemaName>,
-    schema: SchemaId,
-    object: &str,
-) -> Result<ObjectName, Error> {
-    let parent = schemas.get(&schema).ok_or_else(|| damaged("schema id", &schema.to_string()))?;
-    Ok(ObjectName {
-        catalog: parent.catalog.clone(),
-        schema: parent.schema.clone(),
-        object: stored_name(object)?,
-    })
 }
 
 fn ids_from_json<T: FromStr>(what: &'static str, text: &str) -> Result<Vec<T>, Error> {
@@ -210,6 +291,7 @@ pub(super) struct TableCells {
     pub(super) view_text: Option<String>,
     pub(super) view_tests_identity: Option<bool>,
     pub(super) view_reads: Option<String>,
+    pub(super) view_calls: Option<String>,
     pub(super) columns: String,
     pub(super) row_filter: Option<String>,
     pub(super) masks: String,
@@ -224,6 +306,7 @@ impl TableCells {
             view_text: None,
             view_tests_identity: None,
             view_reads: None,
+            view_calls: None,
             columns: to_json(&table.columns.iter().map(ColumnJson::of).collect::<Vec<_>>())?,
             row_filter: table
                 .row_filter
@@ -246,6 +329,7 @@ impl TableCells {
                 cells.view_text = Some(view.text.clone());
                 cells.view_tests_identity = Some(view.tests_identity);
                 cells.view_reads = Some(ids_to_json(&view.reads)?);
+                cells.view_calls = Some(ids_to_json(&view.calls)?);
             }
         }
         Ok(cells)
@@ -260,35 +344,235 @@ pub(super) fn parameters_to_json(parameters: &[Parameter]) -> Result<String, Err
     to_json(&parameters.iter().map(ParameterJson::of).collect::<Vec<_>>())
 }
 
+/// The two columns that say what a function gives.
+pub(super) fn returns_cells(returns: &Returns) -> Result<(String, Option<String>), Error> {
+    Ok(match returns {
+        Returns::Scalar(text) => (text.clone(), None),
+        Returns::Table(columns) => (String::new(), Some(parameters_to_json(columns)?)),
+    })
+}
+
+fn parameters_from_json(what: &'static str, text: &str) -> Result<Vec<Parameter>, Error> {
+    let parameters: Vec<ParameterJson> = from_json(what, text)?;
+    Ok(parameters.into_iter().map(ParameterJson::into_model).collect())
+}
+
 #[derive(FromRow)]
 pub(super) struct FunctionRow {
     id: String,
-    schema_id: String,
-    name: String,
+    #[sqlx(flatten)]
+    place: PlaceCells,
     owner: String,
     parameters: String,
     returns: String,
+    returns_table: Option<String>,
     body: String,
     reads: String,
+    calls: String,
     comment: Option<String>,
+    #[sqlx(flatten)]
+    stamps: StampCells,
 }
 
 impl FunctionRow {
-    pub(super) fn into_model(self, schemas: &HashMap<SchemaId, SchemaName>) -> Result<Function, Error> {
-        let schema = id("schema id", &self.schema_id)?;
-        let parameters: Vec<ParameterJson> = from_json("parameters", &self.parameters)?;
+    pub(super) fn into_model(self) -> Result<Function, Error> {
         Ok(Function {
             id: id::<FunctionId>("function id", &self.id)?,
-            schema,
-            name: object_name(schemas, schema, &self.name)?,
+            schema: id("schema id", &self.place.schema_id)?,
+            name: self.place.name()?,
             owner: id("owner", &self.owner)?,
-            parameters: parameters.into_iter().map(ParameterJson::into_model).collect(),
-            returns: self.returns,
+            parameters: parameters_from_json("parameters", &self.parameters)?,
+            returns: match &self.returns_table {
+                None => Returns::Scalar(self.returns),
+                Some(columns) => Returns::Table(parameters_from_json("returns_table", columns)?),
+            },
             body: self.body,
             reads: ids_from_json("reads", &self.reads)?,
+            calls: ids_from_json("calls", &self.calls)?,
             comment: self.comment,
+            stamps: self.stamps.into_model()?,
         })
     }
+}
+
+#[derive(FromRow)]
+pub(super) struct VolumeRow {
+    id: String,
+    #[sqlx(flatten)]
+    place: PlaceCells,
+    owner: String,
+    kind: String,
+    location: String,
+    comment: Option<String>,
+    tags: String,
+    #[sqlx(flatten)]
+    stamps: StampCells,
+}
+
+impl VolumeRow {
+    pub(super) fn into_model(self) -> Result<Volume, Error> {
+        let location = self.location;
+        Ok(Volume {
+            id: id("volume id", &self.id)?,
+            schema: id("schema id", &self.place.schema_id)?,
+            name: self.place.name()?,
+            owner: id("owner", &self.owner)?,
+            kind: match self.kind.as_str() {
+                "MANAGED" => VolumeKind::Managed { location },
+                "EXTERNAL" => VolumeKind::External { location },
+                other => return Err(damaged("volume kind", other)),
+            },
+            comment: self.comment,
+            tags: tags_from_json(&self.tags)?,
+            stamps: self.stamps.into_model()?,
+        })
+    }
+}
+
+/// The two columns that say where a volume's files are.
+pub(super) fn volume_cells(kind: &VolumeKind) -> (&'static str, &str) {
+    match kind {
+        VolumeKind::Managed { location } => ("MANAGED", location),
+        VolumeKind::External { location } => ("EXTERNAL", location),
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct ExternalLocationRow {
+    id: String,
+    name: String,
+    url: String,
+    credential_id: Option<String>,
+    owner: String,
+    comment: Option<String>,
+    #[sqlx(flatten)]
+    stamps: StampCells,
+}
+
+impl ExternalLocationRow {
+    pub(super) fn into_model(self) -> Result<ExternalLocation, Error> {
+        Ok(ExternalLocation {
+            id: id("external location id", &self.id)?,
+            name: stored_name(&self.name)?,
+            url: self.url,
+            credential: self.credential_id.map(|text| id("storage credential id", &text)).transpose()?,
+            owner: id("owner", &self.owner)?,
+            comment: self.comment,
+            stamps: self.stamps.into_model()?,
+        })
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct StorageCredentialRow {
+    id: String,
+    name: String,
+    owner: String,
+    comment: Option<String>,
+    #[sqlx(flatten)]
+    stamps: StampCells,
+}
+
+impl StorageCredentialRow {
+    pub(super) fn into_model(self) -> Result<StorageCredential, Error> {
+        Ok(StorageCredential {
+            id: id("storage credential id", &self.id)?,
+            name: stored_name(&self.name)?,
+            owner: id("owner", &self.owner)?,
+            comment: self.comment,
+            stamps: self.stamps.into_model()?,
+        })
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct GovernedTagRow {
+    id: String,
+    tag_key: String,
+    tag_values: String,
+    owner: String,
+    comment: Option<String>,
+    #[sqlx(flatten)]
+    stamps: StampCells,
+}
+
+impl GovernedTagRow {
+    pub(super) fn into_model(self) -> Result<GovernedTag, Error> {
+        Ok(GovernedTag {
+            id: id("governed tag id", &self.id)?,
+            key: tag_key(&self.tag_key)?,
+            values: from_json("tag_values", &self.tag_values)?,
+            owner: id("owner", &self.owner)?,
+            comment: self.comment,
+            stamps: self.stamps.into_model()?,
+        })
+    }
+}
+
+pub(super) fn values_to_json(values: &[String]) -> Result<String, Error> {
+    to_json(&values)
+}
+
+#[derive(FromRow)]
+pub(super) struct TagPolicyRow {
+    id: String,
+    scope_kind: String,
+    scope_id: String,
+    name: String,
+    definition: String,
+    comment: Option<String>,
+    #[sqlx(flatten)]
+    stamps: StampCells,
+}
+
+impl TagPolicyRow {
+    pub(super) fn into_model(self) -> Result<TagPolicy, Error> {
+        let definition: TagPolicyJson = from_json("tag policy", &self.definition)?;
+        definition.into_model(
+            id("tag policy id", &self.id)?,
+            stored_name(&self.name)?,
+            securable_id(&self.scope_kind, &self.scope_id)?,
+            self.comment,
+            self.stamps.into_model()?,
+        )
+    }
+}
+
+pub(super) fn tag_policy_to_json(policy: &TagPolicy) -> Result<String, Error> {
+    to_json(&TagPolicyJson::of(policy))
+}
+
+#[derive(FromRow)]
+pub(super) struct PolicyTestRow {
+    id: String,
+    name: String,
+    as_user: String,
+    query: String,
+    expectation: String,
+    owner: String,
+    comment: Option<String>,
+    #[sqlx(flatten)]
+    stamps: StampCells,
+}
+
+impl PolicyTestRow {
+    pub(super) fn into_model(self) -> Result<PolicyTest, Error> {
+        let expectation: ExpectationJson = from_json("expectation", &self.expectation)?;
+        Ok(PolicyTest {
+            id: id("policy test id", &self.id)?,
+            name: stored_name(&self.name)?,
+            as_user: id("principal id", &self.as_user)?,
+            query: self.query,
+            expectation: expectation.into_model(),
+            owner: id("owner", &self.owner)?,
+            comment: self.comment,
+            stamps: self.stamps.into_model()?,
+        })
+    }
+}
+
+pub(super) fn expectation_to_json(expectation: &Expectation) -> Result<String, Error> {
+    to_json(&ExpectationJson::of(expectation))
 }
 
 #[derive(FromRow)]
@@ -297,26 +581,52 @@ pub(super) struct GrantRow {
     securable_id: String,
     principal_id: String,
     privilege: String,
+    effect: String,
 }
 
 impl GrantRow {
     pub(super) fn into_model(self) -> Result<Grant, Error> {
-        let text = self.securable_id.as_str();
-        let securable = match self.securable_kind.as_str() {
-            "METASTORE" => SecurableId::Metastore,
-            "CATALOG" => SecurableId::Catalog(id("catalog id", text)?),
-            "SCHEMA" => SecurableId::Schema(id("schema id", text)?),
-            "TABLE" => SecurableId::Table(id("table id", text)?),
-            "FUNCTION" => SecurableId::Function(id("function id", text)?),
-            other => return Err(damaged("securable kind", other)),
-        };
-        let privilege =
-            Privilege::parse(&self.privilege).ok_or_else(|| damaged("privilege", &self.privilege))?;
-        Ok(Grant { principal: id("principal id", &self.principal_id)?, privilege, securable })
+        Ok(Grant {
+            principal: id("principal id", &self.principal_id)?,
+            privilege: privilege(&self.privilege)?,
+            securable: securable_id(&self.securable_kind, &self.securable_id)?,
+            effect: match self.effect.as_str() {
+                "ALLOW" => Effect::Allow,
+                "DENY" => Effect::Deny,
+                other => return Err(damaged("effect", other)),
+            },
+        })
     }
 }
 
-/// The two columns that say which securable a grant is on.
+pub(super) fn effect_cell(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Allow => "ALLOW",
+        Effect::Deny => "DENY",
+    }
+}
+
+fn privilege(text: &str) -> Result<Privilege, Error> {
+    Privilege::parse(text).ok_or_else(|| damaged("privilege", text))
+}
+
+/// Which securable two columns mean.
+pub(super) fn securable_id(kind: &str, text: &str) -> Result<SecurableId, Error> {
+    Ok(match kind {
+        "METASTORE" => SecurableId::Metastore,
+        "CATALOG" => SecurableId::Catalog(id("catalog id", text)?),
+        "SCHEMA" => SecurableId::Schema(id("schema id", text)?),
+        "TABLE" => SecurableId::Table(id("table id", text)?),
+        "FUNCTION" => SecurableId::Function(id("function id", text)?),
+        "VOLUME" => SecurableId::Volume(id("volume id", text)?),
+        "EXTERNAL_LOCATION" => SecurableId::ExternalLocation(id("external location id", text)?),
+        "STORAGE_CREDENTIAL" => SecurableId::StorageCredential(id("storage credential id", text)?),
+        "GOVERNED_TAG" => SecurableId::GovernedTag(id("governed tag id", text)?),
+        other => return Err(damaged("securable kind", other)),
+    })
+}
+
+/// The two columns that say which securable is meant.
 pub(super) fn securable_cells(securable: SecurableId) -> (&'static str, String) {
     match securable {
         SecurableId::Metastore => ("METASTORE", String::new()),
@@ -324,29 +634,80 @@ pub(super) fn securable_cells(securable: SecurableId) -> (&'static str, String) 
         SecurableId::Schema(id) => ("SCHEMA", id.to_string()),
         SecurableId::Table(id) => ("TABLE", id.to_string()),
         SecurableId::Function(id) => ("FUNCTION", id.to_string()),
+        SecurableId::Volume(id) => ("VOLUME", id.to_string()),
+        SecurableId::ExternalLocation(id) => ("EXTERNAL_LOCATION", id.to_string()),
+        SecurableId::StorageCredential(id) => ("STORAGE_CREDENTIAL", id.to_string()),
+        SecurableId::GovernedTag(id) => ("GOVERNED_TAG", id.to_string()),
     }
 }
 
 #[derive(FromRow)]
+pub(super) struct AccessRequestRow {
+    id: String,
+    requested_at_us: i64,
+    principal_id: String,
+    securable_kind: String,
+    securable_id: String,
+    securable_name: String,
+    privileges: String,
+    reason: Option<String>,
+}
+
+impl AccessRequestRow {
+    pub(super) fn into_model(self) -> Result<AccessRequest, Error> {
+        let privileges: Vec<String> = from_json("privileges", &self.privileges)?;
+        Ok(AccessRequest {
+            id: id("access request id", &self.id)?,
+            at: moment("requested_at_us", self.requested_at_us)?,
+            by: id("principal id", &self.principal_id)?,
+            securable: securable_id(&self.securable_kind, &self.securable_id)?,
+            securable_name: self.securable_name,
+            privileges: privileges.iter().map(|text| privilege(text)).collect::<Result<_, _>>()?,
+            reason: self.reason,
+        })
+    }
+}
+
+pub(super) fn privileges_to_json(privileges: &[Privilege]) -> Result<String, Error> {
+    to_json(&privileges.iter().map(|privilege| privilege.name()).collect::<Vec<_>>())
+}
+
+#[derive(FromRow)]
 pub(super) struct AuditRow {
+    event_id: String,
     event_time_us: i64,
     principal_id: Option<String>,
+    principal_name: String,
+    origin: String,
     action: String,
     securable: String,
+    parameters: String,
     answer: String,
     because: String,
 }
 
 impl AuditRow {
     pub(super) fn into_model(self) -> Result<AuditEvent, Error> {
+        let origin: OriginJson = from_json("origin", &self.origin)?;
         Ok(AuditEvent {
-            at: DateTime::from_timestamp_micros(self.event_time_us)
-                .ok_or_else(|| damaged("event_time_us", &self.event_time_us.to_string()))?,
+            // Events from before they had ids get one at each reading.
+            id: match self.event_id.as_str() {
+                "" => crate::id::AuditEventId::fresh(),
+                text => id("audit event id", text)?,
+            },
+            at: moment("event_time_us", self.event_time_us)?,
             by: self.principal_id.map(|text| id("principal id", &text)).transpose()?,
+            by_name: self.principal_name,
+            origin: origin.into_model(),
             action: self.action,
             securable: self.securable,
+            parameters: from_json("parameters", &self.parameters)?,
             answer: self.answer,
             because: self.because,
         })
     }
+}
+
+pub(super) fn origin_to_json(event: &AuditEvent) -> Result<String, Error> {
+    to_json(&OriginJson::of(&event.origin))
 }

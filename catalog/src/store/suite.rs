@@ -11,21 +11,37 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::DateTime;
 use tokio::task::JoinSet;
 
 use super::{Change, Error, Store};
-use crate::audit::AuditEvent;
-use crate::function::{Function, Parameter};
+use crate::access_request::AccessRequest;
+use crate::audit::{AuditEvent, Origin};
+use crate::function::{Function, Parameter, Returns};
 use crate::grant::Grant;
-use crate::id::{CatalogId, FunctionId, PrincipalId, SchemaId, TableId};
-use crate::name::{ObjectName, SchemaName};
-use crate::policy::{ColumnBinding, ColumnMask, Literal, PolicyArgument, RowFilter, SEMANTICS};
+use crate::id::{
+    AccessRequestId, AuditEventId, ExternalLocationId, FunctionId, GovernedTagId, MetastoreId, PolicyTestId,
+    PrincipalId, StorageCredentialId, TableId, TagPolicyId, VolumeId,
+};
+use crate::name::{Name, ObjectName};
+use crate::policy::{
+    BuiltinMask, ColumnBinding, ColumnMask, Literal, PolicyArgument, PolicyFunction, RowFilter, SEMANTICS,
+};
+use crate::policy_test::{Expectation, PolicyTest};
 use crate::principal::{Principal, PrincipalKind};
 use crate::privilege::Privilege;
-use crate::securable::{Catalog, Column, Schema, SecurableId, Table, TableKind, ViewDefinition};
-use crate::snapshot::{Content, Epoch};
+use crate::securable::{
+    Catalog, Column, ExternalLocation, Schema, SecurableId, StorageCredential, Table, TableKind,
+    ViewDefinition, Volume, VolumeKind,
+};
+use crate::snapshot::{Content, Epoch, Increment, MetastoreRoot, Snapshot};
+use crate::stamps::Stamps;
+use crate::tag::{GovernedTag, TagKey, Tags};
+use crate::tag_policy::{
+    Audience, ColumnMatch, Composition, OnNoMatch, TagCondition, TagPolicy, TagPolicyArgument, TagPolicyRule,
+};
 
 /// Makes one `#[tokio::test]` of each case; `$fresh` is an `async fn() -> Handles`.
 #[macro_export]
@@ -42,6 +58,9 @@ macro_rules! store_suite {
             racing_keepers_of_a_secret_get_the_same,
             racing_commits_lose_nothing,
             events_come_last_first,
+            an_increment_leads_where_a_load_leads,
+            an_increment_costs_what_changed,
+            access_requests_come_last_first,
         }
     };
     ($fresh:path: $($case:ident),+ $(,)?) => {
@@ -72,10 +91,18 @@ impl fmt::Debug for Handles {
 
 fn event(action: &str) -> AuditEvent {
     AuditEvent {
+        id: AuditEventId::fresh(),
         at: DateTime::from_timestamp_micros(1_800_000_000_123_456).unwrap(),
         by: Some(PrincipalId::fresh()),
+        by_name: "alice".to_owned(),
+        origin: Origin {
+            run_by: Some("app".to_owned()),
+            session_id: Some("7".to_owned()),
+            ..Origin::default()
+        },
         action: action.to_owned(),
         securable: "catalog `main`".to_owned(),
+        parameters: BTreeMap::from([("to".to_owned(), "bob".to_owned())]),
         answer: "allowed".to_owned(),
         because: String::new(),
     }
@@ -103,14 +130,24 @@ fn one_of_each() -> Content {
     let name = ObjectName::new("main", "hr", "people").unwrap();
     let owner = user.id;
     let comment = Some("a remark".to_owned());
-    let catalog =
-        Catalog { id: CatalogId::fresh(), name: name.catalog.clone(), owner, comment: comment.clone() };
+    let made = DateTime::from_timestamp_micros(1_800_000_000_123_456).unwrap();
+    let stamps = Stamps::new(made, owner).altered(made + Duration::from_micros(1), group.id);
+    let tags = Tags::from([
+        (TagKey::new("pii").unwrap(), "it's".to_owned()),
+        (TagKey::new("class.email").unwrap(), String::new()),
+    ]);
+    let properties = BTreeMap::from([("policy.default".to_owned(), "deny".to_owned())]);
+    let catalog = Catalog {
+        comment: comment.clone(),
+        properties: properties.clone(),
+        tags: tags.clone(),
+        ..Catalog::new(name.catalog.clone(), owner, stamps)
+    };
     let schema = Schema {
-        id: SchemaId::fresh(),
-        catalog: catalog.id,
-        name: SchemaName { catalog: name.catalog.clone(), schema: name.schema.clone() },
-        owner: group.id,
-        comment: None,
+        comment: comment.clone(),
+        properties,
+        tags: tags.clone(),
+        ..Schema::new(catalog.id, name.schema_name(), group.id, stamps)
     };
     let binding = |name: &str, field_id| ColumnBinding {
         name: name.to_owned(),
@@ -126,11 +163,21 @@ fn one_of_each() -> Content {
             name: "region".to_owned(),
             type_text: "STRING".to_owned(),
             default: Some("'EMEA'".to_owned()),
+            comment: comment.clone(),
         }],
-        returns: "BOOLEAN".to_owned(),
+        returns: Returns::Scalar("BOOLEAN".to_owned()),
         body: "region = 'EMEA'".to_owned(),
         reads: Vec::new(),
+        calls: vec![FunctionId::fresh()],
         comment: comment.clone(),
+        stamps,
+    };
+    let rows = Function {
+        id: FunctionId::fresh(),
+        name: ObjectName::new("main", "hr", "people_of").unwrap(),
+        returns: Returns::Table(function.parameters.clone()),
+        reads: vec![TableId::fresh()],
+        ..function.clone()
     };
     let table = Table {
         id: TableId::fresh(),
@@ -143,28 +190,32 @@ fn one_of_each() -> Content {
             type_text: "DECIMAL(15,2)".to_owned(),
             nullable: true,
             comment: comment.clone(),
+            field_id: Some(7),
+            tags: tags.clone(),
         }],
         row_filter: Some(RowFilter {
-            function: function.id,
+            function: PolicyFunction::Sql(function.id),
             arguments: vec![
                 PolicyArgument::Column(binding("Region", None)),
                 PolicyArgument::Literal(Literal::String("it's".to_owned())),
                 PolicyArgument::Literal(Literal::Number("1.50".to_owned())),
                 PolicyArgument::Literal(Literal::Boolean(false)),
+                PolicyArgument::Literal(Literal::Interval("'3' DAY".to_owned())),
                 PolicyArgument::Literal(Literal::Null),
             ],
             semantics: SEMANTICS,
         }),
         masks: vec![ColumnMask {
             column: binding("Region", Some(7)),
-            function: function.id,
+            path: vec!["inner".to_owned(), "Most".to_owned()],
+            function: PolicyFunction::Builtin(BuiltinMask::RoundNumber),
             arguments: vec![PolicyArgument::Literal(Literal::Null)],
             semantics: SEMANTICS,
         }],
         properties: BTreeMap::from([("governance.protection".to_owned(), "strict".to_owned())]),
-        comment,
-        created_at: DateTime::from_timestamp_micros(1_800_000_000_123_456).unwrap(),
-        created_by: owner,
+        comment: comment.clone(),
+        tags: tags.clone(),
+        stamps,
     };
     let view = Table {
         id: TableId::fresh(),
@@ -173,6 +224,7 @@ fn one_of_each() -> Content {
             text: "SELECT * FROM main.hr.people".to_owned(),
             tests_identity: true,
             reads: vec![table.id],
+            calls: vec![function.id],
         }),
         row_filter: None,
         masks: Vec::new(),
@@ -184,28 +236,142 @@ fn one_of_each() -> Content {
         kind: TableKind::External { location: "file:///data/outside/".to_owned() },
         ..view.clone()
     };
-    let grant = |privilege, securable| Grant { principal: group.id, privilege, securable };
+    let volume = Volume {
+        id: VolumeId::fresh(),
+        schema: schema.id,
+        name: ObjectName::new("main", "hr", "files").unwrap(),
+        owner: group.id,
+        kind: VolumeKind::External { location: "s3://bucket/files/".to_owned() },
+        comment: comment.clone(),
+        tags,
+        stamps,
+    };
+    let credential = StorageCredential {
+        id: StorageCredentialId::fresh(),
+        name: Name::new("key").unwrap(),
+        owner,
+        comment: comment.clone(),
+        stamps,
+    };
+    let location = ExternalLocation {
+        id: ExternalLocationId::fresh(),
+        name: Name::new("outside").unwrap(),
+        url: "s3://bucket/".to_owned(),
+        credential: Some(credential.id),
+        owner,
+        comment: comment.clone(),
+        stamps,
+    };
+    let tag = GovernedTag {
+        id: GovernedTagId::fresh(),
+        key: TagKey::new("pii").unwrap(),
+        values: vec!["ssn".to_owned(), "it's".to_owned()],
+        owner,
+        comment: comment.clone(),
+        stamps,
+    };
+    let test = PolicyTest {
+        id: PolicyTestId::fresh(),
+        name: Name::new("readers_see_two").unwrap(),
+        as_user: app.id,
+        query: "SELECT * FROM main.hr.people".to_owned(),
+        expectation: Expectation::Error(Some("TABLE_OR_VIEW_NOT_FOUND".to_owned())),
+        owner,
+        comment: comment.clone(),
+        stamps,
+    };
+    let policy = tag_policy(owner, group.id, &tag.key, PolicyFunction::Sql(function.id), stamps);
+    let mask = TagPolicy {
+        id: TagPolicyId::fresh(),
+        name: Name::new("hide").unwrap(),
+        scope: SecurableId::Table(table.id),
+        rule: TagPolicyRule::ColumnMask { on: "it".to_owned() },
+        function: PolicyFunction::Builtin(BuiltinMask::MaskValue),
+        composition: Composition::Permissive,
+        on_no_match: OnNoMatch::Skip,
+        comment: None,
+        ..policy.clone()
+    };
+    let grant = |privilege, securable| Grant::allow(group.id, privilege, securable);
     Content {
-        metastore: crate::id::MetastoreId::fresh(),
+        metastore: MetastoreRoot { id: MetastoreId::fresh(), owner: Some(group.id) },
         memberships: vec![(group.id, user.id)],
         grants: vec![
             grant(Privilege::CreateCatalog, SecurableId::Metastore),
             grant(Privilege::UseCatalog, SecurableId::Catalog(catalog.id)),
             grant(Privilege::AllPrivileges, SecurableId::Schema(schema.id)),
             grant(Privilege::Select, SecurableId::Table(table.id)),
+            Grant::deny(group.id, Privilege::Select, SecurableId::Table(table.id)),
             grant(Privilege::Execute, SecurableId::Function(function.id)),
+            grant(Privilege::ReadVolume, SecurableId::Volume(volume.id)),
+            grant(Privilege::CreateExternalTable, SecurableId::ExternalLocation(location.id)),
+            grant(Privilege::CreateExternalLocation, SecurableId::StorageCredential(credential.id)),
+            grant(Privilege::Assign, SecurableId::GovernedTag(tag.id)),
         ],
         principals: vec![user, group, app],
         catalogs: vec![catalog],
         schemas: vec![schema],
         tables: vec![table, view, external],
-        functions: vec![function],
+        functions: vec![function, rows],
+        volumes: vec![volume],
+        external_locations: vec![location],
+        storage_credentials: vec![credential],
+        governed_tags: vec![tag],
+        tag_policies: vec![policy, mask],
+        policy_tests: vec![test],
+    }
+}
+
+/// A row filter with every kind of condition and argument.
+fn tag_policy(
+    to: PrincipalId,
+    except: PrincipalId,
+    key: &TagKey,
+    function: PolicyFunction,
+    stamps: Stamps,
+) -> TagPolicy {
+    let has = || Box::new(TagCondition::HasTag(key.clone()));
+    let has_value = Box::new(TagCondition::HasTagValue(key.clone(), "it's".to_owned()));
+    let column = Box::new(TagCondition::HasColumnTag(key.clone()));
+    let column_value = Box::new(TagCondition::HasColumnTagValue(key.clone(), "ssn".to_owned()));
+    TagPolicy {
+        id: TagPolicyId::fresh(),
+        name: Name::new("by_region").unwrap(),
+        scope: SecurableId::Metastore,
+        rule: TagPolicyRule::RowFilter,
+        function,
+        audience: Audience { to: vec![to], except: vec![except] },
+        when: TagCondition::And(
+            Box::new(TagCondition::Or(has(), has_value)),
+            Box::new(TagCondition::Not(Box::new(TagCondition::And(column, column_value)))),
+        ),
+        matches: vec![
+            ColumnMatch { condition: TagCondition::True, alias: Some("it".to_owned()) },
+            ColumnMatch { condition: *has(), alias: None },
+        ],
+        arguments: vec![
+            TagPolicyArgument::Alias("it".to_owned()),
+            TagPolicyArgument::Literal(Literal::Number("5".to_owned())),
+            TagPolicyArgument::TagValue(key.clone()),
+        ],
+        composition: Composition::Restrictive,
+        on_no_match: OnNoMatch::Deny,
+        comment: Some("a remark".to_owned()),
+        semantics: SEMANTICS,
+        stamps,
     }
 }
 
 /// Children before parents: the order of changes in a commit is free.
 fn puts(content: &Content) -> Vec<Change> {
     let mut changes: Vec<Change> = content.grants.iter().copied().map(Change::GrantAdd).collect();
+    changes.extend(content.tag_policies.iter().cloned().map(|p| Change::TagPolicyPut(Box::new(p))));
+    changes.extend(content.policy_tests.iter().cloned().map(Change::PolicyTestPut));
+    changes.extend(content.external_locations.iter().cloned().map(Change::ExternalLocationPut));
+    changes.extend(content.storage_credentials.iter().cloned().map(Change::StorageCredentialPut));
+    changes.extend(content.governed_tags.iter().cloned().map(Change::GovernedTagPut));
+    changes.extend(content.volumes.iter().cloned().map(Change::VolumePut));
+    changes.push(Change::MetastoreOwnerPut(content.metastore.owner));
     changes.extend(content.functions.iter().cloned().map(|f| Change::FunctionPut(Box::new(f))));
     changes.extend(content.tables.iter().cloned().map(|t| Change::TablePut(Box::new(t))));
     changes.extend(content.schemas.iter().cloned().map(Change::SchemaPut));
@@ -220,6 +386,26 @@ fn puts(content: &Content) -> Vec<Change> {
     changes
 }
 
+/// Parents before children.
+fn removals(content: &Content) -> Vec<Change> {
+    let mut changes = vec![
+        Change::MetastoreOwnerPut(None),
+        Change::CatalogRemove(content.catalogs[0].id),
+        Change::SchemaRemove(content.schemas[0].id),
+        Change::VolumeRemove(content.volumes[0].id),
+        Change::ExternalLocationRemove(content.external_locations[0].id),
+        Change::StorageCredentialRemove(content.storage_credentials[0].id),
+        Change::GovernedTagRemove(content.governed_tags[0].id),
+        Change::PolicyTestRemove(content.policy_tests[0].id),
+        Change::GrantRemove(content.grants[0]),
+    ];
+    changes.extend(content.functions.iter().map(|function| Change::FunctionRemove(function.id)));
+    changes.extend(content.tag_policies.iter().map(|policy| Change::TagPolicyRemove(policy.id)));
+    changes.extend(content.tables.iter().map(|table| Change::TableRemove(table.id)));
+    changes.extend(content.principals.iter().map(|principal| Change::PrincipalRemove(principal.id)));
+    changes
+}
+
 fn sorted(mut content: Content) -> Content {
     content.principals.sort_by_key(|p| p.id);
     content.memberships.sort();
@@ -227,6 +413,7 @@ fn sorted(mut content: Content) -> Content {
     content.schemas.sort_by_key(|s| s.id);
     content.tables.sort_by_key(|t| t.id);
     content.functions.sort_by_key(|f| f.id);
+    content.tag_policies.sort_by_key(|p| p.id);
     content.grants.sort();
     content
 }
@@ -236,7 +423,7 @@ pub async fn everything_put_is_loaded_again(stores: Handles) {
     let mut content = one_of_each();
     stores.one.commit(Epoch(0), &puts(&content), &event("put")).await.unwrap();
     let (epoch, loaded) = stores.one.load().await.unwrap();
-    content.metastore = loaded.metastore;
+    content.metastore.id = loaded.metastore.id;
     assert_eq!(epoch, Epoch(1));
     assert_eq!(sorted(loaded), sorted(content));
 }
@@ -253,7 +440,7 @@ pub async fn a_put_overwrites_by_id(stores: Handles) {
     content.functions[0].body = "TRUE".to_owned();
     stores.one.commit(Epoch(1), &puts(&content), &event("put")).await.unwrap();
     let (_, loaded) = stores.one.load().await.unwrap();
-    content.metastore = loaded.metastore;
+    content.metastore.id = loaded.metastore.id;
     assert_eq!(sorted(loaded), sorted(content));
 }
 
@@ -265,28 +452,10 @@ pub async fn a_removal_takes_along_what_hangs_on_it(stores: Handles) {
     changes.push(Change::PasswordPut { principal: user.id, hash: "hash".to_owned() });
     stores.one.commit(Epoch(0), &changes, &event("put")).await.unwrap();
     assert_eq!(stores.one.password_hash(user.id).await.unwrap().as_deref(), Some("hash"));
-    let mut removals = vec![
-        Change::CatalogRemove(content.catalogs[0].id),
-        Change::SchemaRemove(content.schemas[0].id),
-        Change::FunctionRemove(content.functions[0].id),
-        Change::GrantRemove(content.grants[0]),
-    ];
-    removals.extend(content.tables.iter().map(|table| Change::TableRemove(table.id)));
-    removals.extend(content.principals.iter().map(|principal| Change::PrincipalRemove(principal.id)));
+    let removals = removals(&content);
     stores.one.commit(Epoch(1), &removals, &event("remove")).await.unwrap();
     let (_, loaded) = stores.one.load().await.unwrap();
-    let metastore = loaded.metastore;
-    let empty = Content {
-        metastore,
-        principals: vec![],
-        memberships: vec![],
-        catalogs: vec![],
-        schemas: vec![],
-        tables: vec![],
-        functions: vec![],
-        grants: vec![],
-    };
-    assert_eq!(loaded, empty);
+    assert_eq!(loaded, Content::empty(loaded.metastore));
     assert_eq!(stores.one.password_hash(user.id).await.unwrap(), None);
 }
 
@@ -386,4 +555,85 @@ pub async fn events_come_last_first(stores: Handles) {
     stores.one.audit_add(&second).await.unwrap();
     assert_eq!(stores.two.audit_list(10).await.unwrap(), [second.clone(), first]);
     assert_eq!(stores.two.audit_list(1).await.unwrap(), [second]);
+}
+
+/// A snapshot brought up to date step by step is the one made from everything.
+pub async fn an_increment_leads_where_a_load_leads(stores: Handles) {
+    let content = one_of_each();
+    let (epoch, empty) = stores.two.load().await.unwrap();
+    let mut followed = Snapshot::new(epoch, empty);
+    let steps = [puts(&content), removals(&content)];
+    for (number, changes) in steps.iter().enumerate() {
+        for change in changes {
+            let expected = stores.one.epoch().await.unwrap();
+            // Rows whose parents are not there yet wait for them in one commit of all.
+            if number > 0
+                || stores.one.commit(expected, std::slice::from_ref(change), &event("one")).await.is_err()
+            {
+                continue;
+            }
+            followed = advanced(&stores, followed).await;
+            assert_same(&stores, &followed).await;
+        }
+        let expected = stores.one.epoch().await.unwrap();
+        stores.one.commit(expected, changes, &event("all")).await.unwrap();
+        followed = advanced(&stores, followed).await;
+        assert_same(&stores, &followed).await;
+    }
+}
+
+async fn advanced(stores: &Handles, snapshot: Snapshot) -> Snapshot {
+    let (epoch, increment) = stores.two.increment(snapshot.epoch()).await.unwrap().unwrap();
+    snapshot.advanced(epoch, increment)
+}
+
+async fn assert_same(stores: &Handles, followed: &Snapshot) {
+    let (epoch, content) = stores.one.load().await.unwrap();
+    assert_eq!(followed.epoch(), epoch);
+    let (followed, loaded) = (followed.outline(), Snapshot::new(epoch, content).outline());
+    let differences: Vec<_> = followed
+        .iter()
+        .filter(|line| !loaded.contains(line))
+        .chain(loaded.iter().filter(|line| !followed.contains(line)))
+        .collect();
+    assert!(differences.is_empty(), "{differences:#?}");
+}
+
+/// One changed row is one row read, whatever else there is.
+pub async fn an_increment_costs_what_changed(stores: Handles) {
+    let content = one_of_each();
+    stores.one.commit(Epoch(0), &puts(&content), &event("put")).await.unwrap();
+    let renamed = Table { comment: None, ..content.tables[0].clone() };
+    stores
+        .one
+        .commit(Epoch(1), &[Change::TablePut(Box::new(renamed.clone()))], &event("alter"))
+        .await
+        .unwrap();
+    let (epoch, increment) = stores.two.increment(Epoch(1)).await.unwrap().unwrap();
+    assert_eq!(epoch, Epoch(2));
+    let mut expected = Increment::whole(Content::empty(increment.content.metastore));
+    expected.content.tables = vec![renamed];
+    assert_eq!(increment, expected);
+    let (_, nothing) = stores.two.increment(Epoch(2)).await.unwrap().unwrap();
+    assert_eq!(nothing, Increment::whole(Content::empty(nothing.content.metastore)));
+    assert_eq!(stores.two.increment(Epoch(3)).await.unwrap(), None, "an epoch that is not there yet");
+}
+
+/// And the epoch stays.
+pub async fn access_requests_come_last_first(stores: Handles) {
+    let request = |micros, reason: Option<&str>| AccessRequest {
+        id: AccessRequestId::fresh(),
+        at: DateTime::from_timestamp_micros(micros).unwrap(),
+        by: PrincipalId::fresh(),
+        securable: SecurableId::Table(TableId::fresh()),
+        securable_name: "table `main.hr.people`".to_owned(),
+        privileges: vec![Privilege::Select, Privilege::UseSchema],
+        reason: reason.map(str::to_owned),
+    };
+    let (first, second) = (request(1, None), request(2, Some("for the audit")));
+    stores.one.access_request_add(&first).await.unwrap();
+    stores.one.access_request_add(&second).await.unwrap();
+    assert_eq!(stores.two.access_request_list(10).await.unwrap(), [second.clone(), first]);
+    assert_eq!(stores.two.access_request_list(1).await.unwrap(), [second]);
+    assert_eq!(stores.one.epoch().await.unwrap(), Epoch(0));
 }

@@ -18,7 +18,7 @@ use datafusion::logical_expr::expr::Alias;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Values, cast, lit};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
-use weir_catalog::{ColumnBinding, Function, FunctionId, Literal, Parameter, PolicyArgument, Table};
+use weir_catalog::{ColumnBinding, Function, Literal, Parameter, PolicyArgument, PolicyFunction, Table};
 
 use crate::binder::bind_expression;
 use crate::error::{PolicyKind, Refusal};
@@ -195,7 +195,7 @@ impl<'a> PolicyCompiler<'a> {
         }
         let coerced = self.simplifier(&schema).coerce(planned, &schema)?;
         let own = coerced.get_type(&schema)?;
-        match (sources.parse_type)(&function.returns) {
+        match function.returns.scalar().and_then(sources.parse_type) {
             Some(declared) if !can_cast_types(&own, &declared) => {
                 Err(unfit(format!("its body gives {own} and it returns {declared}")).into())
             }
@@ -215,7 +215,18 @@ impl<'a> PolicyCompiler<'a> {
         )
     }
 
-    fn function_of(&self, table: &Table, id: FunctionId, kind: PolicyKind) -> Result<&'a Function, Refusal> {
+    fn function_of(
+        &self,
+        table: &Table,
+        function: PolicyFunction,
+        kind: PolicyKind,
+    ) -> Result<&'a Function, Refusal> {
+        let id = match function {
+            PolicyFunction::Sql(id) => id,
+            PolicyFunction::Builtin(mask) => {
+                return Err(Refusal::Unsupported(format!("`{mask}`")));
+            }
+        };
         self.scope.snapshot().function_by_id(id).ok_or_else(|| Refusal::PolicyIncompatible {
             table: table.name.to_string(),
             function: id.to_string(),
@@ -296,8 +307,9 @@ impl<'a> PolicyCompiler<'a> {
         }
         let planned = set_apart(planned, &site.relation).map_err(misfit)?;
         let schema = &apart_schema(schema, &site.relation).map_err(misfit)?;
-        let returns = (sources.parse_type)(&site.function.returns)
-            .ok_or_else(|| site.refusal(format!("type `{}` is not known", site.function.returns)))?;
+        let returns = site.function.returns.scalar().and_then(sources.parse_type);
+        let returns = returns
+            .ok_or_else(|| site.refusal(format!("type `{}` is not known", site.function.returns.text())))?;
         let simplifier = self.simplifier(schema);
         let coerced = simplifier.coerce(planned, schema).map_err(misfit)?;
         let own = coerced.get_type(schema).map_err(misfit)?;
@@ -505,6 +517,7 @@ fn constant(site: &Site<'_>, literal: &Literal, wanted: &DataType) -> Result<Exp
         Literal::Null => return ScalarValue::try_from(wanted).map(lit_of).map_err(|_| unfit(site, wanted)),
         Literal::Boolean(value) => return fit(site, lit(*value), &DataType::Boolean, wanted),
         Literal::String(value) => return fit(site, lit(value.as_str()), &DataType::Utf8, wanted),
+        Literal::Interval(_) => return Err(unfit(site, wanted)),
         Literal::Number(text) => text,
     };
     if !wanted.is_numeric() {

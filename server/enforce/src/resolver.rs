@@ -227,7 +227,7 @@ impl Scope {
     async fn resolve_table(self: &Arc<Self>, table: &Table) -> Result<Arc<dyn TableSource>> {
         let opened = self.open(table).await?;
         let policies = Box::pin(PolicyCompiler::new(self).compile(table, &opened)).await?;
-        let barrier = match (policies.is_trivial(), protection_of(table)) {
+        let barrier = match (policies.is_trivial(), protection_of(&self.snapshot, table)) {
             (true, _) => Barrier::None,
             (false, Protection::Standard) => Barrier::Standard,
             (false, Protection::Strict) => Barrier::Strict,
@@ -248,7 +248,7 @@ impl Scope {
 
     /// A mapping table inside a policy: raw, and only if nothing governs it.
     async fn resolve_raw(&self, table: &Table) -> Result<Arc<dyn TableSource>> {
-        if table.is_governed() {
+        if self.snapshot.is_governed(table) {
             return Err(Refusal::Unsupported(format!(
                 "a policy that reads `{}`, which has policies itself,",
                 table.name
@@ -344,8 +344,8 @@ fn belongs_to(path: &[String], name: &str) -> Expr {
     parts.fold(column, |value, field| get_field(value, field.as_str())).eq(lit(name))
 }
 
-fn protection_of(table: &Table) -> Protection {
-    match table.properties.get(PROTECTION_PROPERTY) {
+fn protection_of(snapshot: &Snapshot, table: &Table) -> Protection {
+    match snapshot.governing_property(table, PROTECTION_PROPERTY) {
         None => Protection::Standard,
         // A level that is not known is the safer one.
         Some(value) => Protection::parse(value).unwrap_or(Protection::Strict),

@@ -24,10 +24,10 @@ use datafusion::sql::sqlparser::parser::Parser;
 use weir_catalog::policy::SEMANTICS;
 use weir_catalog::snapshot::Content;
 use weir_catalog::{
-    Catalog, CatalogId, Column, ColumnBinding, ColumnMask, Epoch, Function, FunctionId, Grant, MetastoreId,
-    Name, ObjectName, Parameter, PolicyArgument, Principal, PrincipalId, PrincipalKind, Privilege, RowFilter,
-    Schema as CatalogSchema, SchemaId, SchemaName, SecurableId, Snapshot, Table, TableId, TableKind,
-    ViewDefinition,
+    Catalog, Column, ColumnBinding, ColumnMask, Epoch, Function, FunctionId, Grant, MetastoreId,
+    MetastoreRoot, Name, ObjectName, Parameter, PolicyArgument, PolicyFunction, Principal, PrincipalId,
+    PrincipalKind, Privilege, Returns, RowFilter, Schema as CatalogSchema, SchemaId, SchemaName, SecurableId,
+    Snapshot, Stamps, Table, TableId, TableKind, ViewDefinition,
 };
 
 pub(crate) use self::canary::Canary;
@@ -119,15 +119,9 @@ fn parse_query(text: &str) -> Result<ast::Query> {
 impl World {
     pub(crate) fn new() -> Self {
         let root = PrincipalId::fresh();
-        let main =
-            Catalog { id: CatalogId::fresh(), name: Name::new("main").unwrap(), owner: root, comment: None };
-        let hr = CatalogSchema {
-            id: SchemaId::fresh(),
-            catalog: main.id,
-            name: SchemaName::new("main", "hr").unwrap(),
-            owner: root,
-            comment: None,
-        };
+        let stamps = Stamps::new(Default::default(), root);
+        let main = Catalog::new(Name::new("main").unwrap(), root, stamps);
+        let hr = CatalogSchema::new(main.id, SchemaName::new("main", "hr").unwrap(), root, stamps);
         let mut world = Self {
             root,
             alice: root,
@@ -139,14 +133,10 @@ impl World {
             functions: Vec::new(),
             opened: Arc::default(),
             content: Content {
-                metastore: MetastoreId::fresh(),
                 principals: vec![principal(root, "root", PrincipalKind::User)],
-                memberships: Vec::new(),
                 catalogs: vec![main],
                 schemas: vec![hr],
-                tables: Vec::new(),
-                functions: Vec::new(),
-                grants: Vec::new(),
+                ..Content::empty(MetastoreRoot { id: MetastoreId::fresh(), owner: None })
             },
         };
         world.use_of(root);
@@ -176,7 +166,7 @@ impl World {
     }
 
     pub(crate) fn grant(&mut self, principal: PrincipalId, privilege: Privilege, securable: SecurableId) {
-        self.content.grants.push(Grant { principal, privilege, securable });
+        self.content.grants.push(Grant::allow(principal, privilege, securable));
     }
 
     /// A table of `root` that `alice` may read.
@@ -223,23 +213,16 @@ impl World {
             masks: Vec::new(),
             properties: BTreeMap::new(),
             comment: None,
-            created_at: Default::default(),
-            created_by: self.root,
+            tags: Default::default(),
+            stamps: Stamps::new(Default::default(), self.root),
         }
     }
 
     pub(crate) fn view(&mut self, name: &str, columns: &[&str], text: &str, reads: &[TableId]) -> TableId {
-        let columns = columns
-            .iter()
-            .map(|name| Column {
-                name: (*name).to_owned(),
-                type_text: "INT".to_owned(),
-                nullable: true,
-                comment: None,
-            })
-            .collect();
+        let columns = columns.iter().map(|name| Column::new(*name, "INT")).collect();
         let tests_identity = text.contains("current_user") || text.contains("group_member");
-        let view = ViewDefinition { text: text.to_owned(), tests_identity, reads: reads.to_vec() };
+        let view =
+            ViewDefinition { text: text.to_owned(), tests_identity, reads: reads.to_vec(), calls: vec![] };
         let table = self.entry(name, TableKind::View(view), columns);
         let id = table.id;
         self.content.tables.push(table);
@@ -267,7 +250,7 @@ impl World {
                     None => (*text, None),
                 };
                 let (name, type_text) = text.split_once(' ').unwrap();
-                Parameter { name: name.to_owned(), type_text: type_text.to_owned(), default }
+                Parameter { name: name.to_owned(), type_text: type_text.to_owned(), default, comment: None }
             })
             .collect();
         let id = FunctionId::fresh();
@@ -277,10 +260,12 @@ impl World {
             name: ObjectName::new("main", "hr", name).unwrap(),
             owner: self.root,
             parameters,
-            returns: returns.to_owned(),
+            returns: Returns::Scalar(returns.to_owned()),
             body: body.to_owned(),
             reads: Vec::new(),
+            calls: Vec::new(),
             comment: None,
+            stamps: Stamps::new(Default::default(), self.root),
         });
         id
     }
@@ -306,7 +291,8 @@ impl World {
         let function = self.function("keep", parameters, "BOOLEAN", body);
         let arguments =
             columns.iter().map(|column| PolicyArgument::Column(self.binding(table, column))).collect();
-        self.of(table).row_filter = Some(RowFilter { function, arguments, semantics: SEMANTICS });
+        self.of(table).row_filter =
+            Some(RowFilter { function: PolicyFunction::Sql(function), arguments, semantics: SEMANTICS });
         function
     }
 
@@ -325,7 +311,13 @@ impl World {
         let arguments =
             more.iter().map(|column| PolicyArgument::Column(self.binding(table, column))).collect();
         let column = self.binding(table, column);
-        self.of(table).masks.push(ColumnMask { column, function, arguments, semantics: SEMANTICS });
+        self.of(table).masks.push(ColumnMask {
+            column,
+            path: Vec::new(),
+            function: PolicyFunction::Sql(function),
+            arguments,
+            semantics: SEMANTICS,
+        });
         function
     }
 

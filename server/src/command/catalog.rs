@@ -1,5 +1,7 @@
 //! CREATE and DROP CATALOG.
 
+use std::collections::BTreeMap;
+
 use weir_catalog::metastore::{CatalogSpec, Contents, OnExisting, OnMissing};
 
 use super::{Call, done};
@@ -10,7 +12,11 @@ use crate::sql::{CatalogCommand, DropBehaviour};
 pub(super) async fn run(call: Call<'_>, command: &CatalogCommand) -> Result<Outcome> {
     match command {
         CatalogCommand::Create { name, if_not_exists, comment } => {
-            let spec = CatalogSpec { name: name.name.clone(), comment: comment.clone() };
+            let spec = CatalogSpec {
+                name: name.name.clone(),
+                comment: comment.clone(),
+                properties: BTreeMap::new(),
+            };
             call.metastore().catalog_create(call.by(), call.now(), spec, on_existing(*if_not_exists)).await?;
         }
         CatalogCommand::Drop { name, if_exists, behaviour } => {

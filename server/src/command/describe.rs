@@ -149,7 +149,7 @@ fn details(sight: Sight<'_>, table: &Table) -> Vec<(String, String)> {
         ("Database", Some(table.name.schema.to_string())),
         ("Table", Some(table.name.object.to_string())),
         ("Owner", Some(sight.principal_name(table.owner))),
-        ("Created Time", Some(table.created_at.to_rfc3339())),
+        ("Created Time", Some(table.stamps.created_at.to_rfc3339())),
         ("Type", Some(kind.to_owned())),
         ("Provider", provider.map(str::to_owned)),
         ("Comment", table.comment.clone()),
@@ -167,8 +167,7 @@ fn details(sight: Sight<'_>, table: &Table) -> Vec<(String, String)> {
 
 /// The table's policies by the names of their functions.
 fn policies(sight: Sight<'_>, table: &Table) -> Vec<(String, String)> {
-    let name =
-        |id| sight.snapshot.function_by_id(id).map(|function| function.name.to_string()).unwrap_or_default();
+    let name = |function| sight.snapshot.policy_function_name(function);
     let mut rows = Vec::new();
     if let Some(filter) = &table.row_filter {
         let text = format!("{} ON ({})", name(filter.function), policy_arguments(&filter.arguments));
@@ -203,7 +202,7 @@ fn function_rows(sight: Sight<'_>, function: &Function, extended: bool) -> Vec<R
         format!("Function: {}", function.name),
         "Type: SCALAR".to_owned(),
         format!("Input: ({})", parameters.join(", ")),
-        format!("Returns: {}", function.returns),
+        format!("Returns: {}", function.returns.text()),
     ];
     lines.extend(function.comment.as_ref().map(|comment| format!("Comment: {comment}")));
     if extended {

@@ -29,6 +29,7 @@ async fn create(call: Call<'_>, create: &CreateFunction) -> Result<()> {
         name: parameter.name.to_lowercase(),
         type_text: parameter.sql_type.text.clone(),
         default: parameter.default.clone(),
+        comment: None,
     });
     let spec = FunctionSpec {
         name,
@@ -36,6 +37,7 @@ async fn create(call: Call<'_>, create: &CreateFunction) -> Result<()> {
         returns: analysed.returns,
         body: analysed.body,
         reads: analysed.reads,
+        calls: analysed.calls,
         comment: create.comment.clone(),
     };
     let on_existing = on_existing_definition(create.or_replace, create.if_not_exists);

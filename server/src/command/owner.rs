@@ -36,6 +36,12 @@ async fn comment(call: Call<'_>, on: SecurableName, text: Option<String>) -> Res
         SecurableName::Schema(name) => metastore.schema_set_comment(by, now, &name, text).await?,
         SecurableName::Table(name) => metastore.table_set_comment(by, now, &name, text).await?,
         SecurableName::Metastore => return Err(unsupported("COMMENT ON METASTORE")),
+        on @ (SecurableName::Volume(_)
+        | SecurableName::ExternalLocation(_)
+        | SecurableName::StorageCredential(_)
+        | SecurableName::GovernedTag(_)) => {
+            return Err(unsupported(&format!("COMMENT ON {on}")));
+        }
         SecurableName::Function(_) => {
             return Err(
                 unsupported("COMMENT ON FUNCTION").with_hint("say COMMENT in CREATE OR REPLACE FUNCTION")

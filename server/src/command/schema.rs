@@ -1,5 +1,7 @@
 //! CREATE and DROP SCHEMA.
 
+use std::collections::BTreeMap;
+
 use weir_catalog::metastore::SchemaSpec;
 
 use super::catalog::{contents, on_existing, on_missing};
@@ -12,7 +14,11 @@ pub(super) async fn run(call: Call<'_>, command: &SchemaCommand) -> Result<Outco
     let session = &call.context.session;
     match command {
         SchemaCommand::Create { name, if_not_exists, comment } => {
-            let spec = SchemaSpec { name: name.resolve(session)?, comment: comment.clone() };
+            let spec = SchemaSpec {
+                name: name.resolve(session)?,
+                comment: comment.clone(),
+                properties: BTreeMap::new(),
+            };
             call.metastore().schema_create(call.by(), call.now(), spec, on_existing(*if_not_exists)).await?;
         }
         SchemaCommand::Drop { name, if_exists, behaviour } => {

@@ -118,10 +118,9 @@ async fn managed(
         .await
         .map_err(|error| told(error, name))?;
     let columns = create.columns.iter().map(|column| Column {
-        name: column.name.clone(),
-        type_text: column.type_text.clone(),
         nullable: column.nullable,
         comment: column.comment.clone(),
+        ..Column::new(&column.name, &column.type_text)
     });
     Ok((Storage::Managed { location }, columns.collect()))
 }
@@ -149,10 +148,8 @@ async fn external(
     let table = call.environment.tables.open(&place).await.map_err(|error| told(error, &name))?;
     let schema = table.schema();
     let columns = schema.fields().iter().map(|field| Column {
-        name: field.name().clone(),
-        type_text: types::text_of(field.data_type()),
         nullable: field.is_nullable(),
-        comment: None,
+        ..Column::new(field.name(), types::text_of(field.data_type()))
     });
     Ok((Storage::External { location: canonical }, columns.collect::<Vec<_>>()))
 }

@@ -43,6 +43,7 @@ async fn create(call: Call<'_>, create: &CreateView) -> Result<()> {
         text: analysed.text,
         tests_identity: analysed.tests_identity,
         reads: analysed.reads,
+        calls: analysed.calls,
     };
     let spec = ViewSpec {
         name,

@@ -63,6 +63,22 @@ conditions! {
     CatalogAlreadyExists = "CATALOG_ALREADY_EXISTS", "42710", AlreadyExists;
     /// A function of that name exists.
     RoutineAlreadyExists = "ROUTINE_ALREADY_EXISTS", "42723", AlreadyExists;
+    /// A volume that does not exist for the caller.
+    VolumeNotFound = "VOLUME_NOT_FOUND", "42704", NotFound;
+    /// An external location that does not exist for the caller.
+    ExternalLocationNotFound = "EXTERNAL_LOCATION_DOES_NOT_EXIST", "42704", NotFound;
+    /// A storage credential that does not exist for the caller.
+    StorageCredentialNotFound = "STORAGE_CREDENTIAL_DOES_NOT_EXIST", "42704", NotFound;
+    /// A governed tag that does not exist for the caller.
+    GovernedTagNotFound = "GOVERNED_TAG_DOES_NOT_EXIST", "42704", NotFound;
+    /// A volume of that name exists.
+    VolumeAlreadyExists = "VOLUME_ALREADY_EXISTS", "42710", AlreadyExists;
+    /// An external location of that name exists.
+    ExternalLocationAlreadyExists = "EXTERNAL_LOCATION_ALREADY_EXISTS", "42710", AlreadyExists;
+    /// A storage credential of that name exists.
+    StorageCredentialAlreadyExists = "STORAGE_CREDENTIAL_ALREADY_EXISTS", "42710", AlreadyExists;
+    /// A governed tag of that key exists.
+    GovernedTagAlreadyExists = "GOVERNED_TAG_ALREADY_EXISTS", "42710", AlreadyExists;
     /// A principal of that name exists.
     PrincipalAlreadyExists = "PRINCIPAL_ALREADY_EXISTS", "42710", AlreadyExists;
     /// The text is not SQL as accepted here.

@@ -37,6 +37,7 @@ impl From<CatalogError> for Error {
             CatalogError::CallerUnknown => Condition::Unauthenticated,
             CatalogError::WrongKind { .. } => Condition::WrongCommandForObjectType,
             CatalogError::PrivilegeNotApplicable { .. }
+            | CatalogError::InvalidTagKey { .. }
             | CatalogError::InvalidLocation { .. }
             | CatalogError::InvalidProperty { .. }
             | CatalogError::InvalidPassword
@@ -70,6 +71,16 @@ pub fn not_found(securable: &SecurableName) -> Error {
         SecurableName::Schema(name) => Error::not_found(Condition::SchemaNotFound, "schema", name),
         SecurableName::Table(name) => Error::not_found(Condition::TableOrViewNotFound, "table or view", name),
         SecurableName::Function(name) => Error::not_found(Condition::RoutineNotFound, "function", name),
+        SecurableName::Volume(name) => Error::not_found(Condition::VolumeNotFound, "volume", name),
+        SecurableName::ExternalLocation(name) => {
+            Error::not_found(Condition::ExternalLocationNotFound, "external location", name)
+        }
+        SecurableName::StorageCredential(name) => {
+            Error::not_found(Condition::StorageCredentialNotFound, "storage credential", name)
+        }
+        SecurableName::GovernedTag(key) => {
+            Error::not_found(Condition::GovernedTagNotFound, "governed tag", key)
+        }
     }
 }
 
@@ -79,6 +90,10 @@ fn exists(kind: SecurableKind) -> Condition {
         SecurableKind::Schema => Condition::SchemaAlreadyExists,
         SecurableKind::Table | SecurableKind::View => Condition::TableOrViewAlreadyExists,
         SecurableKind::Function => Condition::RoutineAlreadyExists,
+        SecurableKind::Volume => Condition::VolumeAlreadyExists,
+        SecurableKind::ExternalLocation => Condition::ExternalLocationAlreadyExists,
+        SecurableKind::StorageCredential => Condition::StorageCredentialAlreadyExists,
+        SecurableKind::GovernedTag => Condition::GovernedTagAlreadyExists,
     }
 }
 
@@ -90,6 +105,8 @@ fn store(error: StoreError) -> Error {
         StoreError::Unavailable(_) => Error::new(Condition::Unavailable, error.to_string())
             .with_hint("try again later")
             .caused_by(error),
+        StoreError::Address => Error::new(Condition::InvalidConfiguration, error.to_string())
+            .with_hint("write postgres://user:password@host:port/database"),
         StoreError::Statement(_) | StoreError::Migration(_) | StoreError::Damaged { .. } => {
             Error::internal(error)
         }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use datafusion::sql::sqlparser::ast::{Expr, Query, Visit, Visitor};
 use weir_catalog::policy::SEMANTICS;
 use weir_catalog::{
-    Column, ColumnBinding, ColumnMask, Function, FunctionId, ObjectName, Parameter, RowFilter, Snapshot,
-    Table, TableId, TableKind,
+    Column, ColumnBinding, ColumnMask, Function, FunctionId, ObjectName, Parameter, PolicyFunction, Returns,
+    RowFilter, Snapshot, Stamps, Table, TableId, TableKind,
 };
 use weir_enforce::identity_function::is_identity_function;
 use weir_enforce::{OpenedTable, PolicyCompiler, Scope};
@@ -27,8 +27,10 @@ pub struct AnalysedFunction {
     pub body: String,
     /// The tables it reads.
     pub reads: Vec<TableId>,
-    /// The type of its result, in SQL.
-    pub returns: String,
+    /// The functions it calls.
+    pub calls: Vec<FunctionId>,
+    /// What it gives.
+    pub returns: Returns,
 }
 
 /// A view's query, ready to be stored.
@@ -40,6 +42,8 @@ pub struct AnalysedView {
     pub columns: Vec<Column>,
     /// The tables and views it reads.
     pub reads: Vec<TableId>,
+    /// The functions it calls.
+    pub calls: Vec<FunctionId>,
     /// Whether it asks who asks.
     pub tests_identity: bool,
 }
@@ -76,17 +80,21 @@ impl Analysis {
             name,
             owner: context.identity().principal(),
             parameters: definition.parameters.iter().map(parameter).collect(),
-            returns: definition.returns.as_ref().map(|declared| declared.text.clone()).unwrap_or_default(),
+            returns: Returns::Scalar(
+                definition.returns.as_ref().map(|declared| declared.text.clone()).unwrap_or_default(),
+            ),
             body: qualified.text.clone(),
             reads: Vec::new(),
+            calls: Vec::new(),
             comment: None,
+            stamps: Stamps::new(context.clock().now(), context.identity().principal()),
         };
         let own = PolicyCompiler::new(&scope).body_type(&function).await?;
         if definition.returns.is_none() {
-            function.returns = types::text_of(&own);
+            function.returns = Returns::Scalar(types::text_of(&own));
         }
         let reads = read_tables(snapshot, &qualified.names)?;
-        Ok(AnalysedFunction { body: qualified.text, reads, returns: function.returns })
+        Ok(AnalysedFunction { body: qualified.text, reads, calls: Vec::new(), returns: function.returns })
     }
 
     /// Checks a view's query under the rights of the caller, who will own it.
@@ -111,15 +119,11 @@ impl Analysis {
             .schema
             .fields()
             .iter()
-            .map(|field| Column {
-                name: field.name().clone(),
-                type_text: types::text_of(field.data_type()),
-                nullable: true,
-                comment: None,
-            })
+            .map(|field| Column::new(field.name(), types::text_of(field.data_type())))
             .collect();
         Ok(AnalysedView {
             reads: read_tables(snapshot, &qualified.names)?,
+            calls: Vec::new(),
             tests_identity: tests_identity(&qualified.tree),
             text: qualified.text,
             columns,
@@ -139,7 +143,11 @@ impl Analysis {
         let scope = self.engine.scope(context, snapshot)?;
         let opened = scope.open(table).await?;
         let arguments = bind_arguments(table, &opened, arguments)?;
-        let filter = RowFilter { function: function.id, arguments: arguments.clone(), semantics: SEMANTICS };
+        let filter = RowFilter {
+            function: PolicyFunction::Sql(function.id),
+            arguments: arguments.clone(),
+            semantics: SEMANTICS,
+        };
         let governed = Table { row_filter: Some(filter), masks: Vec::new(), ..table.clone() };
         compile(&scope, &governed, &opened).await?;
         Ok(arguments)
@@ -160,7 +168,8 @@ impl Analysis {
         let opened = scope.open(table).await?;
         let mask = ColumnMask {
             column: bind_column(table, &opened, column)?,
-            function: function.id,
+            path: Vec::new(),
+            function: PolicyFunction::Sql(function.id),
             arguments: bind_arguments(table, &opened, arguments)?,
             semantics: SEMANTICS,
         };
@@ -175,6 +184,7 @@ fn parameter(definition: &sql::FunctionParameter) -> Parameter {
         name: definition.name.to_lowercase(),
         type_text: definition.sql_type.text.clone(),
         default: definition.default.clone(),
+        comment: None,
     }
 }
 

@@ -228,12 +228,12 @@ fn writable<'a>(context: &Context, snapshot: &'a Snapshot, name: &ObjectName) ->
     let table = snapshot
         .table(name)
         .ok_or_else(|| Error::not_found(Condition::TableOrViewNotFound, "table or view", name))?;
-    authorize(snapshot, context.identity().principal(), Privilege::Modify, SecurableId::Table(table.id))
+    authorize(snapshot, context.identity().principal(), Privilege::Insert, SecurableId::Table(table.id))
         .require(snapshot, &SecurableName::Table(name.clone()))?;
     if matches!(table.kind, TableKind::View(_)) {
         return Err(Error::new(Condition::UnsupportedFeature, "INSERT into a view is not supported"));
     }
-    if table.is_governed() {
+    if snapshot.is_governed(table) {
         return Err(Error::new(
             Condition::UnsupportedFeature,
             format!("INSERT into `{name}` is not supported: it has a row filter or column masks"),
@@ -315,10 +315,8 @@ fn catalog_columns(schema: &Schema) -> Vec<Column> {
         .fields()
         .iter()
         .map(|field| Column {
-            name: field.name().clone(),
-            type_text: types::text_of(field.data_type()),
             nullable: field.is_nullable(),
-            comment: None,
+            ..Column::new(field.name(), types::text_of(field.data_type()))
         })
         .collect()
 }

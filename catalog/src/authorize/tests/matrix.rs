@@ -105,7 +105,7 @@ fn render() -> String {
             let principal = world.id(name);
             write!(text, "{name:<28}").unwrap();
             for privilege in Privilege::ALL {
-                let allowed = authorize(&snapshot, principal, privilege, securable).is_allowed();
+                let allowed = authorize(&snapshot, principal, *privilege, securable).is_allowed();
                 let cell = match (allowed, may_see(&snapshot, principal, securable)) {
                     (true, _) => "yes",
                     (false, true) => "no",

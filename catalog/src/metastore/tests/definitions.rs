@@ -7,7 +7,7 @@ async fn what_one_may_not_see_is_told_as_what_is_missing() {
     let fixture = Fixture::new().await;
     let metastore = &fixture.metastore;
     let (root, alice) = (fixture.root, fixture.alice);
-    let spec = SchemaSpec { name: schema("main.gone"), comment: None };
+    let spec = schema_of(schema("main.gone"));
     metastore.schema_create(root, now(), spec, OnExisting::Fail).await.unwrap();
     let gone = fixture.table(root, "main.gone.t").await;
     fixture.function(root, function_of("main.gone.f", &[], "TRUE", &[])).await;
@@ -58,11 +58,11 @@ async fn creating_needs_the_privilege_and_use_on_the_way() {
     assert!(text.contains("USE SCHEMA on schema `main.default`, USE CATALOG on catalog `main`"), "{text}");
     fixture.grant_use("alice").await;
     let table = fixture.table(fixture.alice, "main.default.t").await;
-    assert_eq!((table.owner, table.created_at), (fixture.alice, now()));
+    assert_eq!((table.owner, table.stamps.created_at), (fixture.alice, now()));
     let spec = function_of("main.default.f", &[], "TRUE", &[]);
     let refused = metastore.function_create(fixture.alice, now(), spec, OnExistingDefinition::Fail).await;
     assert_eq!(kind(refused), ErrorKind::PermissionDenied);
-    let spec = CatalogSpec { name: name("mine"), comment: None };
+    let spec = catalog_of(name("mine"));
     let refused = metastore.catalog_create(fixture.alice, now(), spec.clone(), OnExisting::Fail).await;
     assert_eq!(kind(refused), ErrorKind::PermissionDenied);
     fixture.grant(SecurableName::Metastore, "alice", &[Privilege::CreateCatalog]).await;
@@ -72,10 +72,10 @@ async fn creating_needs_the_privilege_and_use_on_the_way() {
 #[tokio::test]
 async fn reserved_names_are_refused() {
     let fixture = Fixture::new().await;
-    let spec = CatalogSpec { name: name("SYSTEM"), comment: None };
+    let spec = catalog_of(name("SYSTEM"));
     let refused = fixture.metastore.catalog_create(fixture.root, now(), spec, OnExisting::Fail).await;
     assert!(matches!(refused, Err(Error::ReservedName { .. })));
-    let spec = SchemaSpec { name: schema("main.information_schema"), comment: None };
+    let spec = schema_of(schema("main.information_schema"));
     let refused = fixture.metastore.schema_create(fixture.root, now(), spec, OnExisting::Fail).await;
     assert!(matches!(refused, Err(Error::ReservedName { .. })));
 }
@@ -105,13 +105,13 @@ async fn files_belong_to_one_table_only() {
 async fn an_overlap_names_no_table_the_caller_may_not_see() {
     let fixture = Fixture::new().await;
     let metastore = &fixture.metastore;
-    let secret = SchemaSpec { name: schema("main.secret"), comment: None };
+    let secret = schema_of(schema("main.secret"));
     metastore.schema_create(fixture.root, now(), secret, OnExisting::Fail).await.unwrap();
     fixture.table(fixture.root, "main.secret.t").await;
     fixture.grant(SecurableName::Metastore, "alice", &[Privilege::CreateCatalog]).await;
-    let spec = CatalogSpec { name: name("mine"), comment: None };
+    let spec = catalog_of(name("mine"));
     metastore.catalog_create(fixture.alice, now(), spec, OnExisting::Fail).await.unwrap();
-    let spec = SchemaSpec { name: schema("mine.s"), comment: None };
+    let spec = schema_of(schema("mine.s"));
     metastore.schema_create(fixture.alice, now(), spec, OnExisting::Fail).await.unwrap();
     let spec = table_at("mine.s.t", Storage::Managed { location: "tables/main.secret.t".to_owned() });
     let refused = metastore.table_create(fixture.alice, now(), spec, OnExisting::Fail).await;
@@ -161,7 +161,7 @@ async fn a_full_container_goes_only_with_cascade() {
 async fn a_cascade_stops_at_a_policy_outside() {
     let fixture = Fixture::new().await;
     let metastore = &fixture.metastore;
-    let spec = SchemaSpec { name: schema("main.rules"), comment: None };
+    let spec = schema_of(schema("main.rules"));
     metastore.schema_create(fixture.root, now(), spec, OnExisting::Fail).await.unwrap();
     fixture.function(fixture.root, function_of("main.rules.f", &[], "TRUE", &[])).await;
     fixture.table(fixture.root, "main.default.t").await;
@@ -275,9 +275,9 @@ async fn dropping_a_catalog_stops_at_a_view_in_another() {
     let fixture = Fixture::new().await;
     let metastore = &fixture.metastore;
     let table = fixture.table(fixture.root, "main.default.t").await;
-    let spec = CatalogSpec { name: name("other"), comment: None };
+    let spec = catalog_of(name("other"));
     metastore.catalog_create(fixture.root, now(), spec, OnExisting::Fail).await.unwrap();
-    let spec = SchemaSpec { name: schema("other.s"), comment: None };
+    let spec = schema_of(schema("other.s"));
     metastore.schema_create(fixture.root, now(), spec, OnExisting::Fail).await.unwrap();
     fixture.view(fixture.root, view_of("other.s.v", "SELECT region FROM main.default.t", &[table.id])).await;
     let main = name("main");

@@ -148,8 +148,10 @@ async fn a_function_in_use_is_not_dropped_nor_changed_in_signature() {
     assert!(text.contains("the mask of column `region` of table `main.default.t`"), "{text}");
     let replace = |spec| metastore.function_create(root, now(), spec, OnExistingDefinition::Replace);
     let before = metastore.snapshot().await.unwrap().function(&f).unwrap().id;
-    let other_type =
-        FunctionSpec { returns: "STRING".to_owned(), ..function_of(F, &["region"], "TRUE", &[]) };
+    let other_type = FunctionSpec {
+        returns: Returns::Scalar("STRING".to_owned()),
+        ..function_of(F, &["region"], "TRUE", &[])
+    };
     for refused in
         [other_type, function_of(F, &[], "TRUE", &[]), function_of(F, &["region", "b"], "TRUE", &[])]
     {
@@ -170,11 +172,11 @@ async fn a_function_in_use_is_not_dropped_nor_changed_in_signature() {
 async fn dependents_one_may_not_see_are_only_counted() {
     let fixture = governed().await;
     let metastore = &fixture.metastore;
-    let spec = SchemaSpec { name: schema("main.secret"), comment: None };
+    let spec = schema_of(schema("main.secret"));
     metastore.schema_create(fixture.root, now(), spec, OnExisting::Fail).await.unwrap();
-    let spec = CatalogSpec { name: name("other"), comment: None };
+    let spec = catalog_of(name("other"));
     metastore.catalog_create(fixture.root, now(), spec, OnExisting::Fail).await.unwrap();
-    let spec = SchemaSpec { name: schema("other.secret"), comment: None };
+    let spec = schema_of(schema("other.secret"));
     metastore.schema_create(fixture.root, now(), spec, OnExisting::Fail).await.unwrap();
     fixture.grant(on_table(T), "root", &[Privilege::Select]).await;
     let table = metastore.snapshot().await.unwrap().table(&object(T)).unwrap().id;

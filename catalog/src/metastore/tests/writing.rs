@@ -163,7 +163,7 @@ async fn the_disabled_the_gone_and_groups_write_nothing() {
     let metastore = &fixture.metastore;
     metastore.principal_set_enablement(fixture.root, now(), "alice", Enablement::Disabled).await.unwrap();
     for by in [fixture.alice, team, PrincipalId::fresh()] {
-        let spec = CatalogSpec { name: name("c"), comment: None };
+        let spec = catalog_of(name("c"));
         let refused = metastore.catalog_create(by, now(), spec, OnExisting::Fail).await;
         assert!(matches!(refused, Err(Error::CallerUnknown)), "{refused:?}");
     }

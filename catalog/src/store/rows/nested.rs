@@ -2,9 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id;
+use std::collections::BTreeMap;
+
+use super::{damaged, id, tags_of};
+use crate::audit::Origin;
 use crate::function::Parameter;
-use crate::policy::{ColumnBinding, ColumnMask, Literal, PolicyArgument, RowFilter};
+use crate::policy::{
+    BuiltinMask, ColumnBinding, ColumnMask, Literal, PolicyArgument, PolicyFunction, RowFilter,
+};
+use crate::policy_test::Expectation;
 use crate::securable::Column;
 use crate::store::Error;
 
@@ -16,17 +22,22 @@ pub(super) struct ColumnJson {
     type_text: String,
     nullable: bool,
     comment: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    field_id: Option<i64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    tags: BTreeMap<String, String>,
 }
 
 impl ColumnJson {
     pub(super) fn of(column: &Column) -> Self {
-        let Column { name, type_text, nullable, comment } = column.clone();
-        Self { name, type_text, nullable, comment }
+        let Column { name, type_text, nullable, comment, field_id, tags } = column.clone();
+        let tags = tags.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
+        Self { name, type_text, nullable, comment, field_id, tags }
     }
 
-    pub(super) fn into_model(self) -> Column {
-        let Self { name, type_text, nullable, comment } = self;
-        Column { name, type_text, nullable, comment }
+    pub(super) fn into_model(self) -> Result<Column, Error> {
+        let Self { name, type_text, nullable, comment, field_id, tags } = self;
+        Ok(Column { name, type_text, nullable, comment, field_id, tags: tags_of(tags)? })
     }
 }
 
@@ -37,17 +48,90 @@ pub(super) struct ParameterJson {
     #[serde(rename = "type")]
     type_text: String,
     default: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    comment: Option<String>,
 }
 
 impl ParameterJson {
     pub(super) fn of(parameter: &Parameter) -> Self {
-        let Parameter { name, type_text, default } = parameter.clone();
-        Self { name, type_text, default }
+        let Parameter { name, type_text, default, comment } = parameter.clone();
+        Self { name, type_text, default, comment }
     }
 
     pub(super) fn into_model(self) -> Parameter {
-        let Self { name, type_text, default } = self;
-        Parameter { name, type_text, default }
+        let Self { name, type_text, default, comment } = self;
+        Parameter { name, type_text, default, comment }
+    }
+}
+
+/// A function of the catalog by its id, a built-in one by its full name.
+pub(super) fn function_text(function: PolicyFunction) -> String {
+    match function {
+        PolicyFunction::Sql(id) => id.to_string(),
+        PolicyFunction::Builtin(mask) => mask.to_string(),
+    }
+}
+
+pub(super) fn function_of(text: &str) -> Result<PolicyFunction, Error> {
+    if let Some(mask) = BuiltinMask::ALL.into_iter().find(|mask| mask.to_string() == text) {
+        return Ok(PolicyFunction::Builtin(mask));
+    }
+    match text.starts_with("system.") {
+        true => Err(damaged("policy function", text)),
+        false => Ok(PolicyFunction::Sql(id("function id", text)?)),
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum ExpectationJson {
+    Rows(u64),
+    Values(String),
+    Error(Option<String>),
+}
+
+impl ExpectationJson {
+    pub(super) fn of(expectation: &Expectation) -> Self {
+        match expectation.clone() {
+            Expectation::Rows(rows) => Self::Rows(rows),
+            Expectation::Values(text) => Self::Values(text),
+            Expectation::Error(condition) => Self::Error(condition),
+        }
+    }
+
+    pub(super) fn into_model(self) -> Expectation {
+        match self {
+            Self::Rows(rows) => Expectation::Rows(rows),
+            Self::Values(text) => Expectation::Values(text),
+            Self::Error(condition) => Expectation::Error(condition),
+        }
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct OriginJson {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<String>,
+}
+
+impl OriginJson {
+    pub(super) fn of(origin: &Origin) -> Self {
+        let Origin { run_by, request_id, session_id, source_address, user_agent } = origin.clone();
+        Self { run_by, request_id, session_id, source_address, user_agent }
+    }
+
+    pub(super) fn into_model(self) -> Origin {
+        let Self { run_by, request_id, session_id, source_address, user_agent } = self;
+        Origin { run_by, request_id, session_id, source_address, user_agent }
     }
 }
 
@@ -74,11 +158,45 @@ impl BindingJson {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum LiteralJson {
+    String(String),
+    Number(String),
+    Boolean(bool),
+    Interval(String),
+    Null,
+}
+
+impl LiteralJson {
+    pub(super) fn of(literal: &Literal) -> Self {
+        match literal.clone() {
+            Literal::String(text) => Self::String(text),
+            Literal::Number(text) => Self::Number(text),
+            Literal::Boolean(value) => Self::Boolean(value),
+            Literal::Interval(text) => Self::Interval(text),
+            Literal::Null => Self::Null,
+        }
+    }
+
+    pub(super) fn into_model(self) -> Literal {
+        match self {
+            Self::String(text) => Literal::String(text),
+            Self::Number(text) => Literal::Number(text),
+            Self::Boolean(value) => Literal::Boolean(value),
+            Self::Interval(text) => Literal::Interval(text),
+            Self::Null => Literal::Null,
+        }
+    }
+}
+
+/// The shape stored from the first version on: literals beside the column, not within a case of their own.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum ArgumentJson {
     Column(BindingJson),
     String(String),
     Number(String),
     Boolean(bool),
+    Interval(String),
     Null,
 }
 
@@ -86,21 +204,25 @@ impl ArgumentJson {
     pub(super) fn of(argument: &PolicyArgument) -> Self {
         match argument {
             PolicyArgument::Column(binding) => Self::Column(BindingJson::of(binding)),
-            PolicyArgument::Literal(Literal::String(text)) => Self::String(text.clone()),
-            PolicyArgument::Literal(Literal::Number(text)) => Self::Number(text.clone()),
-            PolicyArgument::Literal(Literal::Boolean(value)) => Self::Boolean(*value),
-            PolicyArgument::Literal(Literal::Null) => Self::Null,
+            PolicyArgument::Literal(literal) => match LiteralJson::of(literal) {
+                LiteralJson::String(text) => Self::String(text),
+                LiteralJson::Number(text) => Self::Number(text),
+                LiteralJson::Boolean(value) => Self::Boolean(value),
+                LiteralJson::Interval(text) => Self::Interval(text),
+                LiteralJson::Null => Self::Null,
+            },
         }
     }
 
     pub(super) fn into_model(self) -> PolicyArgument {
-        match self {
-            Self::Column(binding) => PolicyArgument::Column(binding.into_model()),
-            Self::String(text) => PolicyArgument::Literal(Literal::String(text)),
-            Self::Number(text) => PolicyArgument::Literal(Literal::Number(text)),
-            Self::Boolean(value) => PolicyArgument::Literal(Literal::Boolean(value)),
-            Self::Null => PolicyArgument::Literal(Literal::Null),
-        }
+        PolicyArgument::Literal(match self {
+            Self::Column(binding) => return PolicyArgument::Column(binding.into_model()),
+            Self::String(text) => Literal::String(text),
+            Self::Number(text) => Literal::Number(text),
+            Self::Boolean(value) => Literal::Boolean(value),
+            Self::Interval(text) => Literal::Interval(text),
+            Self::Null => Literal::Null,
+        })
     }
 }
 
@@ -115,7 +237,7 @@ pub(super) struct FilterJson {
 impl FilterJson {
     pub(super) fn of(filter: &RowFilter) -> Self {
         Self {
-            function: filter.function.to_string(),
+            function: function_text(filter.function),
             arguments: filter.arguments.iter().map(ArgumentJson::of).collect(),
             semantics: filter.semantics,
         }
@@ -123,7 +245,7 @@ impl FilterJson {
 
     pub(super) fn into_model(self) -> Result<RowFilter, Error> {
         Ok(RowFilter {
-            function: id("function id", &self.function)?,
+            function: function_of(&self.function)?,
             arguments: self.arguments.into_iter().map(ArgumentJson::into_model).collect(),
             semantics: self.semantics,
         })
@@ -134,6 +256,8 @@ impl FilterJson {
 #[serde(deny_unknown_fields)]
 pub(super) struct MaskJson {
     column: BindingJson,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    path: Vec<String>,
     function: String,
     arguments: Vec<ArgumentJson>,
     semantics: u32,
@@ -143,7 +267,8 @@ impl MaskJson {
     pub(super) fn of(mask: &ColumnMask) -> Self {
         Self {
             column: BindingJson::of(&mask.column),
-            function: mask.function.to_string(),
+            path: mask.path.clone(),
+            function: function_text(mask.function),
             arguments: mask.arguments.iter().map(ArgumentJson::of).collect(),
             semantics: mask.semantics,
         }
@@ -152,7 +277,8 @@ impl MaskJson {
     pub(super) fn into_model(self) -> Result<ColumnMask, Error> {
         Ok(ColumnMask {
             column: self.column.into_model(),
-            function: id("function id", &self.function)?,
+            path: self.path,
+            function: function_of(&self.function)?,
             arguments: self.arguments.into_iter().map(ArgumentJson::into_model).collect(),
             semantics: self.semantics,
         })

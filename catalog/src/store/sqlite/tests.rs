@@ -24,8 +24,9 @@ async fn processes_that_start_at_once_migrate_once() {
     let mut starters = JoinSet::new();
     for _ in 0..6 {
         let path = path.clone();
-        starters
-            .spawn(async move { SqliteStore::open(&path).await.unwrap().load().await.unwrap().1.metastore });
+        starters.spawn(async move {
+            SqliteStore::open(&path).await.unwrap().load().await.unwrap().1.metastore.id
+        });
     }
     let mut ids = starters.join_all().await;
     ids.dedup();
@@ -53,7 +54,7 @@ async fn a_path_that_cannot_be_opened_is_unavailable() {
 async fn a_damaged_row_is_named_not_defaulted() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&dir.path().join("catalog.sqlite")).await.unwrap();
-    query("INSERT INTO principals VALUES ('not an id', 'x', 'USER', 0, 0, 0)")
+    sqlx::query("INSERT INTO principals VALUES ('not an id', 'x', 'USER', 0, 0, 0)")
         .execute(&store.pool)
         .await
         .unwrap();

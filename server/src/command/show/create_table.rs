@@ -4,7 +4,7 @@
 //! log's, so they do not stand there.
 
 use datafusion::sql::sqlparser::ast::Value;
-use weir_catalog::{Column, FunctionId, Literal, PolicyArgument, Table, TableKind};
+use weir_catalog::{Column, Literal, PolicyArgument, PolicyFunction, Table, TableKind};
 
 use super::quoted_name;
 use crate::command::describe::administers;
@@ -93,8 +93,13 @@ fn row_filter(sight: Sight<'_>, table: &Table) -> String {
     })
 }
 
-fn function_name(sight: Sight<'_>, id: FunctionId) -> String {
-    sight.snapshot.function_by_id(id).map(|function| quoted_name(&function.name)).unwrap_or_default()
+fn function_name(sight: Sight<'_>, function: PolicyFunction) -> String {
+    match function {
+        PolicyFunction::Sql(id) => {
+            sight.snapshot.function_by_id(id).map(|function| quoted_name(&function.name)).unwrap_or_default()
+        }
+        PolicyFunction::Builtin(mask) => mask.to_string(),
+    }
 }
 
 /// Arguments as they were written.
@@ -104,6 +109,7 @@ pub(in crate::command) fn arguments(arguments: &[PolicyArgument]) -> String {
         PolicyArgument::Literal(Literal::String(text)) => string(text),
         PolicyArgument::Literal(Literal::Number(text)) => text.clone(),
         PolicyArgument::Literal(Literal::Boolean(value)) => value.to_string().to_uppercase(),
+        PolicyArgument::Literal(Literal::Interval(text)) => format!("INTERVAL {text}"),
         PolicyArgument::Literal(Literal::Null) => "NULL".to_owned(),
     });
     arguments.collect::<Vec<_>>().join(", ")

@@ -48,16 +48,8 @@ fn principal(name: &str, kind: PrincipalKind) -> Principal {
 }
 
 fn snapshot(principals: Vec<Principal>) -> Snapshot {
-    let content = Content {
-        metastore: weir_catalog::id::MetastoreId::fresh(),
-        principals,
-        memberships: vec![],
-        catalogs: vec![],
-        schemas: vec![],
-        tables: vec![],
-        functions: vec![],
-        grants: vec![],
-    };
+    let metastore = weir_catalog::MetastoreRoot { id: weir_catalog::MetastoreId::fresh(), owner: None };
+    let content = Content { principals, ..Content::empty(metastore) };
     Snapshot::new(Epoch(1), content)
 }
 

@@ -159,6 +159,7 @@ fn constant(cursor: &mut Cursor<'_>) -> Result<String> {
         Some(Literal::String(text)) => ast::Value::SingleQuotedString(text).to_string(),
         Some(Literal::Number(text)) => text,
         Some(Literal::Boolean(value)) => value.to_string().to_uppercase(),
+        Some(Literal::Interval(text)) => format!("INTERVAL {text}"),
         Some(Literal::Null) => "NULL".to_owned(),
         None if matches!(cursor.peek(), Token::EOF) => return Err(cursor.expected("a constant")),
         None => return Err(cursor.unsupported("a DEFAULT that is no literal")),

@@ -238,7 +238,7 @@ fn privileges(cursor: &mut Cursor<'_>) -> Result<Vec<Privilege>> {
         let name = words.join(" ");
         let name = if name == "ALL" { "ALL PRIVILEGES" } else { &name };
         Privilege::parse(name).ok_or_else(|| {
-            let known: Vec<&str> = Privilege::ALL.into_iter().map(Privilege::name).collect();
+            let known: Vec<&str> = Privilege::ALL.iter().map(|privilege| privilege.name()).collect();
             Error::new(Condition::UnsupportedFeature, format!("privilege {name} is not supported"))
                 .with_hint(format!("privileges are {}", known.join(", ")))
                 .at(position)

@@ -125,7 +125,7 @@ fn switch(cursor: &mut Cursor<'_>, setting: Setting) -> Result<bool> {
     let text = match super::policy::literal(cursor)? {
         Some(Literal::Boolean(on)) => return Ok(on),
         Some(Literal::String(text)) => text,
-        Some(Literal::Number(_) | Literal::Null) | None => String::new(),
+        Some(Literal::Number(_) | Literal::Interval(_) | Literal::Null) | None => String::new(),
     };
     match text.to_lowercase().as_str() {
         "true" => Ok(true),

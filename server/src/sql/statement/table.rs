@@ -358,7 +358,9 @@ fn property_value(cursor: &mut Cursor<'_>) -> Result<String> {
     match policy::literal(cursor)? {
         Some(weir_catalog::Literal::String(text) | weir_catalog::Literal::Number(text)) => Ok(text),
         Some(weir_catalog::Literal::Boolean(value)) => Ok(value.to_string()),
-        Some(weir_catalog::Literal::Null) | None => Err(cursor.expected("a value")),
+        Some(weir_catalog::Literal::Interval(_) | weir_catalog::Literal::Null) | None => {
+            Err(cursor.expected("a value"))
+        }
     }
 }
 

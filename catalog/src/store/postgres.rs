@@ -1,0 +1,118 @@
+//! The store for many servers: one PostgreSQL database.
+//!
+//! A write locks the metastore's row by moving its epoch, so that writers queue there and one that
+//! comes too late finds the epoch moved. Reads of more than one table see one moment.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::PgConnection;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use super::Store;
+use super::sql::store_sql;
+
+store_sql!(PgConnection);
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long a statement waits for a connection, and a connection for the server.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Of one server process; statements wait for their turn beyond that.
+const CONNECTIONS: u32 = 8;
+
+/// All that a transaction reads, it reads as of its first statement.
+const AT_ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// The catalog in one PostgreSQL database.
+#[derive(Debug, Clone)]
+pub struct PostgresStore {
+    pool: PgPool,
+}
+
+impl PostgresStore {
+    /// Connects and brings the tables up to date. `url` is `postgres://user:password@host:port/database`,
+    /// with PostgreSQL's own parameters; it is in no error.
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        let options: PgConnectOptions = url.parse().map_err(|_| Error::Address)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(CONNECT_TIMEOUT)
+            .connect_with(options.application_name("weir"))
+            .await?;
+        let store = Self { pool };
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Under PostgreSQL's advisory lock, so that of several servers that start at once one migrates and
+    /// the others find it done.
+    async fn migrate(&self) -> Result<(), Error> {
+        let mut connection = self.pool.acquire().await?;
+        // Not `run`, whose future cannot move between threads.
+        MIGRATIONS
+            .run_direct(None, &mut *connection, false)
+            .await
+            .map_err(|error| Error::Migration(Box::new(error)))?;
+        begin(&mut connection).await
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn epoch(&self) -> Result<Epoch, Error> {
+        epoch(&mut *self.pool.acquire().await?).await
+    }
+
+    async fn load(&self) -> Result<(Epoch, Content), Error> {
+        let mut transaction = self.pool.begin_with(AT_ONE_MOMENT).await?;
+        let loaded = load(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(loaded)
+    }
+
+    async fn increment(&self, since: Epoch) -> Result<Option<(Epoch, Increment)>, Error> {
+        let mut transaction = self.pool.begin_with(AT_ONE_MOMENT).await?;
+        let changed = increment(&mut transaction, since).await?;
+        transaction.commit().await?;
+        Ok(changed)
+    }
+
+    async fn commit(&self, expected: Epoch, changes: &[Change], event: &AuditEvent) -> Result<Epoch, Error> {
+        let mut transaction = self.pool.begin().await?;
+        // The transaction rolls back when it is dropped.
+        let moved = commit(&mut transaction, expected, changes, event).await?;
+        transaction.commit().await?;
+        Ok(moved)
+    }
+
+    async fn audit_add(&self, event: &AuditEvent) -> Result<(), Error> {
+        audit_add(&mut *self.pool.acquire().await?, event).await
+    }
+
+    async fn audit_list(&self, limit: u32) -> Result<Vec<AuditEvent>, Error> {
+        audit_list(&mut *self.pool.acquire().await?, limit).await
+    }
+
+    async fn access_request_add(&self, request: &AccessRequest) -> Result<(), Error> {
+        access_request_add(&mut *self.pool.acquire().await?, request).await
+    }
+
+    async fn access_request_list(&self, limit: u32) -> Result<Vec<AccessRequest>, Error> {
+        access_request_list(&mut *self.pool.acquire().await?, limit).await
+    }
+
+    async fn secret(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        secret(&mut *self.pool.acquire().await?, name).await
+    }
+
+    async fn secret_keep(&self, name: &str, candidate: &[u8]) -> Result<Vec<u8>, Error> {
+        secret_keep(&mut *self.pool.acquire().await?, name, candidate).await
+    }
+
+    async fn password_hash(&self, principal: PrincipalId) -> Result<Option<String>, Error> {
+        password_hash(&mut *self.pool.acquire().await?, principal).await
+    }
+}
