@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, Utc};
-use weir_catalog::{Metastore, PrincipalId, Snapshot};
+use weir_catalog::{Metastore, PrincipalId, Requester, Snapshot};
 use weir_scan::DeltaTables;
 
 use crate::context::Context;
@@ -96,8 +96,13 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// Who asks.
-    fn by(&self) -> PrincipalId {
+    /// Who asks, for the metastore and its trail.
+    fn by(&self) -> Requester {
+        self.context.requester()
+    }
+
+    /// Whose rights hold.
+    fn principal(&self) -> PrincipalId {
         self.context.identity().principal()
     }
 

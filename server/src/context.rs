@@ -1,11 +1,13 @@
 //! [`Context`]: who asks, about which statement, until when. The first argument of everything
 //! below the doors; made only from a verified [`Identity`].
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use weir_catalog::{Origin, Requester};
 
 use crate::clock::Clock;
 use crate::identity::Identity;
@@ -14,8 +16,23 @@ use crate::session::SessionSettings;
 /// What the client says of itself; recorded, never believed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientDescription {
-    /// The `user-agent` header.
+    /// The `user-agent` header, its beginning.
     pub user_agent: Option<String>,
+    /// The address the call came from: the client's, or that of what stands before the server.
+    pub address: Option<String>,
+}
+
+/// The longest user agent that is kept, in characters: it stands on each row of the books.
+const USER_AGENT_CHARS_MAX: usize = 256;
+
+impl ClientDescription {
+    /// A client that calls itself `user_agent` and calls from `address`.
+    pub fn new(user_agent: Option<&str>, address: Option<IpAddr>) -> Self {
+        Self {
+            user_agent: user_agent.map(|text| text.chars().take(USER_AGENT_CHARS_MAX).collect()),
+            address: address.map(|address| address.to_canonical().to_string()),
+        }
+    }
 }
 
 /// One statement's surroundings.
@@ -55,6 +72,19 @@ impl Context {
     /// Who asks.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// Who asks, for the catalog and its trail: with the app that acted for the user, the
+    /// statement, and the client.
+    pub fn requester(&self) -> Requester {
+        let origin = Origin {
+            run_by: self.identity.run_by().map(str::to_owned),
+            request_id: Some(self.statement_id.to_string()),
+            session_id: None,
+            source_address: self.client.address.clone(),
+            user_agent: self.client.user_agent.clone(),
+        };
+        Requester { by: self.identity.principal(), origin: Arc::new(origin) }
     }
 
     /// The statement's id, as it stands in history.

@@ -2,9 +2,10 @@
 //! read and write them.
 
 use std::io::{BufRead, IsTerminal, Read, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
-use weir_catalog::{Metastore, Principal, PrincipalKind};
+use weir_catalog::{Metastore, Origin, Principal, PrincipalKind, Requester};
 
 use super::arguments::{CatalogCommand, Place, TokenOptions, UserCommand};
 use super::{Failure, settings};
@@ -76,8 +77,10 @@ pub(super) async fn change_user(command: UserCommand) -> Result<(), Failure> {
     let principal = can_log_in(snapshot.principal_by_name(&user), &user)?;
     let password = read_password(&user)?;
     // whoever may write the store may do this; the trail names the user it was done for
+    let origin = Origin { user_agent: Some("weir user password".to_owned()), ..Origin::default() };
+    let requester = Requester { by: principal.id, origin: Arc::new(origin) };
     metastore
-        .password_set(principal.id, SystemClock.now(), &user, password.reveal())
+        .password_set(requester, SystemClock.now(), &user, password.reveal())
         .await
         .map_err(Error::from)?;
     writeln!(std::io::stderr(), "the password of `{user}` is set")?;

@@ -20,7 +20,7 @@ pub(super) struct Sight<'a> {
 
 impl<'a> Sight<'a> {
     pub(super) fn new(call: Call<'_>, snapshot: &'a Snapshot) -> Self {
-        Self { snapshot, by: call.by() }
+        Self { snapshot, by: call.principal() }
     }
 
     pub(super) fn sees(self, securable: SecurableId) -> bool {

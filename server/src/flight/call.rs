@@ -1,6 +1,7 @@
 //! [`Call`]: one RPC of a verified caller. Every RPC but the login itself begins with
 //! [`Door::admit`], the one place where the door lets anybody in.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
@@ -35,32 +36,38 @@ pub(crate) struct Call {
 impl Door {
     /// Verifies who calls. The error is the status to refuse with.
     pub(crate) async fn admit<T>(&self, request: Request<T>) -> std::result::Result<(Call, T), Status> {
+        let address = request.remote_addr().map(|address| address.ip());
         let (metadata, _, message) = request.into_parts();
-        match self.verified_call(metadata).await {
+        match self.verified_call(metadata, address).await {
             Ok(call) => Ok((call, message)),
             Err(error) => Err(error.into_status(None)),
         }
     }
 
-    async fn verified_call(&self, metadata: MetadataMap) -> Result<Call> {
+    async fn verified_call(&self, metadata: MetadataMap, address: Option<IpAddr>) -> Result<Call> {
         let headers = metadata.into_headers();
         let snapshot = self.warehouse.snapshot().await?;
         let credentials = Credentials::from_headers(&headers)?;
         let identity = self.verifier.verify(credentials, &snapshot, self.clock.now())?;
-        self.call_of(identity, &headers)
+        self.call_of(identity, &headers, address)
     }
 
     /// A call of somebody verified.
-    pub(crate) fn call_of(&self, identity: Identity, headers: &HeaderMap) -> Result<Call> {
+    pub(crate) fn call_of(
+        &self,
+        identity: Identity,
+        headers: &HeaderMap,
+        address: Option<IpAddr>,
+    ) -> Result<Call> {
         let clock = Arc::clone(&self.clock);
         let presented = session_cookie::presented(&self.seal, clock.as_ref(), identity.principal(), headers);
         let session = match &presented {
             Presented::Session(settings) => settings.clone(),
             Presented::Nothing | Presented::Unusable => session_cookie::settings_of_headers(headers),
         };
-        let user_agent = headers.get("user-agent").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let client = described(headers, address);
         Ok(Call {
-            context: Context::new(identity, session, ClientDescription { user_agent }, clock),
+            context: Context::new(identity, session, client, clock),
             presented,
             afterwards: OnceLock::new(),
             seal: Arc::clone(&self.seal),
@@ -72,6 +79,11 @@ impl Door {
         let principal = call.context.identity().principal();
         Token::open(&self.seal, purpose, sealed, principal, self.clock.now())
     }
+}
+
+/// What a call says of its client.
+pub(crate) fn described(headers: &HeaderMap, address: Option<IpAddr>) -> ClientDescription {
+    ClientDescription::new(headers.get("user-agent").and_then(|value| value.to_str().ok()), address)
 }
 
 impl Call {

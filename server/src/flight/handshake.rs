@@ -26,6 +26,7 @@ impl Door {
         &self,
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Stream>> {
+        let address = request.remote_addr().map(|address| address.ip());
         let headers = request.into_parts().0.into_headers();
         let credentials = Credentials::from_headers(&headers)?;
         let now = self.clock.now();
@@ -46,7 +47,7 @@ impl Door {
             response.metadata_mut().insert("authorization", bearer(&token)?);
         }
         // JDBC sets its catalog by the next call, and must have a cookie by then
-        self.call_of(identity, &headers)?.set_cookie(response.metadata_mut())?;
+        self.call_of(identity, &headers, address)?.set_cookie(response.metadata_mut())?;
         Ok(response)
     }
 }

@@ -173,7 +173,7 @@ impl Writer {
         let told = match (written, made) {
             (Ok(rows), None) => return Ok(rows),
             (Ok(rows), Some(made)) => {
-                let by = context.identity().principal();
+                let by = context.requester();
                 let now = context.clock().now();
                 let told = self.metastore.table_create(by, now, made.spec, made.on_existing).await;
                 told.map(|_| rows).map_err(Error::from)
