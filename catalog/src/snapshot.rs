@@ -9,6 +9,7 @@
 mod content;
 mod holders;
 mod identities;
+pub mod probes;
 mod securables;
 
 use std::collections::BTreeMap;
@@ -235,6 +236,7 @@ impl Snapshot {
     ) -> impl Iterator<Item = Holding> + 'a {
         let holdings: &[Holding] = self.holdings.get(&securable).map_or(&[], |holdings| holdings);
         let few_holders = holdings.len() <= identities.len();
+        probes::probe(1 + holdings.len().min(identities.len()));
         let (few, many) = if few_holders { (holdings, &[][..]) } else { (&[][..], identities) };
         let of_few = few.iter().filter(move |holding| identities.binary_search(&holding.principal).is_ok());
         let of_many = many.iter().filter_map(move |identity| {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod denial;
+mod growth;
 mod matrix;
 
 use std::collections::BTreeMap;
@@ -10,13 +12,19 @@ use chrono::DateTime;
 
 use super::*;
 use crate::function::{Function, Returns};
-use crate::id::{CatalogId, FunctionId, MetastoreId, SchemaId, TableId};
+use crate::id::{
+    CatalogId, ExternalLocationId, FunctionId, GovernedTagId, MetastoreId, SchemaId, StorageCredentialId,
+    TableId, VolumeId,
+};
 use crate::name::{Name, ObjectName, SchemaName};
 use crate::principal::{Principal, PrincipalKind};
-use crate::securable::{Catalog, Schema, Table, TableKind, ViewDefinition};
+use crate::securable::{
+    Catalog, ExternalLocation, Schema, StorageCredential, Table, TableKind, ViewDefinition, Volume,
+    VolumeKind,
+};
 use crate::snapshot::{Content, Epoch, MetastoreRoot};
 use crate::stamps::Stamps;
-use crate::tag::Tags;
+use crate::tag::{GovernedTag, TagKey, Tags};
 
 /// `main.hr` with a table `people`, a view `mine` and a function `mask`; beside it `main.ops`
 /// and the catalog `other`. All is owned by `root`, an account admin. Members: `alice` is in
@@ -28,6 +36,11 @@ pub(super) struct World {
     pub(super) table: SecurableId,
     pub(super) view: SecurableId,
     pub(super) function: SecurableId,
+    pub(super) other: SecurableId,
+    pub(super) volume: SecurableId,
+    pub(super) location: SecurableId,
+    pub(super) credential: SecurableId,
+    pub(super) tag: SecurableId,
 }
 
 impl World {
@@ -82,7 +95,46 @@ impl World {
             comment: None,
             stamps,
         };
+        let files = Volume {
+            id: VolumeId::fresh(),
+            schema: hr.id,
+            name: name("files"),
+            owner,
+            kind: VolumeKind::Managed { location: "volumes/1".to_owned() },
+            comment: None,
+            tags: Tags::new(),
+            stamps,
+        };
+        let key = StorageCredential {
+            id: StorageCredentialId::fresh(),
+            name: Name::new("key").unwrap(),
+            owner,
+            comment: None,
+            stamps,
+        };
+        let bucket = ExternalLocation {
+            id: ExternalLocationId::fresh(),
+            name: Name::new("bucket").unwrap(),
+            url: "s3://bucket/".to_owned(),
+            credential: Some(key.id),
+            owner,
+            comment: None,
+            stamps,
+        };
+        let pii = GovernedTag {
+            id: GovernedTagId::fresh(),
+            key: TagKey::new("pii").unwrap(),
+            values: Vec::new(),
+            owner,
+            comment: None,
+            stamps,
+        };
         Self {
+            other: SecurableId::Catalog(other.id),
+            volume: SecurableId::Volume(files.id),
+            location: SecurableId::ExternalLocation(bucket.id),
+            credential: SecurableId::StorageCredential(key.id),
+            tag: SecurableId::GovernedTag(pii.id),
             catalog: SecurableId::Catalog(main.id),
             schema: SecurableId::Schema(hr.id),
             table: SecurableId::Table(people.id),
@@ -95,6 +147,10 @@ impl World {
                 schemas: vec![hr, ops],
                 tables: vec![people, mine],
                 functions: vec![mask],
+                volumes: vec![files],
+                external_locations: vec![bucket],
+                storage_credentials: vec![key],
+                governed_tags: vec![pii],
                 ..Content::empty(MetastoreRoot { id: MetastoreId::fresh(), owner: None })
             },
         }
@@ -113,6 +169,21 @@ impl World {
     pub(super) fn grant(&mut self, name: &str, privilege: Privilege, securable: SecurableId) {
         let principal = self.id(name);
         self.content.grants.push(Grant::allow(principal, privilege, securable));
+    }
+
+    pub(super) fn deny(&mut self, principal: PrincipalId, privilege: Privilege, securable: SecurableId) {
+        self.content.grants.push(Grant::deny(principal, privilege, securable));
+    }
+
+    pub(super) fn add_group(&mut self, name: &str, members: &[&str]) -> PrincipalId {
+        let group = principal(name, PrincipalKind::Group);
+        let id = group.id;
+        self.content.principals.push(group);
+        for member in members {
+            let member = self.id(member);
+            self.content.memberships.push((id, member));
+        }
+        id
     }
 
     pub(super) fn own(&mut self, name: &str, securable: SecurableId) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 
-use super::{ByName, Increment, Snapshot, WithinByName};
+use super::{ByName, Increment, Snapshot, WithinByName, probes};
 use crate::function::Function;
 use crate::grant::{Effect, Grant, Holding};
 use crate::id::{CatalogId, PrincipalId, SchemaId};
@@ -30,6 +30,7 @@ impl Snapshot {
     /// Whether one of the identities has a grant on, or owns, something inside the container.
     pub(crate) fn holds_inside(&self, container: SecurableId, identities: &[PrincipalId]) -> bool {
         let Some(holders) = self.holders_inside.get(&container) else { return false };
+        probes::probe(identities.len());
         identities.iter().any(|identity| holders.contains_key(identity))
     }
 
@@ -39,7 +40,7 @@ impl Snapshot {
         identities: &'a [PrincipalId],
     ) -> impl Iterator<Item = SecurableId> + 'a {
         let held = identities.iter().filter_map(|identity| self.held.get(identity));
-        held.flat_map(|held| held.keys().copied())
+        held.flat_map(|held| held.keys().copied()).inspect(|_| probes::probe(1))
     }
 
     fn holders(&self, securable: SecurableId) -> BTreeSet<PrincipalId> {
@@ -51,6 +52,7 @@ impl Snapshot {
     /// Runs `change`, which changes who holds the securable, with its place in the tree known before or
     /// after it.
     fn holding_changes(&mut self, securable: SecurableId, change: impl FnOnce(&mut Self)) {
+        probes::probe(1);
         let before = self.holders(securable);
         let containers_before: Vec<SecurableId> = self.ancestors(securable);
         change(self);

@@ -54,12 +54,12 @@ impl Snapshot {
     /// A schema's tables and views by name.
     pub fn tables(&self, schema: SchemaId) -> impl Iterator<Item = &Table> {
         let names = self.tables_by_name.get(&schema).into_iter().flat_map(|names| names.values());
-        names.filter_map(|id| self.tables.get(id))
+        names.filter_map(|id| self.tables.get(id)).inspect(|_| super::probes::probe(1))
     }
 
     /// Every table and view, in no order.
     pub fn all_tables(&self) -> impl Iterator<Item = &Table> {
-        self.tables.values()
+        self.tables.values().inspect(|_| super::probes::probe(1))
     }
 
     /// The table or view of that name.
@@ -170,7 +170,7 @@ impl Snapshot {
     /// The tag policies set on exactly that scope, by name.
     pub fn tag_policies_on(&self, scope: SecurableId) -> impl Iterator<Item = &TagPolicy> {
         let names = self.tag_policies_on.get(&scope).into_iter().flat_map(|names| names.values());
-        names.filter_map(|id| self.tag_policies.get(id))
+        names.filter_map(|id| self.tag_policies.get(id)).inspect(|_| super::probes::probe(1))
     }
 
     /// The tag policy of that name on that scope.

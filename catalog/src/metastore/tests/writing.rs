@@ -132,7 +132,10 @@ async fn every_write_and_every_refusal_is_audited_with_its_reason() {
         (Some(fixture.alice), "grant", "refused", now())
     );
     assert!(events[0].because.contains("MANAGE on table `main.default.t`"), "{}", events[0].because);
-    assert_eq!(events[1].securable, "table `main.default.t` to `alice`: SELECT");
+    assert_eq!(events[1].securable, "table `main.default.t`");
+    let said: Vec<_> = events[1].parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(said, ["principal=alice", "privileges=SELECT"]);
+    assert_eq!((events[0].by_name.as_str(), events[1].by_name.as_str()), ("alice", "root"));
     assert!(events[2].because.contains("schema `main.default` owned by `root`"), "{}", events[2].because);
     let stranger = fixture.metastore.audit_list(fixture.alice, 3).await;
     assert!(matches!(stranger, Err(Error::Reserved { act: Reserved::ReadAudit })));
