@@ -11,7 +11,7 @@ LINT_DIR ?= $(CACHE)/lint
 export CARGO_TARGET_DIR
 
 CARGO_TEST := cargo test --locked
-BENCHES ?= overhead wire govern metering
+BENCHES ?= overhead wire govern metering authorize
 
 .PHONY: help test tools format lint rust tidy clients golden bench demo
 
