@@ -155,6 +155,9 @@ impl Metastore {
                     OnMissing::Fail => Err(Error::PrincipalNotFound { name: name.to_owned() }),
                 };
             };
+            if name == ACCOUNT_USERS {
+                return Err(unfit(principal, "be dropped: everybody is in it"));
+            }
             check_admin_left(caller.snapshot, principal)?;
             check_holds_nothing(caller, principal, &text)?;
             if kind == PrincipalKind::Group {

@@ -33,7 +33,7 @@ pub struct ViewSpec {
 }
 
 impl Metastore {
-    /// Needs CREATE TABLE on the schema with USE on the way, and SELECT on all it reads. Only
+    /// Needs CREATE VIEW (which CREATE TABLE gives) on the schema with USE on the way, and SELECT on all it reads. Only
     /// the owner replaces a view; id, grants and policies stay.
     pub async fn view_create(
         &self,
@@ -51,7 +51,7 @@ impl Metastore {
         let request = Request::new(by, now, action, format!("view `{}`", spec.name));
         self.write(request, |caller| {
             let schema = caller.schema(&spec.name.schema_name())?;
-            let mut because = caller.require(Privilege::CreateTable, SecurableId::Schema(schema.id))?;
+            let mut because = caller.require(Privilege::CreateView, SecurableId::Schema(schema.id))?;
             let existing = caller.snapshot.table(&spec.name);
             if let Some(existing) = existing {
                 if on_existing == OnExistingDefinition::Fail {

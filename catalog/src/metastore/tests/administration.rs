@@ -1,6 +1,8 @@
 //! Principals, groups and passwords.
 
 use super::*;
+use crate::principal::ACCOUNT_USERS;
+use crate::securable::SecurableId;
 
 #[tokio::test]
 async fn only_account_admins_make_principals() {
@@ -145,4 +147,94 @@ async fn passwords_are_checked_against_their_hash() {
     assert!(!metastore.password_check("alice", "another").await.unwrap());
     let file = std::fs::read(fixture.dir.path().join("catalog.sqlite-wal")).unwrap();
     assert!(!file.windows(13).any(|bytes| bytes == b"correct horse"));
+}
+
+#[tokio::test]
+async fn everybody_is_in_the_group_of_all_and_nobody_can_change_that() {
+    let fixture = Fixture::new().await;
+    let metastore = &fixture.metastore;
+    fixture.table(fixture.root, "main.default.t").await;
+    fixture.grant(on_table("main.default.t"), ACCOUNT_USERS, &[Privilege::Select]).await;
+    fixture.grant_use(ACCOUNT_USERS).await;
+    let late = fixture.principal("late", PrincipalKind::ServicePrincipal).await;
+    let snapshot = metastore.snapshot().await.unwrap();
+    let table = SecurableId::Table(snapshot.table(&object("main.default.t")).unwrap().id);
+    for user in [fixture.alice, late] {
+        assert!(crate::authorize(&snapshot, user, Privilege::Select, table).is_allowed());
+    }
+    let add = metastore.member_add(fixture.root, now(), ACCOUNT_USERS, "alice").await;
+    assert!(matches!(add, Err(Error::PrincipalKindUnfit { .. })));
+    let remove = metastore.member_remove(fixture.root, now(), ACCOUNT_USERS, "alice").await;
+    assert!(matches!(remove, Err(Error::PrincipalKindUnfit { .. })));
+    let drop = metastore
+        .principal_drop(fixture.root, now(), ACCOUNT_USERS, PrincipalKind::Group, OnMissing::Fail)
+        .await;
+    assert!(matches!(drop, Err(Error::PrincipalKindUnfit { .. })));
+}
+
+#[tokio::test]
+async fn denials_are_made_and_lifted_by_those_who_grant_but_not_by_the_denied() {
+    let fixture = Fixture::new().await;
+    let metastore = &fixture.metastore;
+    let table = on_table("main.default.t");
+    fixture.table(fixture.root, "main.default.t").await;
+    fixture.grant_use("alice").await;
+    fixture.grant(table.clone(), "alice", &[Privilege::Manage, Privilege::Select]).await;
+    let select = [Privilege::Select];
+    assert_eq!(
+        kind(metastore.deny_add(fixture.bob, now(), &table, "alice", &select).await),
+        ErrorKind::NotFound
+    );
+    metastore.deny_add(fixture.root, now(), &table, "alice", &select).await.unwrap();
+    let may = async || {
+        let snapshot = metastore.snapshot().await.unwrap();
+        let id = SecurableId::Table(snapshot.table(&object("main.default.t")).unwrap().id);
+        crate::authorize(&snapshot, fixture.alice, Privilege::Select, id).is_allowed()
+    };
+    assert!(!may().await, "a denial beats the grant");
+    metastore.grant_add(fixture.alice, now(), &table, "alice", &select).await.unwrap();
+    assert!(!may().await, "a grant to oneself does not help");
+    let lifted = metastore.deny_remove(fixture.alice, now(), &table, "alice", &select).await;
+    assert!(matches!(lifted, Err(Error::Reserved { act: Reserved::LiftOwnDenial })));
+    metastore.grant_remove(fixture.root, now(), &table, "alice", &select).await.unwrap();
+    metastore.grant_add(fixture.root, now(), &table, "alice", &select).await.unwrap();
+    assert!(!may().await, "REVOKE takes grants and leaves denials");
+    metastore.deny_remove(fixture.root, now(), &table, "alice", &select).await.unwrap();
+    assert!(may().await);
+    assert_eq!(fixture.audited().await, "revokeDenial allowed");
+}
+
+#[tokio::test]
+async fn only_an_account_admin_says_who_the_metastore_admin_is() {
+    let fixture = Fixture::new().await;
+    let metastore = &fixture.metastore;
+    let all = SecurableName::Metastore;
+    fixture.principal("admins", PrincipalKind::Group).await;
+    metastore.member_add(fixture.root, now(), "admins", "alice").await.unwrap();
+    let refused = metastore.owner_set(fixture.alice, now(), &all, "alice").await;
+    assert!(matches!(refused, Err(Error::Reserved { act: Reserved::SetMetastoreAdmin })));
+    metastore.owner_set(fixture.root, now(), &all, "admins").await.unwrap();
+    metastore
+        .catalog_create(fixture.alice, now(), catalog_of(name("theirs")), OnExisting::Fail)
+        .await
+        .unwrap();
+    metastore.grant_add(fixture.alice, now(), &all, "bob", &[Privilege::CreateCatalog]).await.unwrap();
+    let refused = metastore.owner_set(fixture.alice, now(), &all, "alice").await;
+    assert!(matches!(refused, Err(Error::Reserved { .. })), "not even the metastore admin itself");
+    let spec = PrincipalSpec { name: "eve".to_owned(), kind: PrincipalKind::User };
+    let refused = metastore.principal_create(fixture.alice, now(), spec, OnExisting::Fail).await;
+    assert!(matches!(refused, Err(Error::Reserved { act: Reserved::ManagePrincipals })));
+}
+
+#[tokio::test]
+async fn external_use_is_the_catalog_owners_to_grant() {
+    let fixture = Fixture::new().await;
+    let metastore = &fixture.metastore;
+    let on = SecurableName::Schema(schema("main.default"));
+    fixture.grant_use("alice").await;
+    fixture.grant(SecurableName::Catalog(name("main")), "alice", &[Privilege::Manage]).await;
+    let external = [Privilege::ExternalUseSchema];
+    let refused = metastore.grant_add(fixture.alice, now(), &on, "bob", &external).await;
+    assert!(matches!(refused, Err(Error::Reserved { act: Reserved::GrantExternalUse })));
+    metastore.grant_add(fixture.root, now(), &on, "bob", &external).await.unwrap();
 }
