@@ -318,6 +318,12 @@ pub enum Error {
         /// The view.
         view: ObjectName,
     },
+    /// A function would call itself.
+    #[error("function `{function}` would call itself")]
+    FunctionCycle {
+        /// The function.
+        function: ObjectName,
+    },
     /// A group would contain itself.
     #[error("group `{group}` cannot contain `{member}`: `{member}` contains `{group}` already")]
     GroupCycle {
@@ -385,6 +391,7 @@ impl Error {
             | Error::PolicyReadsGoverned { .. }
             | Error::InvalidPassword
             | Error::ViewCycle { .. }
+            | Error::FunctionCycle { .. }
             | Error::GroupCycle { .. }
             | Error::PrincipalKindUnfit { .. } => ErrorKind::Invalid,
             Error::Contention | Error::SourceDropped => ErrorKind::Conflict,

@@ -6,12 +6,14 @@
 //! * [`write`]: INSERT and CTAS into ungoverned tables
 //! * [`explain`], [`profile`]: what a plan is and what it did
 //! * [`analysis`]: functions, views and policies, checked before the catalog takes them
+//! * [`dependents`]: what stands on a function, checked before it says something else
 //! * [`record`], [`history`]: what is known of a statement for the books
 //! * [`open_delta`]: raw tables for the enforcer
 //! * [`wire`]: types as clients know them
 
 pub mod analysis;
 pub mod column_names;
+pub mod dependents;
 pub mod digest;
 pub mod division;
 pub mod engine;

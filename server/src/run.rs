@@ -271,7 +271,7 @@ impl Run<'_> {
         self.gauges.watch(&governed);
         let record = record.running(self.gauges.clone());
         let lines = match explained.mode {
-            ExplainMode::Plan => Ok(profile::plan_lines(&governed)),
+            ExplainMode::Plan => Ok(profile::plan_lines(&planned.scope, &governed)),
             ExplainMode::Analyze => self.analyze(&planned, &governed).await,
         };
         match lines.and_then(explain::rows) {
@@ -288,7 +288,7 @@ impl Run<'_> {
         let batches = execute::start(&planned.scope, governed, &self.gauges)?;
         let deadline = self.warehouse.limits.deadline;
         execute::drain(&self.context, batches, &planned.schema, &self.gauges, deadline).await?;
-        Ok(profile::profile_lines(governed, &self.gauges))
+        Ok(profile::profile_lines(&planned.scope, governed, &self.gauges))
     }
 
     async fn write(

@@ -25,8 +25,8 @@ pub use parse::{parse, parse_expression, parse_query};
 pub use reference::{CatalogReference, ObjectReference, SchemaReference};
 pub use statement::{
     CatalogCommand, ColumnDefinition, Command, CommentTarget, CreateFunction, CreateTable, CreateTableAs,
-    CreateView, Describe, DropBehaviour, Explain, ExplainMode, FunctionCommand, FunctionParameter,
-    GrantCommand, Insert, MaskClause, OwnerCommand, PolicyArgument, PolicyCommand, PrincipalCommand,
-    RowFilterClause, SchemaCommand, SecurableReference, SessionCommand, Show, ShowKind, Statement,
-    TableCommand, ViewColumn, ViewCommand,
+    CreateView, DataAccess, DeclaredReturns, Describe, DropBehaviour, Explain, ExplainMode, FunctionBody,
+    FunctionColumn, FunctionCommand, FunctionOrigin, FunctionParameter, GrantCommand, Insert, MaskClause,
+    OwnerCommand, PolicyArgument, PolicyCommand, PrincipalCommand, RowFilterClause, SchemaCommand,
+    SecurableReference, SessionCommand, Show, ShowKind, Statement, TableCommand, ViewColumn, ViewCommand,
 };

@@ -20,6 +20,8 @@ macro_rules! scripts {
 scripts! {
     /// Catalogs, schemas, tables, views, functions: made, altered, listed, dropped.
     definitions_are_made_altered_listed_and_dropped = "definitions.slt";
+    /// SQL functions: called, described, replaced, renamed, dropped.
+    functions_are_called_described_replaced_and_dropped = "functions.slt";
     /// Who may do what, and what SHOW GRANTS tells of it.
     grants_decide = "grants.slt";
     /// Row filters and masks in SQL.

@@ -169,8 +169,9 @@ pub(super) struct Sources<'a> {
 pub(super) fn check_policy_sources(caller: &Caller<'_>, sources: &Sources<'_>) -> Result<(), Error> {
     let snapshot = caller.snapshot;
     let mut called: BTreeSet<FunctionId> = snapshot.all_tables().flat_map(Table::policy_functions).collect();
+    called.extend(snapshot.all_tag_policies().filter_map(|policy| policy.function.sql()));
     called.extend(sources.policy);
-    for id in called {
+    for id in with_calls(snapshot, called, sources) {
         let replacement = sources.function.filter(|function| function.id == id);
         let Some(function) = replacement.or_else(|| snapshot.function_by_id(id)) else {
             continue;
@@ -187,6 +188,26 @@ pub(super) fn check_policy_sources(caller: &Caller<'_>, sources: &Sources<'_>) -
         }
     }
     Ok(())
+}
+
+/// `functions` and all that they call, at any depth.
+fn with_calls(
+    snapshot: &Snapshot,
+    functions: BTreeSet<FunctionId>,
+    sources: &Sources<'_>,
+) -> BTreeSet<FunctionId> {
+    let mut known = BTreeSet::new();
+    let mut open: Vec<FunctionId> = functions.into_iter().collect();
+    while let Some(id) = open.pop() {
+        let replacement = sources.function.filter(|function| function.id == id);
+        let function = replacement.or_else(|| snapshot.function_by_id(id));
+        if known.insert(id)
+            && let Some(function) = function
+        {
+            open.extend(&function.calls);
+        }
+    }
+    known
 }
 
 /// `start` and all that its views read, at any depth.

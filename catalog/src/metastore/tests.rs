@@ -113,6 +113,7 @@ fn function_of(text: &str, parameters: &[&str], body: &str, reads: &[TableId]) -
         reads: reads.to_vec(),
         calls: vec![],
         comment: None,
+        checked_at: None,
     }
 }
 

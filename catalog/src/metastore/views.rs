@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::functions::{reads_behind, require_calls};
 use super::policies::{Sources, check_policy_sources, reads_of};
 use super::tables::{check_columns, check_properties, exists};
 use super::{Created, Metastore, OnExistingDefinition, OnMissing, Request, Write};
@@ -33,8 +34,9 @@ pub struct ViewSpec {
 }
 
 impl Metastore {
-    /// Needs CREATE VIEW (which CREATE TABLE gives) on the schema with USE on the way, and SELECT on all it reads. Only
-    /// the owner replaces a view; id, grants and policies stay.
+    /// Needs CREATE VIEW (which CREATE TABLE gives) on the schema with USE on the way, SELECT on all
+    /// it reads and EXECUTE on all it calls. Only the owner replaces a view; id, grants and policies
+    /// stay.
     pub async fn view_create(
         &self,
         by: impl Into<Requester> + Send,
@@ -67,6 +69,7 @@ impl Metastore {
             for source in &spec.definition.reads {
                 because.extend(require_source(caller, *source)?);
             }
+            because.extend(require_calls(caller, &spec.definition.calls)?);
             let view = Table {
                 id: existing.map_or_else(TableId::fresh, |view| view.id),
                 schema: schema.id,
@@ -110,7 +113,8 @@ pub(super) fn require_source(caller: &Caller<'_>, source: TableId) -> Result<Vec
 
 fn check_replacement(caller: &Caller<'_>, view: &Table, definition: &ViewDefinition) -> Result<(), Error> {
     let sources = Sources { view: Some((view.id, &definition.reads)), ..Sources::default() };
-    if reads_of(caller.snapshot, &definition.reads, &sources).contains(&view.id) {
+    let itself = reads_of(caller.snapshot, &definition.reads, &sources).contains(&view.id);
+    if itself || reads_behind(caller.snapshot, &definition.calls).contains(&view.id) {
         return Err(Error::ViewCycle { view: view.name.clone() });
     }
     check_policy_sources(caller, &sources)

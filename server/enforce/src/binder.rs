@@ -1,15 +1,16 @@
 //! Binding: from a syntax tree to a logical plan, every table name through the resolver.
 //!
 //! The names of a statement are resolved first, all of them, subqueries and CTEs included; then
-//! DataFusion plans over what was found. A name that was not resolved is not there.
+//! DataFusion plans over what was found. A name that was not resolved is not there. Calls of the
+//! catalog's functions are planned as calls; then their bodies take their places.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DFSchema, TableReference, not_impl_err};
+use datafusion::common::{DFSchema, TableReference, internal_err, not_impl_err};
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
@@ -20,9 +21,11 @@ use datafusion::sql::parser::Statement as ParsedStatement;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast;
+use weir_catalog::TableId;
 
 use crate::error::Refusal;
 use crate::resolver::{Access, Scope};
+use crate::sql_function::{Budget, Calls, Spot, Uses, exists, in_expression, in_plan};
 
 /// Plans a query (or `EXPLAIN`-free statement over queries) with the rights of `access`.
 pub async fn bind_statement(
@@ -30,11 +33,22 @@ pub async fn bind_statement(
     access: &Access,
     statement: ast::Statement,
 ) -> Result<LogicalPlan> {
-    let binder = Binder::new(scope, access, &statement).await?;
+    Ok(bind_with_uses(scope, access, statement).await?.0)
+}
+
+/// The same, with what the statement touches by names.
+pub(crate) async fn bind_with_uses(
+    scope: &Arc<Scope>,
+    access: &Access,
+    mut statement: ast::Statement,
+) -> Result<(LogicalPlan, Uses)> {
+    let calls = Calls::resolve(scope, access, &mut statement).await?;
+    let binder = Binder::new(scope, access, &statement, calls).await?;
     let planner = SqlToRel::new_with_options(&binder, parser_options(scope.state()));
     let plan = planner.statement_to_plan(ParsedStatement::Statement(Box::new(statement)))?;
+    let plan = if binder.calls.is_empty() { plan } else { in_plan(plan, &Budget::default())? };
     check_size(&plan)?;
-    Ok(plan)
+    Ok((plan, binder.uses()))
 }
 
 /// The most operators of a plan, each CTE and open view counted as often as it is named.
@@ -60,9 +74,42 @@ pub async fn bind_expression(
     expression: ast::Expr,
     schema: &DFSchema,
 ) -> Result<Expr> {
-    let binder = Binder::new(scope, access, &selection_of(expression.clone())).await?;
+    Ok(bind_expression_with_uses(scope, access, expression, schema).await?.0)
+}
+
+/// The same, with what the expression touches by names.
+pub(crate) async fn bind_expression_with_uses(
+    scope: &Arc<Scope>,
+    access: &Access,
+    mut expression: ast::Expr,
+    schema: &DFSchema,
+) -> Result<(Expr, Uses)> {
+    let calls = Calls::resolve(scope, access, &mut expression).await?;
+    let binder = Binder::new(scope, access, &selection_of(expression.clone()), calls).await?;
     let planner = SqlToRel::new_with_options(&binder, parser_options(scope.state()));
-    planner.sql_to_expr(expression, schema, &mut PlannerContext::new())
+    let planned = planner.sql_to_expr(expression, schema, &mut PlannerContext::new())?;
+    let planned = match binder.calls.is_empty() {
+        true => planned,
+        false => in_expression(planned, schema, Spot::Condition, &Budget::default())?,
+    };
+    Ok((planned, binder.uses()))
+}
+
+/// Plans a query that sees the columns of `schema` around it, as references outwards.
+pub(crate) async fn bind_query_over(
+    scope: &Arc<Scope>,
+    access: &Access,
+    query: ast::Query,
+    schema: &DFSchema,
+) -> Result<(LogicalPlan, Uses)> {
+    match bind_expression_with_uses(scope, access, exists(query), schema).await? {
+        (Expr::Exists(found), uses) => {
+            let plan = Arc::unwrap_or_clone(found.subquery.subquery);
+            check_size(&plan)?;
+            Ok((plan, uses))
+        }
+        (other, _) => internal_err!("a query became `{}`", other.variant_name()),
+    }
 }
 
 /// `SELECT expression`, so that its table names can be collected.
@@ -94,20 +141,36 @@ struct Binder<'a> {
     state: &'a SessionState,
     access: &'a Access,
     tables: HashMap<TableReference, Arc<dyn TableSource>>,
+    read: BTreeSet<TableId>,
+    calls: Calls,
 }
 
 impl<'a> Binder<'a> {
-    async fn new(scope: &'a Arc<Scope>, access: &'a Access, statement: &ast::Statement) -> Result<Self> {
+    async fn new(
+        scope: &'a Arc<Scope>,
+        access: &'a Access,
+        statement: &ast::Statement,
+        calls: Calls,
+    ) -> Result<Self> {
         let parsed = ParsedStatement::Statement(Box::new(statement.clone()));
         let (references, _ctes) = resolve_table_references(&parsed, true)?;
-        let names: HashSet<TableReference> =
-            references.iter().map(|reference| access.full_name(reference)).collect();
+        let named = references.iter().filter(|reference| calls.rows(reference.table()).is_none());
+        let names: HashSet<TableReference> = named.map(|reference| access.full_name(reference)).collect();
         let mut tables = HashMap::new();
+        let mut read = BTreeSet::new();
         for name in names {
             let source = scope.resolve(access, &name).await?;
+            read.extend(scope.table_id(&name));
             tables.insert(name, source);
         }
-        Ok(Self { state: scope.state(), access, tables })
+        Ok(Self { state: scope.state(), access, tables, read, calls })
+    }
+
+    /// What was named, and what the called functions touch.
+    fn uses(self) -> Uses {
+        let mut uses = self.calls.uses;
+        uses.tables.extend(self.read);
+        uses
     }
 }
 
@@ -121,7 +184,10 @@ impl ContextProvider for Binder<'_> {
     }
 
     fn get_table_function_source(&self, name: &str, _arguments: Vec<Expr>) -> Result<Arc<dyn TableSource>> {
-        Err(Refusal::Unsupported(format!("table function `{name}`")).into())
+        match self.calls.rows(name) {
+            Some(rows) => Ok(Arc::clone(rows)),
+            None => Err(Refusal::Unsupported(format!("table function `{name}`")).into()),
+        }
     }
 
     fn create_cte_work_table(
@@ -141,7 +207,7 @@ impl ContextProvider for Binder<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        self.state.scalar_functions().get(name).cloned()
+        self.state.scalar_functions().get(name).or_else(|| self.calls.scalar(name)).cloned()
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {

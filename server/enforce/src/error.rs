@@ -36,6 +36,42 @@ pub enum Refusal {
         /// In its maker's words.
         reason: String,
     },
+    /// A function's name means nothing that the caller may know of.
+    #[error("function `{name}` not found")]
+    FunctionNotFound {
+        /// As written, in lower case.
+        name: String,
+    },
+    /// A function is called with too few or too many arguments.
+    #[error("function `{function}` takes {} and gets {found}", takes(*.least, *.most))]
+    WrongArgumentCount {
+        /// The function.
+        function: String,
+        /// Without what may be left out.
+        least: usize,
+        /// With everything.
+        most: usize,
+        /// As called.
+        found: usize,
+    },
+    /// A function cannot be called in this way.
+    #[error("function `{function}` cannot be called in this way: {reason}")]
+    BadCall {
+        /// The function.
+        function: String,
+        /// In the caller's words.
+        reason: String,
+    },
+    /// A function cannot be planned under its owner's rights.
+    #[error(
+        "function `{function}` cannot be called: its owner can no longer read or call what it does, or its body no longer fits"
+    )]
+    FunctionBroken {
+        /// The function.
+        function: String,
+        /// What administrators may know.
+        detail: String,
+    },
     /// A policy failed while it ran.
     #[error("a policy of `{table}` failed on some row")]
     PolicyFailed {
@@ -85,6 +121,14 @@ pub enum PolicyKind {
     RowFilter,
     /// Replaces values of a column.
     ColumnMask,
+}
+
+fn takes(least: usize, most: usize) -> String {
+    match (least, most) {
+        (1, 1) => "1 argument".to_owned(),
+        (least, most) if least == most => format!("{most} arguments"),
+        (least, most) => format!("{least} to {most} arguments"),
+    }
 }
 
 impl Refusal {

@@ -38,6 +38,11 @@ const NAMES: [(&str, Fact); 6] = [
     ("jwt_claim", Fact::Claim),
 ];
 
+/// The names of identity functions.
+pub fn identity_function_names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|(name, _)| *name)
+}
+
 /// Whether `name` is an identity function; case does not matter.
 pub fn is_identity_function(name: &str) -> bool {
     NAMES.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))

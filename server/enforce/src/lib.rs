@@ -33,6 +33,7 @@ pub mod permit;
 pub mod policy_expression;
 pub mod resolver;
 pub mod sealed_view;
+pub mod sql_function;
 
 pub use binder::{bind_expression, bind_statement};
 pub use caller::Caller;
@@ -44,6 +45,8 @@ pub use open_table::{OpenSystemTable, OpenTable, OpenedTable, PlannedFiles, Scan
 pub use permit::Permit;
 pub use policy_expression::{Policies, PolicyCompiler};
 pub use resolver::{Access, Scope};
+pub use sealed_view::{bind_parameters, parameter_fields, view_type};
+pub use sql_function::{check_constant, is_builtin};
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a failed test is a panic")]

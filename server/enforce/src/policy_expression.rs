@@ -9,7 +9,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datafusion::arrow::compute::can_cast_types;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, ScalarValue, TableReference, internal_err};
@@ -24,6 +23,7 @@ use crate::binder::bind_expression;
 use crate::error::{PolicyKind, Refusal};
 use crate::open_table::OpenedTable;
 use crate::resolver::{Access, Scope};
+use crate::sql_function::Body;
 
 /// How the relations and columns that stand for parameters begin, in no body and in no table:
 /// within a leaf's plan no two columns share a name.
@@ -175,44 +175,22 @@ impl<'a> PolicyCompiler<'a> {
         Ok(policies)
     }
 
-    /// The type of a function's body over its parameters. Refuses a body that cannot be planned
-    /// under its owner's rights, or does not fit the declared result (`returns`, where not empty).
+    /// The types that a function's body gives, one value's or its rows'. Refuses a body that cannot
+    /// be planned under its owner's rights, or does not fit the declared result (`returns`, where not
+    /// empty).
     pub async fn body_type(&self, function: &Function) -> Result<DataType> {
-        let unfit = |reason: String| Refusal::FunctionUnfit { function: function.name.to_string(), reason };
-        let sources = self.scope.sources();
-        let mut fields = Vec::new();
-        for parameter in &function.parameters {
-            let wanted = (sources.parse_type)(&parameter.type_text)
-                .ok_or_else(|| unfit(format!("type `{}` is not known", parameter.type_text)))?;
-            fields.push((None, Arc::new(Field::new(&parameter.name, wanted, true))));
-        }
-        let schema = DFSchema::new_with_metadata(fields, Default::default())?;
-        let body = (sources.parse_expression)(&function.body)?;
-        let access = Access::of_policy(function);
-        let planned = bind_expression(self.scope, &access, body, &schema).await?;
-        if let Some(reason) = body_fault(&planned)? {
-            return Err(unfit(reason.to_owned()).into());
-        }
-        let coerced = self.simplifier(&schema).coerce(planned, &schema)?;
-        let own = coerced.get_type(&schema)?;
-        match function.returns.scalar().and_then(sources.parse_type) {
-            Some(declared) if !can_cast_types(&own, &declared) => {
-                Err(unfit(format!("its body gives {own} and it returns {declared}")).into())
-            }
-            _ => Ok(own),
-        }
+        let body = Body::plan(self.scope, &Access::beside(function), function).await?;
+        Ok(body.gives()?)
+    }
+
+    /// Refuses a function that cannot be a policy's: what it reads must be ungoverned tables.
+    pub async fn check_policy_body(&self, function: &Function) -> Result<()> {
+        Body::plan(self.scope, &Access::of_policy(function), function).await?;
+        Ok(())
     }
 
     fn simplifier(&self, schema: &DFSchema) -> ExprSimplifier {
-        ExprSimplifier::new(
-            SimplifyContext::builder()
-                .with_schema(Arc::new(schema.clone()))
-                .with_config_options(Arc::clone(self.scope.state().config_options()))
-                .with_query_execution_start_time(
-                    self.scope.state().execution_props().query_execution_start_time,
-                )
-                .build(),
-        )
+        simplifier(self.scope, schema)
     }
 
     fn function_of(
@@ -341,6 +319,21 @@ impl<'a> PolicyCompiler<'a> {
     }
 }
 
+pub(crate) fn simplifier(scope: &Scope, schema: &DFSchema) -> ExprSimplifier {
+    ExprSimplifier::new(
+        SimplifyContext::builder()
+            .with_schema(Arc::new(schema.clone()))
+            .with_config_options(Arc::clone(scope.state().config_options()))
+            .with_query_execution_start_time(scope.state().execution_props().query_execution_start_time)
+            .build(),
+    )
+}
+
+/// `expression` with the casts that its operators and functions need.
+pub(crate) fn coerced(scope: &Scope, expression: Expr, schema: &DFSchema) -> Result<Expr> {
+    simplifier(scope, schema).coerce(expression, schema)
+}
+
 /// The column of a leaf's plan that stands for a parameter.
 fn column_of(relation: &str, parameter: &str) -> String {
     format!("{relation}:{parameter}")
@@ -408,7 +401,7 @@ fn carrier(expression: Expr) -> LogicalPlan {
 
 /// Why an expression cannot be a policy's, whatever its parameters: it must give one value for
 /// one row, and the same whenever it is asked.
-fn body_fault(expression: &Expr) -> Result<Option<&'static str>> {
+pub(crate) fn body_fault(expression: &Expr) -> Result<Option<&'static str>> {
     let many = expression.exists(|part| {
         Ok(matches!(
             part,

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, TableReference};
@@ -18,8 +19,8 @@ use datafusion::logical_expr::{Expr, TableSource, lit};
 use tokio::sync::Mutex;
 use weir_catalog::securable::PROTECTION_PROPERTY;
 use weir_catalog::{
-    Function, ObjectName, PrincipalId, Privilege, Protection, SecurableId, SecurableName, Snapshot, Table,
-    TableId, TableKind, ViewDefinition, authorize,
+    Function, FunctionId, ObjectName, PrincipalId, Privilege, Protection, SecurableId, SecurableName,
+    Snapshot, Table, TableId, TableKind, ViewDefinition, authorize,
 };
 
 use crate::caller::Caller;
@@ -30,12 +31,13 @@ use crate::open_table::{OpenSystemTable, OpenTable, OpenedTable, PlannedFiles, S
 use crate::permit::{Barrier, Permit};
 use crate::policy_expression::{Policies, PolicyCompiler};
 use crate::sealed_view;
+use crate::sql_function::Body;
 
 /// The catalog whose tables are the books.
 pub const SYSTEM_CATALOG: &str = "system";
 
-/// How deep views may stand on views.
-const VIEW_DEPTH_MAX: usize = 8;
+/// How deep views and functions may stand on views and functions.
+const DEPTH_MAX: usize = 8;
 
 /// Whose rights a piece of text has, and where its unqualified names are looked up.
 #[derive(Debug, Clone)]
@@ -48,7 +50,7 @@ pub struct Access {
 }
 
 /// What a piece of text is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Purpose {
     /// A query or a view: policies apply.
     Query,
@@ -68,6 +70,11 @@ impl Access {
         }
     }
 
+    /// A text on its own, with the rights of `owner`. Its names have three parts.
+    pub(crate) fn of_owner(caller: &Caller, owner: PrincipalId) -> Self {
+        Self { reader: owner, ..Self::of_caller(caller, "", "") }
+    }
+
     /// A view's text: its owner's rights, one level deeper.
     pub(crate) fn of_view(&self, owner: PrincipalId) -> Self {
         Self { reader: owner, depth: self.depth + 1, ..self.clone() }
@@ -82,6 +89,47 @@ impl Access {
             purpose: Purpose::Policy,
             depth: 0,
         }
+    }
+
+    /// The body of a function that this text calls: its owner's rights, one level deeper.
+    pub(crate) fn of_function(&self, function: &Function) -> Result<Self, Refusal> {
+        if self.depth >= DEPTH_MAX {
+            let what = format!("function `{}`, which is called through too many functions,", function.name);
+            return Err(Refusal::Unsupported(what));
+        }
+        Ok(Self {
+            reader: function.owner,
+            catalog: function.name.catalog.to_string(),
+            schema: function.name.schema.to_string(),
+            purpose: self.purpose,
+            depth: self.depth + 1,
+        })
+    }
+
+    /// A function on its own, while it is made or looked at.
+    pub(crate) fn beside(function: &Function) -> Self {
+        Self { purpose: Purpose::Query, ..Self::of_policy(function) }
+    }
+
+    /// Whose rights it has.
+    pub(crate) fn reader(&self) -> PrincipalId {
+        self.reader
+    }
+
+    /// Whether it is part of a policy.
+    pub(crate) fn is_policy(&self) -> bool {
+        self.purpose == Purpose::Policy
+    }
+
+    /// The full name of a function.
+    pub(crate) fn function_name(&self, parts: &[&str]) -> Option<ObjectName> {
+        let (catalog, schema, function) = match parts {
+            [function] => (self.catalog.as_str(), self.schema.as_str(), *function),
+            [schema, function] => (self.catalog.as_str(), *schema, *function),
+            [catalog, schema, function] => (*catalog, *schema, *function),
+            _ => return None,
+        };
+        ObjectName::new(catalog, schema, function).ok()
     }
 
     /// The three folded parts of a name.
@@ -116,6 +164,8 @@ pub struct Scope {
     seal: StatementSeal,
     opened: Mutex<HashMap<TableId, OpenedTable>>,
     spelling: Mutex<HashMap<String, String>>,
+    bodies: Mutex<HashMap<(FunctionId, Purpose), Arc<Body>>>,
+    hides_expressions: AtomicBool,
 }
 
 impl fmt::Debug for Scope {
@@ -141,6 +191,8 @@ impl Scope {
             seal: StatementSeal::default(),
             opened: Mutex::default(),
             spelling: Mutex::default(),
+            bodies: Mutex::default(),
+            hides_expressions: AtomicBool::new(false),
         })
     }
 
@@ -171,6 +223,32 @@ impl Scope {
     /// How the opened tables spell their columns, by folded name; only names that they agree on.
     pub async fn spelling(&self) -> HashMap<String, String> {
         self.spelling.lock().await.clone()
+    }
+
+    /// Whether the plan holds no function's body that the caller may not know.
+    pub fn shows_expressions(&self) -> bool {
+        !self.hides_expressions.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn hide_expressions(&self) {
+        self.hides_expressions.store(true, Ordering::Relaxed);
+    }
+
+    /// The body of a function that a text of `access` calls; planned once a statement.
+    pub(crate) async fn body(self: &Arc<Self>, access: &Access, function: &Function) -> Result<Arc<Body>> {
+        let key = (function.id, access.purpose);
+        if let Some(known) = self.bodies.lock().await.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let body = Arc::new(Body::plan(self, access, function).await?);
+        self.bodies.lock().await.insert(key, Arc::clone(&body));
+        Ok(body)
+    }
+
+    /// The table or view of a three-part folded name.
+    pub(crate) fn table_id(&self, name: &TableReference) -> Option<TableId> {
+        let full = ObjectName::new(name.catalog()?, name.schema()?, name.table()).ok()?;
+        self.snapshot.table(&full).map(|table| table.id)
     }
 
     /// The permitted table of a three-part folded name.
@@ -290,7 +368,7 @@ impl Scope {
     }
 
     /// A view runs with its owner's access and the session user's policies. It is a barrier
-    /// where its text tests identity, or where the session user or the owner of a view that names
+    /// where its text or a function it calls tests identity, or where the session user or the owner of a view that names
     /// it lacks rights on what it reads.
     async fn resolve_view(
         self: &Arc<Self>,
@@ -298,7 +376,7 @@ impl Scope {
         table: &Table,
         view: &ViewDefinition,
     ) -> Result<Arc<dyn TableSource>> {
-        if access.depth >= VIEW_DEPTH_MAX {
+        if access.depth >= DEPTH_MAX {
             return Err(Refusal::Unsupported(format!(
                 "view `{}`, which stands on too many views,",
                 table.name
@@ -306,12 +384,16 @@ impl Scope {
             .into());
         }
         let inner = access.of_view(table.owner);
-        let plan = Box::pin(sealed_view::plan_of(self, &inner, table, view)).await?;
+        let (plan, uses) = Box::pin(sealed_view::plan_of(self, &inner, table, view)).await?;
         // The session user sees what comes out of a view that is read through, whoever's view
-        // names it; so both must be able to read what it reads.
+        // names it; so both must be able to read what it reads, itself or by calls.
+        let caller = self.caller.principal();
         let open = !view.tests_identity
-            && self.reads_all(access.reader, view)
-            && self.reads_all(self.caller.principal(), view);
+            && !uses.tests_identity
+            && [access.reader, caller]
+                .into_iter()
+                .all(|reader| self.reads_all(reader, view) && uses.is_readable(self, reader))
+            && uses.is_knowable(self, caller);
         sealed_view::source(table, plan, open, self.seal.clone())
     }
 

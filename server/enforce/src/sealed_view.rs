@@ -6,21 +6,24 @@
 //! that the view leaves out.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::common::ParamValues;
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::datasource::{ViewTable, provider_as_source, source_as_provider};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{
     Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableSource, TableType,
 };
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::sqlparser::ast;
-use weir_catalog::{Table, ViewDefinition};
+use weir_catalog::{Table, TableId, ViewDefinition};
 
-use crate::binder::bind_statement;
+use crate::binder::bind_with_uses;
 use crate::check_governed::check_governed;
 use crate::error::Refusal;
 use crate::governed_scan_exec::{GovernedScanExec, StatementSeal};
@@ -28,6 +31,7 @@ use crate::leakproof::Admission;
 use crate::open_table::PlannedFiles;
 use crate::permit::{Barrier, Permit};
 use crate::resolver::{Access, Scope};
+use crate::sql_function::Uses;
 
 /// The view's query as a plan, its columns under the view's names.
 pub(crate) async fn plan_of(
@@ -35,11 +39,11 @@ pub(crate) async fn plan_of(
     access: &Access,
     table: &Table,
     view: &ViewDefinition,
-) -> Result<LogicalPlan> {
+) -> Result<(LogicalPlan, Uses)> {
     let broken = |error: DataFusionError| broken_view(table, &error);
     let query = (scope.sources().parse_query)(&view.text).map_err(broken)?;
     let statement = ast::Statement::Query(Box::new(query));
-    let plan = bind_statement(scope, access, statement).await.map_err(broken)?;
+    let (plan, uses) = bind_with_uses(scope, access, statement).await.map_err(broken)?;
     let planned = plan.schema().columns();
     if planned.len() != table.columns.len() {
         let detail = "the query has another number of columns than the view";
@@ -50,7 +54,14 @@ pub(crate) async fn plan_of(
         .zip(&table.columns)
         .map(|(planned, column)| Expr::Column(planned).alias(column.name.to_lowercase()))
         .collect::<Vec<_>>();
-    LogicalPlanBuilder::from(plan).project(columns)?.build()
+    Ok((LogicalPlanBuilder::from(plan).project(columns)?.build()?, uses))
+}
+
+/// The types of a view's columns as its query gives them, under its owner's rights.
+pub async fn view_type(scope: &Arc<Scope>, table: &Table, view: &ViewDefinition) -> Result<DataType> {
+    let access = Access::of_owner(scope.caller(), table.owner);
+    let (plan, _) = plan_of(scope, &access, table, view).await?;
+    Ok(DataType::Struct(plan.schema().as_arrow().fields().clone()))
 }
 
 /// The view for a plan: read through where `open`, else behind a barrier.
@@ -63,6 +74,16 @@ pub(crate) fn source(
     if open {
         return Ok(provider_as_source(Arc::new(ViewTable::new(plan, None))));
     }
+    Ok(sealed(table.name.to_string(), Some(table.id), plan, seal))
+}
+
+/// A plan behind a barrier, under the name of the view or function it is of.
+pub(crate) fn sealed(
+    name: String,
+    table: Option<TableId>,
+    plan: LogicalPlan,
+    seal: StatementSeal,
+) -> Arc<dyn TableSource> {
     let fields: Vec<Field> = plan
         .schema()
         .fields()
@@ -70,15 +91,75 @@ pub(crate) fn source(
         .map(|field| Field::new(field.name(), field.data_type().clone(), field.is_nullable()))
         .collect();
     let permit = Permit {
-        name: table.name.to_string(),
-        table: Some(table.id),
+        name,
+        table,
         version: None,
         policies: Vec::new(),
         fingerprint: plan.display_indent().to_string(),
         barrier: Barrier::Standard,
     };
     let view = SealedView { schema: Arc::new(Schema::new(fields)), plan, permit: Arc::new(permit), seal };
-    Ok(provider_as_source(Arc::new(view)))
+    provider_as_source(Arc::new(view))
+}
+
+/// The parameters of a plan, those inside its sealed leaves among them, with their types where they
+/// are known.
+pub fn parameter_fields(plan: &LogicalPlan) -> Result<HashMap<String, Option<FieldRef>>> {
+    let mut fields = plan.get_parameter_fields()?;
+    for inner in sealed_plans(plan)? {
+        for (name, field) in parameter_fields(&inner)? {
+            let known = fields.entry(name).or_default();
+            if known.is_none() {
+                *known = field;
+            }
+        }
+    }
+    Ok(fields)
+}
+
+/// The plan with values in the places of its parameters, those inside its sealed leaves among them.
+pub fn bind_parameters(plan: LogicalPlan, values: &ParamValues) -> Result<LogicalPlan> {
+    let plan = match sealed_plans(&plan)?.is_empty() {
+        true => plan,
+        false => plan.transform_up_with_subqueries(|node| bind_leaf(node, values))?.data,
+    };
+    plan.with_param_values(values.clone())
+}
+
+fn bind_leaf(node: LogicalPlan, values: &ParamValues) -> Result<Transformed<LogicalPlan>> {
+    let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };
+    let provider = source_as_provider(&scan.source)?;
+    let any: &dyn Any = provider.as_ref();
+    let Some(view) = any.downcast_ref::<SealedView>() else {
+        return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
+    };
+    let bound = SealedView {
+        schema: Arc::clone(&view.schema),
+        plan: bind_parameters(view.plan.clone(), values)?,
+        permit: Arc::clone(&view.permit),
+        seal: view.seal.clone(),
+    };
+    scan.source = provider_as_source(Arc::new(bound));
+    Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+}
+
+/// The plans of the sealed leaves that hold parameters.
+fn sealed_plans(plan: &LogicalPlan) -> Result<Vec<LogicalPlan>> {
+    let mut plans = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Ok(provider) = source_as_provider(&scan.source)
+        {
+            let any: &dyn Any = provider.as_ref();
+            if let Some(view) = any.downcast_ref::<SealedView>()
+                && !parameter_fields(&view.plan)?.is_empty()
+            {
+                plans.push(view.plan.clone());
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(plans)
 }
 
 /// What users may know of a view that cannot be planned: its own privileges and policies are

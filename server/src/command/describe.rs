@@ -6,7 +6,7 @@
 //! * a function's body: whoever may call or administer it
 
 use weir_catalog::securable::{SecurableId, SecurableName};
-use weir_catalog::{Function, ObjectName, Privilege, Table, TableKind};
+use weir_catalog::{Function, ObjectName, Parameter, Privilege, Returns, Table, TableKind};
 
 use super::Call;
 use super::listing::{Columns, Row, listing};
@@ -15,6 +15,7 @@ use super::show::policy_arguments;
 use super::sight::Sight;
 use crate::error::Result;
 use crate::error::convert::not_found;
+use crate::query::dependents;
 use crate::run::Outcome;
 use crate::sql::{Describe, types};
 use crate::system::SystemTableName;
@@ -186,28 +187,46 @@ fn policies(sight: Sight<'_>, table: &Table) -> Vec<(String, String)> {
     rows
 }
 
+/// The width of the labels before what a function is.
+const LABEL_WIDTH: usize = 15;
+
 fn function_rows(sight: Sight<'_>, function: &Function, extended: bool) -> Vec<Row> {
-    let parameters: Vec<String> = function
-        .parameters
-        .iter()
-        .map(|parameter| {
-            let default =
-                parameter.default.as_ref().map(|default| format!(" DEFAULT {default}")).unwrap_or_default();
-            format!("{} {}{default}", types::quoted(&parameter.name), parameter.type_text)
-        })
-        .collect();
     let id = SecurableId::Function(function.id);
     let reads = sight.may(Privilege::Execute, id) || sight.may(Privilege::Manage, id);
-    let mut lines = vec![
-        format!("Function: {}", function.name),
-        "Type: SCALAR".to_owned(),
-        format!("Input: ({})", parameters.join(", ")),
-        format!("Returns: {}", function.returns.text()),
+    let (kind, returns) = match &function.returns {
+        Returns::Scalar(text) => ("SCALAR", vec![text.clone()]),
+        Returns::Table(columns) => ("TABLE", columns.iter().map(|column| field(column, extended)).collect()),
+    };
+    let mut parts = vec![
+        ("Function:", vec![function.name.to_string()]),
+        ("Type:", vec![kind.to_owned()]),
+        ("Input:", function.parameters.iter().map(|parameter| field(parameter, extended)).collect()),
+        ("Returns:", returns),
     ];
-    lines.extend(function.comment.as_ref().map(|comment| format!("Comment: {comment}")));
+    parts.extend(function.comment.clone().map(|comment| ("Comment:", vec![comment])));
     if extended {
-        lines.push(format!("Owner: {}", sight.principal_name(function.owner)));
-        lines.extend(reads.then(|| format!("Body: {}", function.body)));
+        let data = dependents::reads_data(sight.snapshot, &function.reads, &function.calls);
+        parts.extend([
+            ("Deterministic:", vec!["true".to_owned()]),
+            ("Data Access:", vec![if data { "READS SQL DATA" } else { "CONTAINS SQL" }.to_owned()]),
+            ("Owner:", vec![sight.principal_name(function.owner)]),
+            ("Create Time:", vec![function.stamps.created_at.to_rfc3339()]),
+        ]);
+        parts.extend(reads.then(|| ("Body:", vec![function.body.clone()])));
     }
-    lines.iter().map(|line| Row::of([line.as_str()])).collect()
+    let lines = parts.into_iter().flat_map(|(label, values)| {
+        let values = if values.is_empty() { vec!["()".to_owned()] } else { values };
+        values.into_iter().enumerate().map(move |(position, value)| {
+            let label = if position == 0 { label } else { "" };
+            format!("{label:LABEL_WIDTH$}{value}")
+        })
+    });
+    lines.map(|line| Row::of([line.as_str()])).collect()
+}
+
+/// A parameter, or a column of a function's rows.
+fn field(field: &Parameter, extended: bool) -> String {
+    let default = field.default.as_ref().map(|default| format!(" DEFAULT {default}")).unwrap_or_default();
+    let comment = field.comment.as_ref().filter(|_| extended).map(|comment| format!(" '{comment}'"));
+    format!("{} {}{default}{}", field.name, field.type_text, comment.unwrap_or_default())
 }

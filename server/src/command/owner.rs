@@ -42,11 +42,7 @@ async fn comment(call: Call<'_>, on: SecurableName, text: Option<String>) -> Res
         | SecurableName::GovernedTag(_)) => {
             return Err(unsupported(&format!("COMMENT ON {on}")));
         }
-        SecurableName::Function(_) => {
-            return Err(
-                unsupported("COMMENT ON FUNCTION").with_hint("say COMMENT in CREATE OR REPLACE FUNCTION")
-            );
-        }
+        SecurableName::Function(name) => metastore.function_set_comment(by, now, &name, text).await?,
     }
     Ok(())
 }

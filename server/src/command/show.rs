@@ -11,7 +11,9 @@ use super::{Call, describe};
 use crate::error::Result;
 use crate::error::convert::not_found;
 use crate::run::Outcome;
-use crate::sql::{ObjectReference, SchemaReference, SecurableReference, Show, ShowKind, types};
+use crate::sql::{
+    FunctionOrigin, ObjectReference, SchemaReference, SecurableReference, Show, ShowKind, types,
+};
 use crate::system::SystemTableName;
 
 mod create_table;
@@ -28,7 +30,7 @@ pub(super) fn columns(kind: &ShowKind) -> Columns {
             Columns { texts: &["namespace", "viewName"], flags: &["isTemporary", "isMaterialized"] }
         }
         ShowKind::Columns(_) => Columns::texts(&["col_name"]),
-        ShowKind::Functions(_) => Columns::texts(&["function"]),
+        ShowKind::Functions { .. } => Columns::texts(&["function"]),
         ShowKind::Users | ShowKind::ServicePrincipals | ShowKind::Groups => Columns::texts(&["name"]),
         ShowKind::Grants { .. } => Columns::texts(&["Principal", "ActionType", "ObjectType", "ObjectKey"]),
         ShowKind::CreateTable(_) => Columns::texts(&["createtab_stmt"]),
@@ -51,8 +53,16 @@ pub(super) async fn run(call: Call<'_>, show: &Show) -> Result<Outcome> {
         ShowKind::Tables(schema) => tables(sight, &schema_name(call, schema.as_ref())?, &pattern)?,
         ShowKind::Views(schema) => views(sight, &schema_name(call, schema.as_ref())?, &pattern)?,
         ShowKind::Columns(table) => named(column_names(call, sight, table)?, &pattern),
-        ShowKind::Functions(schema) => {
-            named(functions(sight, &schema_name(call, schema.as_ref())?)?, &pattern)
+        ShowKind::Functions { origin, schema } => {
+            let mut names = match origin {
+                FunctionOrigin::User => Vec::new(),
+                FunctionOrigin::System | FunctionOrigin::All => call.environment.analysis.builtin_functions(),
+            };
+            let schema = schema_name(call, schema.as_ref())?;
+            if *origin != FunctionOrigin::System {
+                names.extend(functions(sight, &schema)?);
+            }
+            named(names, &pattern)
         }
         ShowKind::Users => named(principals(sight, PrincipalKind::User), &pattern),
         ShowKind::ServicePrincipals => named(principals(sight, PrincipalKind::ServicePrincipal), &pattern),

@@ -52,6 +52,7 @@ impl From<CatalogError> for Error {
             CatalogError::PolicyReadsGoverned { .. } => Condition::UnsupportedFeature,
             CatalogError::SourceDropped | CatalogError::Contention => Condition::ConcurrentModification,
             CatalogError::ViewCycle { .. } => Condition::RecursiveView,
+            CatalogError::FunctionCycle { .. } => Condition::InvalidStatement,
             CatalogError::GroupCycle { .. } => Condition::InvalidStatement,
             _ => return Error::internal(error),
         };

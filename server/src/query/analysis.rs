@@ -4,6 +4,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::sql::sqlparser::ast::{Expr, Query, Visit, Visitor};
 use weir_catalog::policy::SEMANTICS;
 use weir_catalog::{
@@ -11,19 +12,23 @@ use weir_catalog::{
     RowFilter, Snapshot, Stamps, Table, TableId, TableKind,
 };
 use weir_enforce::identity_function::is_identity_function;
-use weir_enforce::{OpenedTable, PolicyCompiler, Scope};
+use weir_enforce::{OpenedTable, PolicyCompiler, Scope, check_constant, is_builtin};
 
 use crate::context::Context;
 use crate::error::{Condition, Error, Result};
+use crate::query::dependents;
 use crate::query::engine::Engine;
+use crate::query::expansion::check_expansion;
 use crate::query::function_calls::check_calls;
 use crate::query::plan::Planned;
-use crate::sql::{self, CreateFunction, PolicyArgument, qualify, types};
+use crate::sql::{CreateFunction, DataAccess, DeclaredReturns, FunctionBody, PolicyArgument, qualify, types};
 
 /// A function's body, ready to be stored.
 #[derive(Debug, Clone)]
 pub struct AnalysedFunction {
-    /// The expression, names in three parts.
+    /// In order, defaults as SQL.
+    pub parameters: Vec<Parameter>,
+    /// The expression or query, names in three parts.
     pub body: String,
     /// The tables it reads.
     pub reads: Vec<TableId>,
@@ -60,41 +65,71 @@ impl Analysis {
         Self { engine }
     }
 
-    /// Checks a function's body under the rights of the caller, who will own it.
+    /// The names of the functions that are built in, sorted.
+    pub fn builtin_functions(&self) -> Vec<String> {
+        self.engine.builtin_functions()
+    }
+
+    /// Checks a function under the rights of the caller, who will own it.
     pub async fn function(
         &self,
         context: &Context,
         snapshot: &Arc<Snapshot>,
         definition: &CreateFunction,
     ) -> Result<AnalysedFunction> {
-        let qualified = qualify::expression(&definition.body, &context.session)?;
         let name = definition.name.resolve(&context.session)?;
         let scope = self.engine.scope(context, snapshot)?;
-        check_calls(&qualified.tree, scope.state())?;
+        let is_builtin = |name: &str| is_builtin(scope.state(), name);
+        let within = qualify::Names { session: &context.session, is_builtin: &is_builtin };
         let schema = snapshot.schema(&name.schema_name());
         let schema = schema
             .ok_or_else(|| Error::not_found(Condition::SchemaNotFound, "schema", name.schema_name()))?;
+        let body = body_of(&definition.body, within, &scope)?;
+        refuse_system(&body.reads, "a function")?;
         let mut function = Function {
             id: FunctionId::fresh(),
             schema: schema.id,
             name,
             owner: context.identity().principal(),
-            parameters: definition.parameters.iter().map(parameter).collect(),
-            returns: Returns::Scalar(
-                definition.returns.as_ref().map(|declared| declared.text.clone()).unwrap_or_default(),
-            ),
-            body: qualified.text.clone(),
+            parameters: parameters_of(definition, within, &scope).await?,
+            returns: declared(&definition.returns),
+            body: body.text,
             reads: Vec::new(),
             calls: Vec::new(),
             comment: None,
             stamps: Stamps::new(context.clock().now(), context.identity().principal()),
         };
         let own = PolicyCompiler::new(&scope).body_type(&function).await?;
-        if definition.returns.is_none() {
-            function.returns = Returns::Scalar(types::text_of(&own));
-        }
-        let reads = read_tables(snapshot, &qualified.names)?;
-        Ok(AnalysedFunction { body: qualified.text, reads, calls: Vec::new(), returns: function.returns })
+        complete(&mut function.returns, &own);
+        let (reads, calls) = (read_tables(snapshot, &body.reads)?, called(snapshot, &body.calls)?);
+        check_data_access(snapshot, definition.data_access, &reads, &calls)?;
+        Ok(AnalysedFunction {
+            parameters: function.parameters,
+            body: function.body,
+            reads,
+            calls,
+            returns: function.returns,
+        })
+    }
+
+    /// Refuses to replace `existing` by `replacement` while that would break what works now and stands
+    /// on it: policies, views, other functions.
+    pub async fn replacement(
+        &self,
+        context: &Context,
+        snapshot: &Arc<Snapshot>,
+        existing: &Function,
+        replacement: Function,
+    ) -> Result<()> {
+        let mut content = weir_catalog::snapshot::Content::empty(weir_catalog::MetastoreRoot {
+            id: snapshot.metastore_id(),
+            owner: snapshot.metastore_owner(),
+        });
+        content.functions.push(replacement);
+        let after =
+            Arc::new(snapshot.advanced(snapshot.epoch(), weir_catalog::snapshot::Increment::whole(content)));
+        let (before, after) = (self.engine.scope(context, snapshot)?, self.engine.scope(context, &after)?);
+        dependents::check(&before, &after, existing).await
     }
 
     /// Checks a view's query under the rights of the caller, who will own it.
@@ -104,13 +139,11 @@ impl Analysis {
         snapshot: &Arc<Snapshot>,
         query: &Query,
     ) -> Result<AnalysedView> {
-        let qualified = qualify::query(query, &context.session)?;
-        if let Some(system) = qualified.names.iter().find(|name| name.catalog.as_str() == "system") {
-            return Err(Error::new(
-                Condition::UnsupportedFeature,
-                format!("a view over system table `{system}` is not supported"),
-            ));
-        }
+        let scope = self.engine.scope(context, snapshot)?;
+        let is_builtin = |name: &str| is_builtin(scope.state(), name);
+        let within = qualify::Names { session: &context.session, is_builtin: &is_builtin };
+        let qualified = qualify::query(query, within)?;
+        refuse_system(&qualified.names, "a view")?;
         let planned = Planned::new(&self.engine, context, snapshot, &qualified.tree).await?;
         if !planned.parameters.fields().is_empty() {
             return Err(Error::new(Condition::InvalidStatement, "a view cannot have parameters"));
@@ -123,7 +156,7 @@ impl Analysis {
             .collect();
         Ok(AnalysedView {
             reads: read_tables(snapshot, &qualified.names)?,
-            calls: Vec::new(),
+            calls: called(snapshot, &qualified.calls)?,
             tests_identity: tests_identity(&qualified.tree),
             text: qualified.text,
             columns,
@@ -179,13 +212,127 @@ impl Analysis {
     }
 }
 
-fn parameter(definition: &sql::FunctionParameter) -> Parameter {
-    Parameter {
-        name: definition.name.to_lowercase(),
-        type_text: definition.sql_type.text.clone(),
-        default: definition.default.clone(),
-        comment: None,
+/// A body as it is stored.
+struct Body {
+    text: String,
+    reads: Vec<ObjectName>,
+    calls: Vec<ObjectName>,
+}
+
+fn body_of(body: &FunctionBody, within: qualify::Names<'_>, scope: &Scope) -> Result<Body> {
+    Ok(match body {
+        FunctionBody::Value(expression) => {
+            let qualified = qualify::expression(expression, within)?;
+            check_calls(&qualified.tree, scope.state())?;
+            Body { text: qualified.text, reads: qualified.names, calls: qualified.calls }
+        }
+        FunctionBody::Rows(query) => {
+            let qualified = qualify::query(query, within)?;
+            check_expansion(&qualified.tree)?;
+            check_calls(&qualified.tree, scope.state())?;
+            Body { text: qualified.text, reads: qualified.names, calls: qualified.calls }
+        }
+    })
+}
+
+async fn parameters_of(
+    definition: &CreateFunction,
+    within: qualify::Names<'_>,
+    scope: &Arc<Scope>,
+) -> Result<Vec<Parameter>> {
+    let mut parameters = Vec::new();
+    for written in &definition.parameters {
+        let default = match &written.default {
+            Some(default) => {
+                let text = qualify::expression(default, within)?.text;
+                if !check_constant(scope, &text, &written.sql_type.text).await? {
+                    let message = format!("the DEFAULT of `{}` is not a constant of its type", written.name);
+                    return Err(Error::new(Condition::InvalidStatement, message));
+                }
+                Some(text)
+            }
+            None => None,
+        };
+        parameters.push(Parameter {
+            name: written.name.to_lowercase(),
+            type_text: written.sql_type.text.clone(),
+            default,
+            comment: written.comment.clone(),
+        });
     }
+    Ok(parameters)
+}
+
+fn declared(returns: &DeclaredReturns) -> Returns {
+    match returns {
+        DeclaredReturns::Value(declared) => {
+            Returns::Scalar(declared.as_ref().map(|declared| declared.text.clone()).unwrap_or_default())
+        }
+        DeclaredReturns::Rows(columns) => Returns::Table(
+            columns
+                .iter()
+                .flatten()
+                .map(|column| Parameter {
+                    name: column.name.clone(),
+                    type_text: column.sql_type.text.clone(),
+                    default: None,
+                    comment: column.comment.clone(),
+                })
+                .collect(),
+        ),
+    }
+}
+
+/// What was left to the body.
+fn complete(returns: &mut Returns, own: &DataType) {
+    match (returns, own) {
+        (Returns::Scalar(text), own) if text.is_empty() => *text = types::text_of(own),
+        (Returns::Table(columns), DataType::Struct(fields)) if columns.is_empty() => {
+            columns.extend(fields.iter().map(|field| Parameter {
+                name: field.name().clone(),
+                type_text: types::text_of(field.data_type()),
+                default: None,
+                comment: None,
+            }));
+        }
+        _ => {}
+    }
+}
+
+fn refuse_system(names: &[ObjectName], what: &str) -> Result<()> {
+    match names.iter().find(|name| name.catalog.as_str() == "system") {
+        Some(system) => {
+            let message = format!("{what} over system table `{system}` is not supported");
+            Err(Error::new(Condition::UnsupportedFeature, message))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What a function says of data must be true.
+fn check_data_access(
+    snapshot: &Snapshot,
+    said: Option<DataAccess>,
+    reads: &[TableId],
+    calls: &[FunctionId],
+) -> Result<()> {
+    let reads = dependents::reads_data(snapshot, reads, calls);
+    let message = match said {
+        Some(DataAccess::ContainsSql) if reads => "CONTAINS SQL is not true: the function reads tables",
+        Some(DataAccess::ReadsSqlData) if !reads => "READS SQL DATA is not true: the function reads no table",
+        _ => return Ok(()),
+    };
+    Err(Error::new(Condition::InvalidStatement, message))
+}
+
+/// The ids behind the names of functions; one the caller could not call has failed in planning before.
+fn called(snapshot: &Snapshot, names: &[ObjectName]) -> Result<Vec<FunctionId>> {
+    let id = |name| {
+        let function = snapshot.function(name);
+        let missing = || Error::not_found(Condition::RoutineNotFound, "function", name);
+        function.map(|function| function.id).ok_or_else(missing)
+    };
+    names.iter().map(id).collect()
 }
 
 async fn compile(scope: &Arc<Scope>, table: &Table, opened: &OpenedTable) -> Result<()> {

@@ -1,7 +1,7 @@
 //! [`Engine`]: what all statements share — functions, options, memory, tables — and the scope of
 //! one statement.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -10,7 +10,7 @@ use datafusion::execution::context::SessionConfig;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use weir_catalog::Snapshot;
-use weir_enforce::identity_function::identity_functions;
+use weir_enforce::identity_function::{identity_function_names, identity_functions};
 use weir_enforce::resolver::Sources;
 use weir_enforce::{Access, Caller, OpenSystemTable, OpenTable, Scope};
 
@@ -57,6 +57,15 @@ impl Engine {
         }
         state.mark_start_execution();
         Ok(Scope::new(Arc::clone(snapshot), caller, self.sources.clone(), state))
+    }
+
+    /// The names of the functions that are built in, sorted.
+    pub fn builtin_functions(&self) -> Vec<String> {
+        let mut names: BTreeSet<String> = self.base.scalar_functions().keys().cloned().collect();
+        names.extend(self.base.aggregate_functions().keys().cloned());
+        names.extend(self.base.window_functions().keys().cloned());
+        names.extend(identity_function_names().map(str::to_owned));
+        names.into_iter().collect()
     }
 
     /// The caller's own access in `context`.

@@ -36,6 +36,15 @@ impl From<Refusal> for Error {
             .with_hint("the table's owner can alter the policy or its function"),
             Refusal::FunctionUnfit { .. } => Error::new(Condition::DatatypeMismatch, text)
                 .with_hint("cast the body, or declare another RETURNS type"),
+            Refusal::FunctionNotFound { .. } => Error::new(Condition::UnresolvedRoutine, text)
+                .with_hint("check the name; you see only what you have a grant on"),
+            Refusal::WrongArgumentCount { .. } => {
+                Error::new(Condition::WrongNumArgs, text).with_hint("DESCRIBE FUNCTION lists its parameters")
+            }
+            Refusal::BadCall { .. } => Error::new(Condition::InvalidStatement, text),
+            Refusal::FunctionBroken { detail, .. } => Error::new(Condition::InvalidStatement, text)
+                .with_hint("ask the function's owner to look at it")
+                .caused_by(detail),
             Refusal::PolicyFailed { .. } => Error::new(Condition::PolicyEvaluationFailed, text).with_hint(
                 "the policy's function must not fail on any value: its owner can use try_cast or nullif",
             ),
@@ -50,7 +59,7 @@ impl From<Refusal> for Error {
                 Err(cause) => Error::internal(cause),
             },
             Refusal::TooLarge { .. } => Error::new(Condition::ResourceExhausted, text)
-                .with_hint("name each CTE and view less often, or write an intermediate table"),
+                .with_hint("name each CTE, view and function less often, or write an intermediate table"),
             Refusal::Unsupported(_) => Error::new(Condition::UnsupportedFeature, text),
             Refusal::Ungoverned(_) => Error::internal(text),
         }

@@ -100,6 +100,8 @@ impl VisitorMut for Folder {
             TableFactor::Table { alias, .. }
             | TableFactor::Derived { alias, .. }
             | TableFactor::NestedJoin { alias, .. }
+            | TableFactor::Function { alias, .. }
+            | TableFactor::TableFunction { alias, .. }
             | TableFactor::UNNEST { alias, .. } => {
                 if let Some(alias) = alias {
                     fold_alias(alias);

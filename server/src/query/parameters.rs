@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlan;
+use weir_enforce::{bind_parameters, parameter_fields};
 
 use crate::error::{Condition, Error, Result};
 use crate::query::wire::wire_schema;
@@ -14,11 +15,10 @@ use crate::run::Parameters;
 /// The parameters of `plan`, one nullable field each by ordinal; where the plan does not tell a
 /// type, a string.
 pub fn parameter_schema(plan: &LogicalPlan) -> Result<SchemaRef> {
-    let mut fields: Vec<(usize, Field)> = plan
-        .get_parameter_types()?
+    let mut fields: Vec<(usize, Field)> = parameter_fields(plan)?
         .into_iter()
-        .map(|(name, data_type)| {
-            let data_type = match data_type {
+        .map(|(name, field)| {
+            let data_type = match field.map(|field| field.data_type().clone()) {
                 None | Some(DataType::Null) => DataType::Utf8,
                 Some(known) => known,
             };
@@ -48,7 +48,7 @@ pub fn bind(plan: LogicalPlan, schema: &Schema, parameters: &Parameters) -> Resu
         let value = ScalarValue::try_from_array(column, 0)?.cast_to(field.data_type())?;
         values.insert(field.name().trim_start_matches('$').to_owned(), value.into());
     }
-    Ok(plan.with_param_values(ParamValues::Map(values))?)
+    Ok(bind_parameters(plan, &ParamValues::Map(values))?)
 }
 
 /// No fields.

@@ -1,23 +1,37 @@
 //! The profile of a statement that ran: its operators, and under each leaf the nine numbers with
 //! the time spent inside.
 
-use datafusion::physical_plan::displayable;
+use std::sync::Arc;
+
+use datafusion::physical_plan::{ExecutionPlan, displayable};
 use weir_enforce::permit::Barrier;
-use weir_enforce::{GovernedPlan, LeafReadings};
+use weir_enforce::{GovernedPlan, LeafReadings, Scope};
 use weir_scan::metrics;
 
 use crate::query::gauges::{StatementGauges, totals_of};
 use crate::query::record::Gauges;
 
-/// The operators of `plan`, one line each; leaves by name only.
-pub fn plan_lines(plan: &GovernedPlan) -> Vec<String> {
+/// The operators of `plan`, one line each; leaves by name only. Where a function's body is in the
+/// plan that the caller may not know, the operators alone.
+pub fn plan_lines(scope: &Scope, plan: &GovernedPlan) -> Vec<String> {
     let tree = displayable(plan.plan().as_ref()).indent(false).to_string();
-    tree.lines().map(str::to_owned).collect()
+    if scope.shows_expressions() {
+        return tree.lines().map(str::to_owned).collect();
+    }
+    let mut lines = Vec::new();
+    operators_of(plan.plan(), 0, &mut lines);
+    lines.push("expressions are not shown: a function is called whose body you may not read".to_owned());
+    lines
+}
+
+fn operators_of(plan: &Arc<dyn ExecutionPlan>, depth: usize, lines: &mut Vec<String>) {
+    lines.push(format!("{}{}", "  ".repeat(depth), plan.name()));
+    plan.children().into_iter().for_each(|child| operators_of(child, depth + 1, lines));
 }
 
 /// The operators, then what the run cost and what each leaf did.
-pub fn profile_lines(plan: &GovernedPlan, gauges: &StatementGauges) -> Vec<String> {
-    let mut lines = plan_lines(plan);
+pub fn profile_lines(scope: &Scope, plan: &GovernedPlan, gauges: &StatementGauges) -> Vec<String> {
+    let mut lines = plan_lines(scope, plan);
     let readings = gauges.readings();
     lines.push(String::new());
     lines.push(format!("rows: {}", readings.rows_produced));

@@ -171,7 +171,11 @@ fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
     } else if cursor.word("VIEW") {
         SecurableReference::View(cursor.object()?)
     } else if cursor.word("FUNCTION") {
-        SecurableReference::Function(cursor.object()?)
+        let name = cursor.object()?;
+        if cursor.words(&["RENAME", "TO"]) {
+            return statement::function::rename(cursor, name);
+        }
+        SecurableReference::Function(name)
     } else {
         return Err(object_refusal(cursor, "ALTER"));
     };
@@ -204,7 +208,12 @@ fn check_clauses(statement: &Statement) -> Result<()> {
             refused_clauses::check_query(&create.query)
         }
         Statement::Command(Command::Function(statement::FunctionCommand::Create(create))) => {
-            refused_clauses::check_expression(&create.body)
+            let defaults = create.parameters.iter().filter_map(|parameter| parameter.default.as_ref());
+            defaults.into_iter().try_for_each(|default| refused_clauses::check_expression(default))?;
+            match &create.body {
+                statement::FunctionBody::Value(expression) => refused_clauses::check_expression(expression),
+                statement::FunctionBody::Rows(query) => refused_clauses::check_query(query),
+            }
         }
         Statement::Command(_) => Ok(()),
     }

@@ -1,8 +1,9 @@
-//! Writes the table names of a tree out in three parts, so that stored text (views, bodies of
-//! functions) means the same in every session.
+//! Writes the names of tables and functions in a tree out in three parts, so that stored text
+//! (views, bodies of functions) means the same in every session.
 //!
 //! A CTE's name shadows a table only where the CTE is in scope: in the CTEs after it and in the
-//! query it belongs to, subqueries included. Names of columns and functions stay as they are.
+//! query it belongs to, subqueries included. Names of columns and of built-in functions stay as
+//! they are.
 
 use std::ops::ControlFlow;
 
@@ -31,24 +32,35 @@ pub struct Qualified<T> {
     pub text: String,
     /// Every table it names, each once.
     pub names: Vec<ObjectName>,
+    /// Every function it calls that is not built in, each once.
+    pub calls: Vec<ObjectName>,
+}
+
+/// Where unqualified names are looked up, and which functions have one name everywhere.
+#[derive(Clone, Copy)]
+pub struct Names<'a> {
+    /// The session that the text was written in.
+    pub session: &'a SessionSettings,
+    /// Whether a name of one part means a built-in function.
+    pub is_builtin: &'a (dyn Fn(&str) -> bool + Sync),
 }
 
 /// Qualifies a query, for a view.
-pub fn query(query: &Query, session: &SessionSettings) -> Result<Qualified<Query>> {
-    let (tree, names) = qualified(query.clone(), session)?;
+pub fn query(query: &Query, within: Names<'_>) -> Result<Qualified<Query>> {
+    let (tree, names, calls) = qualified(query.clone(), within)?;
     let text = tree.to_string();
     match parse_query(&text) {
-        Ok(read) if *read == tree => Ok(Qualified { tree, text, names }),
+        Ok(read) if *read == tree => Ok(Qualified { tree, text, names, calls }),
         _ => Err(unstorable()),
     }
 }
 
 /// Qualifies an expression, for a function's body.
-pub fn expression(expression: &Expr, session: &SessionSettings) -> Result<Qualified<Expr>> {
-    let (tree, names) = qualified(expression.clone(), session)?;
+pub fn expression(expression: &Expr, within: Names<'_>) -> Result<Qualified<Expr>> {
+    let (tree, names, calls) = qualified(expression.clone(), within)?;
     let text = tree.to_string();
     match parse_expression(&text) {
-        Ok(read) if read == tree => Ok(Qualified { tree, text, names }),
+        Ok(read) if read == tree => Ok(Qualified { tree, text, names, calls }),
         _ => Err(unstorable()),
     }
 }
@@ -58,15 +70,18 @@ fn unstorable() -> Error {
     unsupported("storing this expression").with_hint("write it in another way")
 }
 
-fn qualified<T: Visit + VisitMut>(mut tree: T, session: &SessionSettings) -> Result<(T, Vec<ObjectName>)> {
-    let mut walk = Walk { session, scopes: Vec::new(), names: Vec::new() };
+fn qualified<T: Visit + VisitMut>(
+    mut tree: T,
+    within: Names<'_>,
+) -> Result<(T, Vec<ObjectName>, Vec<ObjectName>)> {
+    let mut walk = Walk { within, scopes: Vec::new(), names: Vec::new(), calls: Vec::new() };
     if let ControlFlow::Break(error) = VisitMut::visit(&mut tree, &mut walk) {
         return Err(error);
     }
     if !placeholders(&tree).is_empty() {
         return Err(Error::new(Condition::InvalidStatement, "text that is stored cannot have parameters"));
     }
-    Ok((tree, walk.names))
+    Ok((tree, walk.names, walk.calls))
 }
 
 /// One query on the way down: its CTEs, and how many of them are in scope by now.
@@ -76,9 +91,10 @@ struct Scope {
 }
 
 struct Walk<'a> {
-    session: &'a SessionSettings,
+    within: Names<'a>,
     scopes: Vec<Scope>,
     names: Vec<ObjectName>,
+    calls: Vec<ObjectName>,
 }
 
 impl Walk<'_> {
@@ -95,17 +111,36 @@ impl Walk<'_> {
             *name = SqlName(vec![ObjectNamePart::Identifier(cte.clone())]);
             return Ok(());
         }
-        let position = position_of(name.span().start);
-        let parts: Vec<String> =
-            name.0.iter().filter_map(|part| part.as_ident().map(|ident| ident.value.clone())).collect();
-        let full = ObjectReference::from_parts(&parts, position)?.resolve(self.session)?;
-        let idents =
-            [&full.catalog, &full.schema, &full.object].map(|part| Ident::with_quote('`', part.as_str()));
-        *name = SqlName::from(idents.to_vec());
+        let full = self.whole(name)?;
         if !self.names.contains(&full) {
             self.names.push(full);
         }
         Ok(())
+    }
+
+    fn function(&mut self, name: &mut SqlName) -> Result<()> {
+        if let [ObjectNamePart::Identifier(ident)] = name.0.as_slice()
+            && (self.within.is_builtin)(&ident.value)
+        {
+            return Ok(());
+        }
+        let full = self.whole(name)?;
+        if !self.calls.contains(&full) {
+            self.calls.push(full);
+        }
+        Ok(())
+    }
+
+    /// Writes `name` out in three parts.
+    fn whole(&self, name: &mut SqlName) -> Result<ObjectName> {
+        let position = position_of(name.span().start);
+        let parts: Vec<String> =
+            name.0.iter().filter_map(|part| part.as_ident().map(|ident| ident.value.clone())).collect();
+        let full = ObjectReference::from_parts(&parts, position)?.resolve(self.within.session)?;
+        let idents =
+            [&full.catalog, &full.schema, &full.object].map(|part| Ident::with_quote('`', part.as_str()));
+        *name = SqlName::from(idents.to_vec());
+        Ok(full)
     }
 }
 
@@ -130,8 +165,22 @@ impl VisitorMut for Walk<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
-        let TableFactor::Table { name, .. } = factor else { return ControlFlow::Continue(()) };
-        match self.table(name) {
+        let put = match factor {
+            TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => {
+                self.function(name)
+            }
+            TableFactor::Table { name, .. } => self.table(name),
+            _ => Ok(()),
+        };
+        match put {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+
+    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Error> {
+        let Expr::Function(call) = expression else { return ControlFlow::Continue(()) };
+        match self.function(&mut call.name) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }

@@ -236,8 +236,10 @@ fn check_table_factor(factor: &TableFactor) -> Result<()> {
             joins.iter().try_for_each(check_join)?;
             check_alias(alias.as_ref())
         }
-        TableFactor::TableFunction { .. } => refuse(Some("TABLE (…) in FROM"), factor),
-        TableFactor::Function { name, .. } => refuse(Some(&format!("table function {name}")), name),
+        TableFactor::TableFunction { expr: Expr::Function(_), alias } => check_alias(alias.as_ref()),
+        TableFactor::TableFunction { .. } => refuse(Some("TABLE (…) of anything but a call"), factor),
+        TableFactor::Function { with_ordinality: true, .. } => refuse(Some("WITH ORDINALITY"), factor),
+        TableFactor::Function { alias, .. } => check_alias(alias.as_ref()),
         TableFactor::UNNEST { .. } => refuse(Some("UNNEST in FROM"), factor),
         TableFactor::JsonTable { .. } | TableFactor::OpenJsonTable { .. } => {
             refuse(Some("JSON_TABLE"), factor)
@@ -266,10 +268,8 @@ fn check_table(factor: &TableFactor) -> Result<()> {
     else {
         return Ok(());
     };
-    if args.is_some() {
-        return refuse(Some(&format!("table function {name}")), name);
-    }
     let clauses = [
+        (args.as_ref().is_some_and(|args| args.settings.is_some()), "SETTINGS"),
         (matches!(version, Some(TableVersion::VersionAsOf(_))), "time travel (VERSION AS OF)"),
         (matches!(version, Some(TableVersion::TimestampAsOf(_))), "time travel (TIMESTAMP AS OF)"),
         (version.is_some(), "time travel"),

@@ -20,12 +20,15 @@ pub mod view;
 
 pub use catalog::{CatalogCommand, DropBehaviour, SchemaCommand};
 pub use describe::Describe;
-pub use function::{CreateFunction, FunctionCommand, FunctionParameter};
+pub use function::{
+    CreateFunction, DataAccess, DeclaredReturns, FunctionBody, FunctionColumn, FunctionCommand,
+    FunctionParameter,
+};
 pub use grant::{CommentTarget, GrantCommand, OwnerCommand, SecurableReference};
 pub use policy::{MaskClause, PolicyArgument, PolicyCommand, RowFilterClause};
 pub use principal::PrincipalCommand;
 pub use session::SessionCommand;
-pub use show::{Show, ShowKind};
+pub use show::{FunctionOrigin, Show, ShowKind};
 pub use table::{ColumnDefinition, CreateTable, CreateTableAs, TableCommand};
 pub use view::{CreateView, ViewColumn, ViewCommand};
 
@@ -86,7 +89,7 @@ pub enum Command {
     Table(TableCommand),
     /// Views: CREATE, DROP.
     View(ViewCommand),
-    /// Functions: CREATE, DROP.
+    /// Functions: CREATE, DROP, RENAME.
     Function(FunctionCommand),
     /// Row filters and column masks of a table.
     Policy(PolicyCommand),

@@ -2,12 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use super::{expression, query};
+use super::{Names, expression, query};
 use crate::session::SessionSettings;
 use crate::sql::parse::{parse_expression, parse_query};
 
+fn with<T>(then: impl FnOnce(Names<'_>) -> T) -> T {
+    let builtin = |name: &str| ["max", "session_user"].contains(&name.to_lowercase().as_str());
+    then(Names { session: &SessionSettings::default(), is_builtin: &builtin })
+}
+
 fn qualified(text: &str) -> (String, Vec<String>) {
-    let result = query(&parse_query(text).unwrap(), &SessionSettings::default()).unwrap();
+    let result = with(|names| query(&parse_query(text).unwrap(), names).unwrap());
     (result.text, result.names.iter().map(ToString::to_string).collect())
 }
 
@@ -46,7 +51,7 @@ fn a_body_is_qualified_inside_its_subqueries() {
     let body = parse_expression(
         "EXISTS (SELECT 1 FROM valid_users v WHERE v.username = session_user() AND region = v.r)",
     );
-    let result = expression(&body.unwrap(), &SessionSettings::default()).unwrap();
+    let result = with(|names| expression(&body.unwrap(), names).unwrap());
     assert_eq!(result.names.len(), 1);
     assert!(result.text.contains("`main`.`default`.`valid_users` v"), "{}", result.text);
 }
@@ -54,5 +59,20 @@ fn a_body_is_qualified_inside_its_subqueries() {
 #[test]
 fn parameters_cannot_be_stored() {
     let body = parse_expression("x = ?").unwrap();
-    assert!(expression(&body, &SessionSettings::default()).is_err());
+    assert!(with(|names| expression(&body, names).is_err()));
+}
+
+#[test]
+fn calls_get_three_parts_where_they_are_not_built_in() {
+    let text = "SELECT max(F(x)), s.max(`G`(1)) FROM t, h(f(1)) AS u, LATERAL c.s.k(2), TABLE(m(3))";
+    let result = with(|names| query(&parse_query(text).unwrap(), names).unwrap());
+    let calls: Vec<String> = result.calls.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        calls,
+        ["main.default.f", "main.s.max", "main.default.g", "main.default.h", "c.s.k", "main.default.m"]
+    );
+    assert_eq!(result.names.len(), 1);
+    assert!(result.text.contains("max(`main`.`default`.`f`(x))"), "{}", result.text);
+    assert!(result.text.contains("`main`.`default`.`h`(`main`.`default`.`f`(1)) AS u"), "{}", result.text);
+    assert!(result.text.contains("TABLE(`main`.`default`.`m`(3))"), "{}", result.text);
 }

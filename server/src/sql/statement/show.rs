@@ -6,6 +6,17 @@ use crate::error::Result;
 use crate::sql::cursor::Cursor;
 use crate::sql::reference::{CatalogReference, ObjectReference, SchemaReference};
 
+/// Where functions come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FunctionOrigin {
+    /// USER: those of the catalog.
+    User,
+    /// SYSTEM: those that are built in.
+    System,
+    /// ALL, or nothing said.
+    All,
+}
+
 /// What a SHOW lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ShowKind {
@@ -19,8 +30,13 @@ pub enum ShowKind {
     Views(Option<SchemaReference>),
     /// SHOW COLUMNS IN table.
     Columns(ObjectReference),
-    /// SHOW [USER] FUNCTIONS [IN schema].
-    Functions(Option<SchemaReference>),
+    /// SHOW [USER | SYSTEM | ALL] FUNCTIONS [IN schema].
+    Functions {
+        /// Whose.
+        origin: FunctionOrigin,
+        /// Where those of the catalog are.
+        schema: Option<SchemaReference>,
+    },
     /// SHOW USERS.
     Users,
     /// SHOW SERVICE PRINCIPALS.
@@ -62,7 +78,7 @@ fn takes_pattern(kind: &ShowKind) -> bool {
         | ShowKind::Schemas(_)
         | ShowKind::Tables(_)
         | ShowKind::Views(_)
-        | ShowKind::Functions(_)
+        | ShowKind::Functions { .. }
         | ShowKind::Users
         | ShowKind::ServicePrincipals
         | ShowKind::Columns(_)
@@ -81,8 +97,10 @@ fn kind(cursor: &mut Cursor<'_>) -> Result<ShowKind> {
         "TABLES" => ShowKind::Tables(within(cursor, Cursor::schema)?),
         "VIEWS" => ShowKind::Views(within(cursor, Cursor::schema)?),
         "COLUMNS" => columns(cursor)?,
-        "FUNCTIONS" => ShowKind::Functions(within(cursor, Cursor::schema)?),
-        "USER" if cursor.word("FUNCTIONS") => ShowKind::Functions(within(cursor, Cursor::schema)?),
+        "FUNCTIONS" => functions(cursor, FunctionOrigin::All)?,
+        "ALL" if cursor.word("FUNCTIONS") => functions(cursor, FunctionOrigin::All)?,
+        "USER" if cursor.word("FUNCTIONS") => functions(cursor, FunctionOrigin::User)?,
+        "SYSTEM" if cursor.word("FUNCTIONS") => functions(cursor, FunctionOrigin::System)?,
         "USERS" => ShowKind::Users,
         "SERVICE" if cursor.word("PRINCIPALS") => ShowKind::ServicePrincipals,
         "GROUPS" => ShowKind::Groups,
@@ -91,6 +109,10 @@ fn kind(cursor: &mut Cursor<'_>) -> Result<ShowKind> {
         "TBLPROPERTIES" => ShowKind::Properties(cursor.object()?),
         other => return Err(crate::sql::cursor::unsupported(&format!("SHOW {other}")).at(position)),
     })
+}
+
+fn functions(cursor: &mut Cursor<'_>, origin: FunctionOrigin) -> Result<ShowKind> {
+    Ok(ShowKind::Functions { origin, schema: within(cursor, Cursor::schema)? })
 }
 
 fn grants(cursor: &mut Cursor<'_>) -> Result<ShowKind> {
