@@ -37,6 +37,10 @@ pub use authorize::{
     authorize, is_account_admin, is_metastore_admin, may_see, resolve, visible_grants, visible_tables,
 };
 pub use decision::{Decision, Lack, Reason};
+pub use effective::{
+    EffectiveArgument, EffectiveColumn, EffectiveFilter, EffectiveMask, EffectivePolicies, OpenedColumn,
+    PolicyOrigin, PolicyRefusal, TagPolicyOrigin,
+};
 pub use error::{Error, ErrorKind};
 pub use function::{Function, Parameter, Returns};
 pub use grant::{Effect, Grant};
