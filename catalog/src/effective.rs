@@ -5,7 +5,6 @@
 
 mod resolution;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test is a panic")]
 mod tests;
 
 use crate::id::{PrincipalId, TagPolicyId};

@@ -137,7 +137,8 @@ impl<'a> Resolution<'a> {
         }
         if let (Some(_), false) = (named, excepted) {
             self.check_semantics(policy.semantics, &title(policy))?;
-            let unknown = policy.tags().into_iter().find(|(key, _)| self.snapshot.governed_tag(key).is_none());
+            let unknown =
+                policy.tags().into_iter().find(|(key, _)| self.snapshot.governed_tag(key).is_none());
             if let Some((key, _)) = unknown {
                 return Err(PolicyRefusal::UnknownTag {
                     table: self.table.name.clone(),
@@ -402,9 +403,9 @@ fn overlapping(masks: &[EffectiveMask]) -> Option<(&EffectiveMask, &EffectiveMas
     let same = |left: &String, right: &String| left.to_lowercase() == right.to_lowercase();
     masks.iter().enumerate().find_map(|(at, first)| {
         let others = masks.iter().skip(at + 1);
-        let second = others.into_iter().find(|second| {
-            first.path.iter().zip(&second.path).all(|(left, right)| same(left, right))
-        })?;
+        let second = others
+            .into_iter()
+            .find(|second| first.path.iter().zip(&second.path).all(|(left, right)| same(left, right)))?;
         Some((first, second))
     })
 }

@@ -1,0 +1,1 @@
+//! Which policies hold, rule by rule.
