@@ -123,6 +123,17 @@ pub fn visible_tables(snapshot: &Snapshot, principal: PrincipalId) -> Vec<&Table
     tables
 }
 
+/// Whether `principal` may read the policies that stand on `scope`: by READ METADATA, which comes with
+/// MANAGE and ownership; on the metastore by rank.
+pub fn may_read_policies(snapshot: &Snapshot, principal: PrincipalId, scope: SecurableId) -> bool {
+    match scope {
+        SecurableId::Metastore => {
+            is_account_admin(snapshot, principal) || is_metastore_admin(snapshot, principal)
+        }
+        _ => authorize(snapshot, principal, Privilege::ReadMetadata, scope).is_allowed(),
+    }
+}
+
 /// Whether the principal is an account admin. This rank is the principal's own, never a group's.
 pub fn is_account_admin(snapshot: &Snapshot, principal: PrincipalId) -> bool {
     snapshot.principal(principal).is_some_and(|principal| principal.account_admin)

@@ -12,6 +12,7 @@ use crate::principal::PrincipalKind;
 use crate::privilege::Privilege;
 use crate::securable::{SecurableKind, SecurableName};
 use crate::store;
+use crate::tag::TagKey;
 
 /// What the caller can do about an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -90,6 +91,8 @@ pub enum Reserved {
     GrantExternalUse,
     /// Lifting a denial that holds for oneself.
     LiftOwnDenial,
+    /// Setting and dropping policies that stand on the metastore.
+    SetMetastorePolicy,
     /// Saying who the metastore admin is.
     SetMetastoreAdmin,
     /// Creating a table over files that are there already.
@@ -114,6 +117,9 @@ impl Reserved {
             Reserved::GrantExternalUse => "only the catalog's owner may grant EXTERNAL USE SCHEMA",
             Reserved::LiftOwnDenial => {
                 "nobody but an account admin or the metastore admin may lift a denial that holds for oneself"
+            }
+            Reserved::SetMetastorePolicy => {
+                "only an account admin or the metastore admin may set, drop or read policies on the metastore"
             }
             Reserved::SetMetastoreAdmin => "only an account admin may say who the metastore admin is",
             Reserved::CreateExternalTable => "only an account admin may create an external table",
@@ -189,6 +195,76 @@ pub enum Error {
         /// The table.
         table: ObjectName,
         /// The column.
+        column: String,
+    },
+    /// A tag policy is missing.
+    #[error("policy `{name}` on {scope} not found")]
+    TagPolicyNotFound {
+        /// As named by the caller.
+        name: Name,
+        /// Where it should stand.
+        scope: SecurableName,
+    },
+    /// A tag policy of that name stands there.
+    #[error("policy `{name}` on {scope} already exists")]
+    TagPolicyExists {
+        /// The name.
+        name: Name,
+        /// Where it stands.
+        scope: SecurableName,
+    },
+    /// A tag policy cannot stand there.
+    #[error("a policy cannot stand on {scope}")]
+    PolicyScopeUnfit {
+        /// As named by the caller.
+        scope: SecurableName,
+    },
+    /// A tag policy that contradicts itself.
+    #[error("invalid policy: {reason}")]
+    InvalidTagPolicy {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A policy asks for a tag that is not governed, or not for the caller to see.
+    #[error("tag `{key}` is not a governed tag")]
+    TagNotGoverned {
+        /// The key.
+        key: TagKey,
+    },
+    /// A governed tag takes listed values only.
+    #[error("tag `{key}` does not take the value `{value}`: it takes {}", quoted(values))]
+    TagValueNotTaken {
+        /// The key.
+        key: TagKey,
+        /// As given.
+        value: String,
+        /// Those it takes.
+        values: Vec<String>,
+    },
+    /// A list of values that a governed tag cannot have.
+    #[error("invalid values of tag `{key}`: {reason}")]
+    InvalidTagValues {
+        /// The key.
+        key: TagKey,
+        /// What is wrong with them.
+        reason: &'static str,
+    },
+    /// A column with tags does not go: the policies that find it by them would lose it.
+    #[error("column `{column}` of table `{table}` has the tags {}", quoted(tags))]
+    TaggedColumn {
+        /// The table.
+        table: ObjectName,
+        /// The column.
+        column: String,
+        /// The keys.
+        tags: Vec<String>,
+    },
+    /// A table has no such column.
+    #[error("column `{column}` of table `{table}` not found")]
+    ColumnNotFound {
+        /// The table.
+        table: ObjectName,
+        /// As named by the caller.
         column: String,
     },
     /// The name is taken.
@@ -306,6 +382,12 @@ pub enum Error {
         /// The governed table, when the caller may see it.
         table: Option<ObjectName>,
     },
+    /// A policy would hold inside itself.
+    #[error("a policy would read what it governs: {path}")]
+    PolicyReadsItself {
+        /// The way round, as far as the caller may see it.
+        path: String,
+    },
     /// A table that a definition reads was dropped since the definition was looked at.
     #[error("a table that the definition reads was dropped meanwhile")]
     SourceDropped,
@@ -370,16 +452,25 @@ impl Error {
             | Error::PrincipalNotFound { .. }
             | Error::MemberNotFound { .. }
             | Error::RowFilterNotFound { .. }
-            | Error::MaskNotFound { .. } => ErrorKind::NotFound,
-            Error::AlreadyExists { .. } | Error::PrincipalExists { .. } | Error::AlreadyBootstrapped => {
-                ErrorKind::AlreadyExists
-            }
+            | Error::MaskNotFound { .. }
+            | Error::TagPolicyNotFound { .. }
+            | Error::ColumnNotFound { .. } => ErrorKind::NotFound,
+            Error::AlreadyExists { .. }
+            | Error::PrincipalExists { .. }
+            | Error::TagPolicyExists { .. }
+            | Error::AlreadyBootstrapped => ErrorKind::AlreadyExists,
             Error::PermissionDenied { .. } | Error::Reserved { .. } | Error::CallerUnknown => {
                 ErrorKind::PermissionDenied
             }
             Error::InvalidName { .. }
             | Error::InvalidPrincipalName { .. }
             | Error::InvalidTagKey { .. }
+            | Error::InvalidTagPolicy { .. }
+            | Error::InvalidTagValues { .. }
+            | Error::PolicyScopeUnfit { .. }
+            | Error::TagNotGoverned { .. }
+            | Error::TagValueNotTaken { .. }
+            | Error::PolicyReadsItself { .. }
             | Error::ReservedName { .. }
             | Error::WrongKind { .. }
             | Error::PrivilegeNotApplicable { .. }
@@ -395,9 +486,10 @@ impl Error {
             | Error::GroupCycle { .. }
             | Error::PrincipalKindUnfit { .. } => ErrorKind::Invalid,
             Error::Contention | Error::SourceDropped => ErrorKind::Conflict,
-            Error::NotEmpty { .. } | Error::DependentsExist { .. } | Error::LastAccountAdmin { .. } => {
-                ErrorKind::DependencyExists
-            }
+            Error::NotEmpty { .. }
+            | Error::DependentsExist { .. }
+            | Error::TaggedColumn { .. }
+            | Error::LastAccountAdmin { .. } => ErrorKind::DependencyExists,
             Error::PasswordHash => ErrorKind::Internal,
             Error::Store(error) => error.kind(),
         }
@@ -410,6 +502,10 @@ impl Error {
             Error::PermissionDenied { .. } => Some("ask its owner or an account admin for the privileges"),
             Error::NotEmpty { .. } => Some("say CASCADE to drop what it holds as well"),
             Error::DependentsExist { .. } => Some("drop or alter what uses it first"),
+            Error::TaggedColumn { .. } => Some("remove its tags first"),
+            Error::TagNotGoverned { .. } => {
+                Some("policies speak of governed tags only: CREATE GOVERNED TAG makes one")
+            }
             Error::Contention => Some("try again"),
             _ => None,
         }
@@ -418,6 +514,10 @@ impl Error {
 
 fn list(missing: &[MissingPrivilege]) -> String {
     missing.iter().map(MissingPrivilege::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn quoted(texts: &[String]) -> String {
+    texts.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn overlapped(other: Option<&ObjectName>) -> String {

@@ -12,6 +12,7 @@
 pub mod access_request;
 pub mod audit;
 pub mod authorize;
+pub mod coverage;
 pub mod decision;
 pub mod effective;
 pub mod error;
@@ -34,8 +35,10 @@ pub mod tag_policy;
 pub use access_request::AccessRequest;
 pub use audit::{Origin, Requester};
 pub use authorize::{
-    authorize, is_account_admin, is_metastore_admin, may_see, resolve, visible_grants, visible_tables,
+    authorize, is_account_admin, is_metastore_admin, may_read_policies, may_see, resolve, visible_grants,
+    visible_tables,
 };
+pub use coverage::{CoveredTable, Tagged};
 pub use decision::{Decision, Lack, Reason};
 pub use effective::{
     EffectiveArgument, EffectiveColumn, EffectiveFilter, EffectiveMask, EffectivePolicies, OpenedColumn,
@@ -49,8 +52,9 @@ pub use id::{
     PolicyTestId, PrincipalId, SchemaId, StorageCredentialId, TableId, TagPolicyId, VolumeId,
 };
 pub use metastore::{
-    AccountAdmin, CatalogSpec, Contents, Created, Delegation, Enablement, FunctionSpec, Metastore,
-    OnExisting, OnExistingDefinition, OnMissing, PrincipalSpec, SchemaSpec, Storage, TableSpec, ViewSpec,
+    AccountAdmin, CatalogSpec, Contents, Created, Delegation, Enablement, FunctionSpec, GovernedTagSpec,
+    Metastore, OnExisting, OnExistingDefinition, OnMissing, PrincipalSpec, SchemaSpec, Storage, TableSpec,
+    TagPolicySpec, TagTarget, TagValues, ViewSpec,
 };
 pub use name::{Name, ObjectName, SchemaName};
 pub use policy::{

@@ -14,12 +14,15 @@ mod caller;
 mod catalogs;
 mod dependents;
 mod functions;
+mod governed_tags;
 mod grants;
 mod passwords;
 mod policies;
 mod principals;
 mod schemas;
 mod tables;
+mod tag_policies;
+mod tags;
 mod views;
 
 use std::collections::BTreeMap;
@@ -42,9 +45,12 @@ use caller::Caller;
 
 pub use catalogs::CatalogSpec;
 pub use functions::FunctionSpec;
+pub use governed_tags::{GovernedTagSpec, TagValues};
 pub use principals::{AccountAdmin, Delegation, Enablement, PrincipalSpec};
 pub use schemas::SchemaSpec;
 pub use tables::{Storage, TableSpec};
+pub use tag_policies::TagPolicySpec;
+pub use tags::TagTarget;
 pub use views::ViewSpec;
 
 /// How often an operation decides again before it gives up with [`Error::Contention`].

@@ -53,6 +53,21 @@ impl TagCondition {
             TagCondition::Not(inner) => inner.tags(),
         }
     }
+
+    /// How many conditions stand within one another.
+    pub fn depth(&self) -> usize {
+        match self {
+            TagCondition::True
+            | TagCondition::HasTag(_)
+            | TagCondition::HasTagValue(..)
+            | TagCondition::HasColumnTag(_)
+            | TagCondition::HasColumnTagValue(..) => 1,
+            TagCondition::And(left, right) | TagCondition::Or(left, right) => {
+                1 + left.depth().max(right.depth())
+            }
+            TagCondition::Not(inner) => 1 + inner.depth(),
+        }
+    }
 }
 
 impl fmt::Display for TagCondition {

@@ -2,7 +2,9 @@
 
 use chrono::DateTime;
 
-use crate::authorize::{authorize, is_account_admin, is_metastore_admin, may_see, resolve};
+use crate::authorize::{
+    authorize, is_account_admin, is_metastore_admin, may_read_policies, may_see, resolve,
+};
 use crate::decision::Reason;
 use crate::error::{Error, Reserved};
 use crate::function::Function;
@@ -37,6 +39,11 @@ impl<'a> Caller<'a> {
 
     pub(super) fn sees(&self, id: SecurableId) -> bool {
         may_see(self.snapshot, self.by, id)
+    }
+
+    /// Whether the caller may read the policies that stand on the scope.
+    pub(super) fn reads_policies(&self, scope: SecurableId) -> bool {
+        may_read_policies(self.snapshot, self.by, scope)
     }
 
     /// Whether the caller is `owner` or in it.

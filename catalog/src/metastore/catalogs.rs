@@ -192,6 +192,7 @@ impl Metastore {
             let going = inside(caller.snapshot, catalog);
             caller.check_droppable(&securable, &going)?;
             let mut changes = going.removals();
+            changes.extend(going.policy_removals(caller.snapshot));
             changes.extend(schemas.map(|schema| Change::SchemaRemove(schema.id)));
             changes.push(Change::CatalogRemove(catalog.id));
             Ok(Write { changes, because, value: true })
@@ -201,7 +202,9 @@ impl Metastore {
 }
 
 fn inside(snapshot: &Snapshot, catalog: &Catalog) -> Objects {
-    Objects::inside(snapshot, snapshot.schemas(catalog.id).map(|schema| schema.id))
+    let mut inside = Objects::inside(snapshot, snapshot.schemas(catalog.id).map(|schema| schema.id));
+    inside.containers.insert(SecurableId::Catalog(catalog.id));
+    inside
 }
 
 fn catalog_exists(name: &Name) -> Error {

@@ -9,6 +9,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::caller::Caller;
+use super::tag_policies::described;
 use crate::error::{Dependents, Error};
 use crate::id::{FunctionId, SchemaId, TableId};
 use crate::name::ObjectName;
@@ -16,10 +17,14 @@ use crate::policy::PolicyFunction;
 use crate::securable::SecurableId;
 use crate::snapshot::Snapshot;
 use crate::store::Change;
+use crate::tag::{GovernedTag, TagKey};
+use crate::tag_policy::TagPolicy;
 
 /// Tables, views and functions.
 #[derive(Default)]
 pub(super) struct Objects {
+    /// The catalogs and schemas themselves.
+    pub(super) containers: HashSet<SecurableId>,
     pub(super) tables: HashSet<TableId>,
     pub(super) functions: HashSet<FunctionId>,
 }
@@ -37,10 +42,27 @@ impl Objects {
     pub(super) fn inside(snapshot: &Snapshot, schemas: impl IntoIterator<Item = SchemaId>) -> Self {
         let mut inside = Self::default();
         for schema in schemas {
+            inside.containers.insert(SecurableId::Schema(schema));
             inside.tables.extend(snapshot.tables(schema).map(|table| table.id));
             inside.functions.extend(snapshot.functions(schema).map(|function| function.id));
         }
         inside
+    }
+
+    /// Whether a policy that stands on the scope goes with them.
+    fn holds(&self, scope: SecurableId) -> bool {
+        match scope {
+            SecurableId::Table(id) => self.tables.contains(&id),
+            scope => self.containers.contains(&scope),
+        }
+    }
+
+    /// The changes that remove the policies that stand on them.
+    pub(super) fn policy_removals(&self, snapshot: &Snapshot) -> Vec<Change> {
+        let tables = self.tables.iter().map(|id| SecurableId::Table(*id));
+        let scopes = self.containers.iter().copied().chain(tables);
+        let policies = scopes.flat_map(|scope| snapshot.tag_policies_on(scope));
+        policies.map(|policy| Change::TagPolicyRemove(policy.id)).collect()
     }
 
     /// The changes that remove them.
@@ -55,11 +77,12 @@ struct Found<'c, 's> {
     caller: &'c Caller<'s>,
     visible: BTreeSet<String>,
     hidden: HashSet<SecurableId>,
+    hidden_policies: usize,
 }
 
 impl<'c, 's> Found<'c, 's> {
     fn new(caller: &'c Caller<'s>) -> Self {
-        Self { caller, visible: BTreeSet::new(), hidden: HashSet::new() }
+        Self { caller, visible: BTreeSet::new(), hidden: HashSet::new(), hidden_policies: 0 }
     }
 
     fn add(&mut self, id: SecurableId, description: String) {
@@ -70,9 +93,17 @@ impl<'c, 's> Found<'c, 's> {
         }
     }
 
+    fn add_policy(&mut self, policy: &TagPolicy) {
+        let scope = self.caller.snapshot.name_of(policy.scope);
+        match scope.filter(|_| self.caller.reads_policies(policy.scope)) {
+            Some(scope) => drop(self.visible.insert(described(&policy.name, &scope))),
+            None => self.hidden_policies += 1,
+        }
+    }
+
     fn refuse(self, what: impl ToString) -> Result<(), Error> {
-        let dependents =
-            Dependents { visible: self.visible.into_iter().collect(), hidden: self.hidden.len() };
+        let hidden = self.hidden.len() + self.hidden_policies;
+        let dependents = Dependents { visible: self.visible.into_iter().collect(), hidden };
         if dependents.is_empty() {
             return Ok(());
         }
@@ -104,6 +135,40 @@ impl Caller<'_> {
     ) -> Result<(), Error> {
         let mut found = Found::new(self);
         policies_that_call(&mut found, &Objects::function(function));
+        found.refuse(what)
+    }
+
+    /// Refuses when something carries the tag or a policy asks for it; given `taken`, only for a value that
+    /// it does not take.
+    pub(super) fn check_tag_unused(
+        &self,
+        what: impl ToString,
+        key: &TagKey,
+        taken: Option<&GovernedTag>,
+    ) -> Result<(), Error> {
+        let mut found = Found::new(self);
+        let counts = |value: Option<&str>| match (taken, value) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(tag), Some(value)) => !tag.takes(value),
+        };
+        for tagged in self.snapshot.tagged() {
+            let value = tagged.tags.get(key).map(String::as_str);
+            if value.is_none_or(|value| !counts(Some(value))) {
+                continue;
+            }
+            let name = self.snapshot.name_of(tagged.on).map(|name| name.to_string()).unwrap_or_default();
+            let described = match tagged.column {
+                Some(column) => format!("the tag of column `{}` of {name}", column.name),
+                None => format!("the tag of {name}"),
+            };
+            found.add(tagged.on, described);
+        }
+        for policy in self.snapshot.all_tag_policies() {
+            if policy.tags().into_iter().any(|(asked, value)| asked == key && counts(value)) {
+                found.add_policy(policy);
+            }
+        }
         found.refuse(what)
     }
 
@@ -144,7 +209,7 @@ fn texts_that_use(found: &mut Found<'_, '_>, used: &Objects, except: &Objects) {
     }
 }
 
-/// Policies that call a function of `going` on tables that stay.
+/// Policies that call a function of `going` and stay themselves.
 fn policies_that_call(found: &mut Found<'_, '_>, going: &Objects) {
     let calls = |function: PolicyFunction| function.sql().is_some_and(|id| going.functions.contains(&id));
     for table in found.caller.snapshot.all_tables().filter(|table| !going.tables.contains(&table.id)) {
@@ -154,6 +219,11 @@ fn policies_that_call(found: &mut Found<'_, '_>, going: &Objects) {
         }
         for mask in table.masks.iter().filter(|mask| calls(mask.function)) {
             found.add(id, format!("the mask of column `{}` of table `{}`", mask.column.name, table.name));
+        }
+    }
+    for policy in found.caller.snapshot.all_tag_policies() {
+        if calls(policy.function) && !going.holds(policy.scope) {
+            found.add_policy(policy);
         }
     }
 }

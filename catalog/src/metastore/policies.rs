@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::caller::Caller;
 use super::tables::same_column;
+use super::tag_policies::described;
 use super::{Metastore, Request, Write};
 use crate::audit::{Action, Requester};
 use crate::decision::Reason;
@@ -19,7 +20,7 @@ use crate::name::ObjectName;
 use crate::policy::{ColumnBinding, ColumnMask, PolicyArgument, PolicyFunction, RowFilter, SEMANTICS};
 use crate::privilege::Privilege;
 use crate::securable::{SecurableId, SecurableName, Table};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Content, Increment, MetastoreRoot, Snapshot};
 use crate::store::Change;
 
 impl Metastore {
@@ -142,7 +143,7 @@ fn check_settable<'s>(
     Ok((table, function, because))
 }
 
-fn check_arity(function: &Function, found: usize) -> Result<(), Error> {
+pub(super) fn check_arity(function: &Function, found: usize) -> Result<(), Error> {
     let most = function.parameters.len();
     let least = function.parameters.iter().filter(|parameter| parameter.default.is_none()).count();
     if (least..=most).contains(&found) {
@@ -167,7 +168,32 @@ pub(super) struct Sources<'a> {
 /// INVARIANT: no policy reads a governed table, directly or through views. Whose policies would
 /// hold inside a policy is a question that must not come up.
 pub(super) fn check_policy_sources(caller: &Caller<'_>, sources: &Sources<'_>) -> Result<(), Error> {
-    let snapshot = caller.snapshot;
+    check_reads(caller, caller.snapshot, sources)
+}
+
+/// The same of the catalog as it would be `after` a write.
+pub(super) fn check_policy_reads(caller: &Caller<'_>, after: &Snapshot) -> Result<(), Error> {
+    check_reads(caller, after, &Sources::default())
+}
+
+/// The catalog as it would be with these puts of catalogs, schemas, tables, volumes and tag policies.
+pub(super) fn with_changes(snapshot: &Snapshot, changes: &[Change]) -> Snapshot {
+    let root = MetastoreRoot { id: snapshot.metastore_id(), owner: snapshot.metastore_owner() };
+    let mut content = Content::empty(root);
+    for change in changes {
+        match change {
+            Change::CatalogPut(catalog) => content.catalogs.push(catalog.clone()),
+            Change::SchemaPut(schema) => content.schemas.push(schema.clone()),
+            Change::TablePut(table) => content.tables.push(table.as_ref().clone()),
+            Change::VolumePut(volume) => content.volumes.push(volume.clone()),
+            Change::TagPolicyPut(policy) => content.tag_policies.push(policy.as_ref().clone()),
+            _ => {}
+        }
+    }
+    snapshot.advanced(snapshot.epoch(), Increment::whole(content))
+}
+
+fn check_reads(caller: &Caller<'_>, snapshot: &Snapshot, sources: &Sources<'_>) -> Result<(), Error> {
     let mut called: BTreeSet<FunctionId> = snapshot.all_tables().flat_map(Table::policy_functions).collect();
     called.extend(snapshot.all_tag_policies().filter_map(|policy| policy.function.sql()));
     called.extend(sources.policy);
@@ -179,11 +205,7 @@ pub(super) fn check_policy_sources(caller: &Caller<'_>, sources: &Sources<'_>) -
         for read in reads_of(snapshot, &function.reads, sources) {
             let Some(table) = snapshot.table_by_id(read) else { continue };
             if snapshot.is_governed(table) || sources.governed == Some(read) {
-                let visible = caller.sees(SecurableId::Table(read));
-                return Err(Error::PolicyReadsGoverned {
-                    function: function.name.clone(),
-                    table: visible.then(|| table.name.clone()),
-                });
+                return Err(reads_governed(caller, snapshot, function, table));
             }
         }
     }
@@ -208,6 +230,25 @@ fn with_calls(
         }
     }
     known
+}
+
+/// Names the way round where the table is governed by the very function that reads it.
+fn reads_governed(caller: &Caller<'_>, snapshot: &Snapshot, function: &Function, table: &Table) -> Error {
+    let visible = caller.sees(SecurableId::Table(table.id));
+    let itself = snapshot.tag_policies_over(table).into_iter().find(|policy| {
+        policy.function.sql() == Some(function.id) && snapshot.covered(policy, table).is_some()
+    });
+    if let Some(policy) = itself.filter(|policy| visible && caller.reads_policies(policy.scope)) {
+        let scope = snapshot.name_of(policy.scope).unwrap_or(SecurableName::Metastore);
+        let (function, table) = (&function.name, &table.name);
+        let policy = described(&policy.name, &scope);
+        return Error::PolicyReadsItself {
+            path: format!(
+                "{policy} calls function `{function}`, which reads table `{table}`, which {policy} governs"
+            ),
+        };
+    }
+    Error::PolicyReadsGoverned { function: function.name.clone(), table: visible.then(|| table.name.clone()) }
 }
 
 /// `start` and all that its views read, at any depth.

@@ -134,6 +134,7 @@ impl Metastore {
                 return Err(Error::NotEmpty { kind: SecurableKind::Schema, name: name.to_string() });
             }
             caller.check_droppable(&securable, &going)?;
+            changes.extend(going.policy_removals(caller.snapshot));
             changes.push(Change::SchemaRemove(schema.id));
             Ok(Write { changes, because, value: true })
         })

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::caller::Caller;
 use super::dependents::Objects;
+use super::tags::{Keeping, carry_tags};
 use super::{Created, Metastore, OnExisting, OnMissing, Request, Write};
 use crate::audit::{Action, Requester};
 use crate::decision::Reason;
@@ -140,8 +141,11 @@ impl Metastore {
                 found => found?,
             };
             let because = caller.require(Privilege::Manage, SecurableId::Table(table.id))?;
-            caller.check_droppable(described(table), &Objects::table(table.id))?;
-            Ok(Write { changes: vec![Change::TableRemove(table.id)], because, value: Some(table.clone()) })
+            let going = Objects::table(table.id);
+            caller.check_droppable(described(table), &going)?;
+            let mut changes = going.policy_removals(caller.snapshot);
+            changes.push(Change::TableRemove(table.id));
+            Ok(Write { changes, because, value: Some(table.clone()) })
         })
         .await
     }
@@ -184,7 +188,8 @@ impl Metastore {
     }
 
     /// What is known of a table's columns, after its Delta log got other ones. Needs MANAGE.
-    /// Refused when a policy is bound by name to a column that would be gone.
+    /// Refused when a policy is bound by name to a column that would be gone, or that has tags; the tags
+    /// of the others stay.
     pub async fn table_set_columns(
         &self,
         by: impl Into<Requester> + Send,
@@ -193,9 +198,10 @@ impl Metastore {
         columns: Vec<Column>,
     ) -> Result<(), Error> {
         check_columns(&columns)?;
-        self.table_alter(by, now, name, |_, table| {
+        self.table_alter(by, now, name, |caller, table| {
             check_bound_columns(table, &columns)?;
-            Ok(Some(Table { columns: columns.clone(), ..table.clone() }))
+            let columns = carry_tags(caller, table, columns.clone(), Keeping::Tagged)?;
+            Ok(Some(Table { columns, ..table.clone() }))
         })
         .await
     }

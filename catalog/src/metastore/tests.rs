@@ -5,6 +5,7 @@
 mod administration;
 mod definitions;
 mod governance;
+mod tags;
 mod writing;
 
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::functions::{reads_behind, require_calls};
 use super::policies::{Sources, check_policy_sources, reads_of};
 use super::tables::{check_columns, check_properties, exists};
+use super::tags::{Keeping, carry_tags};
 use super::{Created, Metastore, OnExistingDefinition, OnMissing, Request, Write};
 use crate::audit::{Action, Requester};
 use crate::decision::Reason;
@@ -35,8 +36,9 @@ pub struct ViewSpec {
 
 impl Metastore {
     /// Needs CREATE VIEW (which CREATE TABLE gives) on the schema with USE on the way, SELECT on all
-    /// it reads and EXECUTE on all it calls. Only the owner replaces a view; id, grants and policies
-    /// stay.
+    /// it reads and EXECUTE on all it calls. Only the owner replaces a view; id, grants, policies and
+    /// the tags of columns of the same names stay. Refused when a column would go that has a governed
+    /// tag.
     pub async fn view_create(
         &self,
         by: impl Into<Requester> + Send,
@@ -55,6 +57,7 @@ impl Metastore {
             let schema = caller.schema(&spec.name.schema_name())?;
             let mut because = caller.require(Privilege::CreateView, SecurableId::Schema(schema.id))?;
             let existing = caller.snapshot.table(&spec.name);
+            let mut columns = spec.columns.clone();
             if let Some(existing) = existing {
                 if on_existing == OnExistingDefinition::Fail {
                     return Err(exists(existing));
@@ -65,6 +68,7 @@ impl Metastore {
                 }
                 because.extend(caller.require_ownership(view.owner, SecurableId::Table(view.id))?);
                 check_replacement(caller, view, &spec.definition)?;
+                columns = carry_tags(caller, view, columns, Keeping::Governed)?;
             }
             for source in &spec.definition.reads {
                 because.extend(require_source(caller, *source)?);
@@ -76,7 +80,7 @@ impl Metastore {
                 name: spec.name.clone(),
                 owner: existing.map_or(caller.by, |view| view.owner),
                 kind: TableKind::View(spec.definition.clone()),
-                columns: spec.columns.clone(),
+                columns,
                 row_filter: existing.and_then(|view| view.row_filter.clone()),
                 masks: existing.map(|view| view.masks.clone()).unwrap_or_default(),
                 properties: spec.properties.clone(),
