@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::location::Locations;
 use crate::query::Analysis;
 use crate::run::Outcome;
-use crate::sql::Command;
+use crate::sql::{Command, TagPolicyCommand};
 
 mod catalog;
 mod describe;
@@ -35,6 +35,8 @@ mod session;
 mod show;
 mod sight;
 mod table;
+mod tag;
+mod tag_policy;
 mod view;
 
 /// What commands work with.
@@ -60,6 +62,9 @@ pub async fn run(environment: &Environment, context: &Context, command: &Command
         Command::View(command) => view::run(call, command).await,
         Command::Function(command) => function::run(call, command).await,
         Command::Policy(command) => policy::run(call, command).await,
+        Command::TagPolicy(command) => tag_policy::run(call, command).await,
+        Command::GovernedTag(command) => tag::run_governed(call, command).await,
+        Command::Tag(command) => tag::run(call, command).await,
         Command::Grant(command) => grant::run(call, command).await,
         Command::Owner(command) => owner::run(call, command).await,
         Command::Principal(command) => principal::run(call, command).await,
@@ -75,12 +80,16 @@ pub fn schema(command: &Command) -> Option<SchemaRef> {
         Command::Show(show) => Some(show::columns(&show.kind)),
         Command::Describe(describe) => Some(describe::columns(describe)),
         Command::Session(command) => session::columns(command),
+        Command::TagPolicy(TagPolicyCommand::Validate { .. }) => Some(tag_policy::VALIDATE_COLUMNS),
         Command::Catalog(_)
         | Command::Schema(_)
         | Command::Table(_)
         | Command::View(_)
         | Command::Function(_)
         | Command::Policy(_)
+        | Command::TagPolicy(TagPolicyCommand::Create(_) | TagPolicyCommand::Drop { .. })
+        | Command::GovernedTag(_)
+        | Command::Tag(_)
         | Command::Grant(_)
         | Command::Owner(_)
         | Command::Principal(_) => None,

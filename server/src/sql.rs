@@ -25,8 +25,10 @@ pub use parse::{parse, parse_expression, parse_query};
 pub use reference::{CatalogReference, ObjectReference, SchemaReference};
 pub use statement::{
     CatalogCommand, ColumnDefinition, Command, CommentTarget, CreateFunction, CreateTable, CreateTableAs,
-    CreateView, DataAccess, DeclaredReturns, Describe, DropBehaviour, Explain, ExplainMode, FunctionBody,
-    FunctionColumn, FunctionCommand, FunctionOrigin, FunctionParameter, GrantCommand, Insert, MaskClause,
-    OwnerCommand, PolicyArgument, PolicyCommand, PrincipalCommand, RowFilterClause, SchemaCommand,
-    SecurableReference, SessionCommand, Show, ShowKind, Statement, TableCommand, ViewColumn, ViewCommand,
+    CreateTagPolicy, CreateView, DataAccess, DeclaredReturns, Describe, DropBehaviour, Explain, ExplainMode,
+    FunctionBody, FunctionColumn, FunctionCommand, FunctionOrigin, FunctionParameter, GovernedTagCommand,
+    GrantCommand, Insert, MaskClause, OwnerCommand, PolicyArgument, PolicyCommand, PrincipalCommand,
+    RowFilterClause, SchemaCommand, SecurableReference, SessionCommand, Show, ShowKind, Statement,
+    TableCommand, TagCommand, TagPolicyCommand, TagRule, TagValuesClause, TaggedReference, ViewColumn,
+    ViewCommand,
 };

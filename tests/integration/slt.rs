@@ -26,6 +26,8 @@ scripts! {
     grants_decide = "grants.slt";
     /// Row filters and masks in SQL.
     policies_are_set_and_dropped = "policies.slt";
+    /// Governed tags, tags and tag policies.
+    tags_and_their_policies_are_governed = "tag_policies.slt";
     /// The dialect of queries.
     queries_speak_the_dialect = "queries.slt";
     /// What is not there is refused by its name.

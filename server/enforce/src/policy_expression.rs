@@ -469,6 +469,11 @@ fn fit(site: &Site<'_>, value: Expr, from: &DataType, to: &DataType) -> Result<E
     Err(site.refusal(format!("a value of type {from} does not fit {to} without loss")))
 }
 
+/// Whether every value of `from` is a value of `to`, in another layout perhaps.
+pub fn fits_without_loss(from: &DataType, to: &DataType) -> bool {
+    same_values(from, to) || widens(from, to)
+}
+
 /// Types that hold the same values in another layout.
 fn same_values(left: &DataType, right: &DataType) -> bool {
     let layout_free = |data_type: &DataType| match data_type {

@@ -8,11 +8,11 @@
 use weir_catalog::securable::{SecurableId, SecurableName};
 use weir_catalog::{Function, ObjectName, Parameter, Privilege, Returns, Table, TableKind};
 
-use super::Call;
 use super::listing::{Columns, Row, listing};
 use super::session::is_system;
 use super::show::policy_arguments;
 use super::sight::Sight;
+use super::{Call, tag_policy};
 use crate::error::Result;
 use crate::error::convert::not_found;
 use crate::query::dependents;
@@ -24,7 +24,9 @@ use crate::system::SystemTableName;
 pub(super) fn columns(describe: &Describe) -> Columns {
     match describe {
         Describe::Table { .. } => Columns::texts(&["col_name", "data_type", "comment"]),
-        Describe::Catalog { .. } => Columns::texts(&["info_name", "info_value"]),
+        Describe::Policy { .. } | Describe::GovernedTag(_) | Describe::Catalog { .. } => {
+            Columns::texts(&["info_name", "info_value"])
+        }
         Describe::Schema { .. } => {
             Columns::texts(&["database_description_item", "database_description_value"])
         }
@@ -43,6 +45,18 @@ pub(super) async fn run(call: Call<'_>, describe: &Describe) -> Result<Outcome> 
                 Some(system) => system_rows(system),
                 None => table_rows(sight, sight.table(&name)?, *extended)?,
             }
+        }
+        Describe::Policy { name, scope } => tag_policy::description(call, sight, name, scope)?,
+        Describe::GovernedTag(key) => {
+            let named = SecurableName::GovernedTag(key.clone());
+            sight.find(&named)?;
+            let tag = snapshot.governed_tag(key).ok_or_else(|| not_found(&named))?;
+            pairs([
+                ("Tag Key", Some(tag.key.to_string())),
+                ("Allowed Values", Some(tag.values.join(", ")).filter(|values| !values.is_empty())),
+                ("Comment", tag.comment.clone()),
+                ("Owner", Some(sight.principal_name(tag.owner))),
+            ])
         }
         Describe::Catalog { name, extended } => {
             let named = SecurableName::Catalog(name.name.clone());

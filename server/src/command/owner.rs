@@ -35,11 +35,11 @@ async fn comment(call: Call<'_>, on: SecurableName, text: Option<String>) -> Res
         SecurableName::Catalog(name) => metastore.catalog_set_comment(by, now, &name, text).await?,
         SecurableName::Schema(name) => metastore.schema_set_comment(by, now, &name, text).await?,
         SecurableName::Table(name) => metastore.table_set_comment(by, now, &name, text).await?,
+        SecurableName::GovernedTag(key) => metastore.governed_tag_set_comment(by, now, &key, text).await?,
         SecurableName::Metastore => return Err(unsupported("COMMENT ON METASTORE")),
         on @ (SecurableName::Volume(_)
         | SecurableName::ExternalLocation(_)
-        | SecurableName::StorageCredential(_)
-        | SecurableName::GovernedTag(_)) => {
+        | SecurableName::StorageCredential(_)) => {
             return Err(unsupported(&format!("COMMENT ON {on}")));
         }
         SecurableName::Function(name) => metastore.function_set_comment(by, now, &name, text).await?,

@@ -7,7 +7,7 @@ use super::describe::{require_description, require_text};
 use super::listing::{Columns, Pattern, Row, listing};
 use super::session::{SYSTEM_CATALOG, is_system};
 use super::sight::Sight;
-use super::{Call, describe};
+use super::{Call, describe, tag_policy};
 use crate::error::Result;
 use crate::error::convert::not_found;
 use crate::run::Outcome;
@@ -35,6 +35,27 @@ pub(super) fn columns(kind: &ShowKind) -> Columns {
         ShowKind::Grants { .. } => Columns::texts(&["Principal", "ActionType", "ObjectType", "ObjectKey"]),
         ShowKind::CreateTable(_) => Columns::texts(&["createtab_stmt"]),
         ShowKind::Properties(_) => Columns::texts(&["key", "value"]),
+        ShowKind::GovernedTags => Columns::texts(&["tag_key", "allowed_values", "owner", "comment"]),
+        ShowKind::Policies(_) => Columns::texts(&[
+            "name",
+            "policy_type",
+            "on_securable_type",
+            "on_securable",
+            "function",
+            "to_principals",
+            "except_principals",
+            "comment",
+        ]),
+        ShowKind::EffectivePolicies(_) => Columns::texts(&[
+            "name",
+            "policy_type",
+            "on_securable_type",
+            "on_securable",
+            "function",
+            "to_principals",
+            "except_principals",
+            "columns",
+        ]),
     }
 }
 
@@ -74,6 +95,9 @@ pub(super) async fn run(call: Call<'_>, show: &Show) -> Result<Outcome> {
             let partitions = partition_columns(call, table).await?;
             vec![Row::of([&create_table::text(sight, table, &partitions)])]
         }
+        ShowKind::GovernedTags => governed_tags(sight, &pattern),
+        ShowKind::Policies(scope) => tag_policy::standing(call, sight, scope)?,
+        ShowKind::EffectivePolicies(on) => tag_policy::effective(call, sight, on)?,
         ShowKind::Properties(name) => {
             let table = sight.table(&name.resolve(&call.context.session)?)?;
             require_description(sight, table)?;
@@ -181,6 +205,17 @@ fn principals(sight: Sight<'_>, kind: PrincipalKind) -> Vec<String> {
         principal.kind == kind && (all || principal.id == sight.by || groups.contains(&principal.id))
     });
     seen.map(|principal| principal.name.clone()).collect()
+}
+
+fn governed_tags(sight: Sight<'_>, pattern: &Pattern) -> Vec<Row> {
+    let seen = sight.snapshot.governed_tags().filter(|tag| sight.sees(SecurableId::GovernedTag(tag.id)));
+    let matching = seen.filter(|tag| pattern.matches(tag.key.as_str()));
+    let rows = matching.map(|tag| {
+        let owner = sight.principal_name(tag.owner);
+        let comment = tag.comment.as_deref().unwrap_or_default();
+        Row::of([tag.key.as_str(), &tag.values.join(", "), &owner, comment])
+    });
+    rows.collect()
 }
 
 fn grants(

@@ -107,6 +107,7 @@ impl<'a> Sight<'a> {
                 SecurableName::Table(name)
             }
             SecurableReference::Function(name) => SecurableName::Function(name.resolve(session)?),
+            SecurableReference::GovernedTag(key) => SecurableName::GovernedTag(key.clone()),
         })
     }
 }

@@ -121,6 +121,12 @@ conditions! {
     MaskIncompatible = "QUERIED_TABLE_INCOMPATIBLE_WITH_COLUMN_MASK_POLICY", "428HD", Invalid;
     /// A policy failed on some row; nothing of the row is said.
     PolicyEvaluationFailed = "POLICY_EVALUATION_FAILED", "22000", FailedPrecondition;
+    /// A tag policy of that name stands there.
+    PolicyAlreadyExists = "POLICY_ALREADY_EXISTS", "42710", AlreadyExists;
+    /// A policy on what policies do not stand on.
+    PolicyOnSecurableTypeNotSupported = "POLICY_ON_SECURABLE_TYPE_NOT_SUPPORTED", "0A000", Unsupported;
+    /// A policy that speaks of a tag that is not governed.
+    UnknownTagPolicy = "INVALID_PARAMETER_VALUE.UC_ABAC_UNKNOWN_TAG_POLICY", "22023", Invalid;
     /// A thing that others depend on.
     DependentsExist = "DEPENDENT_OBJECTS_STILL_EXIST", "2BP01", FailedPrecondition;
     /// A schema that still holds something.

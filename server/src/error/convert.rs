@@ -24,9 +24,14 @@ impl From<CatalogError> for Error {
             CatalogError::PrincipalNotFound { .. } | CatalogError::MemberNotFound { .. } => {
                 Condition::PrincipalDoesNotExist
             }
-            CatalogError::RowFilterNotFound { .. } | CatalogError::MaskNotFound { .. } => {
-                Condition::PolicyNotFound
-            }
+            CatalogError::RowFilterNotFound { .. }
+            | CatalogError::MaskNotFound { .. }
+            | CatalogError::TagPolicyNotFound { .. } => Condition::PolicyNotFound,
+            CatalogError::TagPolicyExists { .. } => Condition::PolicyAlreadyExists,
+            CatalogError::PolicyScopeUnfit { .. } => Condition::PolicyOnSecurableTypeNotSupported,
+            CatalogError::TagNotGoverned { .. } => Condition::UnknownTagPolicy,
+            CatalogError::ColumnNotFound { .. } => Condition::UnresolvedColumn,
+            CatalogError::PolicyReadsItself { .. } => Condition::InvalidStatement,
             CatalogError::AlreadyExists { kind, .. } => exists(kind),
             CatalogError::PrincipalExists { .. } | CatalogError::AlreadyBootstrapped => {
                 Condition::PrincipalAlreadyExists
@@ -38,6 +43,9 @@ impl From<CatalogError> for Error {
             CatalogError::WrongKind { .. } => Condition::WrongCommandForObjectType,
             CatalogError::PrivilegeNotApplicable { .. }
             | CatalogError::InvalidTagKey { .. }
+            | CatalogError::InvalidTagPolicy { .. }
+            | CatalogError::InvalidTagValues { .. }
+            | CatalogError::TagValueNotTaken { .. }
             | CatalogError::InvalidLocation { .. }
             | CatalogError::InvalidProperty { .. }
             | CatalogError::InvalidPassword
@@ -45,6 +53,7 @@ impl From<CatalogError> for Error {
             CatalogError::NotEmpty { kind: SecurableKind::Schema, .. } => Condition::SchemaNotEmpty,
             CatalogError::NotEmpty { .. }
             | CatalogError::DependentsExist { .. }
+            | CatalogError::TaggedColumn { .. }
             | CatalogError::LastAccountAdmin { .. } => Condition::DependentsExist,
             CatalogError::LocationOverlap { .. } => Condition::LocationOverlap,
             CatalogError::DuplicateColumn { .. } => Condition::ColumnAlreadyExists,

@@ -99,6 +99,18 @@ fn read(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "SHOW" => |cursor| statement::show::show(cursor).map(Statement::Command),
         "DESCRIBE" | "DESC" => |cursor| statement::describe::describe(cursor).map(Statement::Command),
         "USE" => |cursor| statement::session::use_(cursor).map(Statement::Command),
+        "SET" if cursor.peek_nth_word(1, "TAG") && cursor.peek_nth_word(2, "ON") => |cursor| {
+            cursor.expect_words(&["TAG", "ON"])?;
+            statement::tag::set_on(cursor).map(Statement::Command)
+        },
+        "UNSET" if cursor.peek_nth_word(1, "TAG") && cursor.peek_nth_word(2, "ON") => |cursor| {
+            cursor.expect_words(&["TAG", "ON"])?;
+            statement::tag::unset_on(cursor).map(Statement::Command)
+        },
+        "VALIDATE" if cursor.peek_nth_word(1, "POLICY") => |cursor| {
+            cursor.expect_words(&["POLICY"])?;
+            statement::tag_policy::validate(cursor).map(Statement::Command)
+        },
         "SET" => |cursor| statement::session::set(cursor).map(Statement::Command),
         "RESET" => |cursor| statement::session::reset(cursor).map(Statement::Command),
         _ => return Err(refusal(cursor)),
@@ -113,7 +125,7 @@ fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
         if cursor.peek_nth_word(2, "TABLE") {
             return Err(cursor.unsupported("CREATE OR REPLACE TABLE"));
         }
-        if cursor.peek_nth_word(2, "VIEW") || cursor.peek_nth_word(2, "FUNCTION") {
+        if ["VIEW", "FUNCTION", "POLICY"].iter().any(|kind| cursor.peek_nth_word(2, kind)) {
             cursor.words(&["OR", "REPLACE"]);
         } else {
             let kind = cursor.peek_word(2).unwrap_or_default();
@@ -127,6 +139,10 @@ fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
         statement::view::create(cursor, or_replace)
     } else if cursor.word("FUNCTION") {
         statement::function::create(cursor, or_replace)
+    } else if cursor.word("POLICY") {
+        statement::tag_policy::create(cursor, or_replace)
+    } else if cursor.words(&["GOVERNED", "TAG"]) {
+        statement::tag::create(cursor)
     } else if cursor.word("CATALOG") {
         statement::catalog::create_catalog(cursor)
     } else if cursor.word("SCHEMA") || cursor.word("DATABASE") {
@@ -146,6 +162,10 @@ fn drop_(cursor: &mut Cursor<'_>) -> Result<Command> {
         statement::view::drop(cursor)
     } else if cursor.word("FUNCTION") {
         statement::function::drop(cursor)
+    } else if cursor.word("POLICY") {
+        statement::tag_policy::drop(cursor)
+    } else if cursor.words(&["GOVERNED", "TAG"]) {
+        statement::tag::drop(cursor)
     } else if cursor.word("CATALOG") {
         statement::catalog::drop_catalog(cursor)
     } else if cursor.word("SCHEMA") || cursor.word("DATABASE") {
@@ -163,6 +183,9 @@ fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
     }
     if let Some(kind) = statement::principal::kind(cursor) {
         return statement::principal::alter(cursor, kind);
+    }
+    if cursor.words(&["GOVERNED", "TAG"]) {
+        return statement::tag::alter(cursor);
     }
     let on = if cursor.word("CATALOG") {
         SecurableReference::Catalog(cursor.catalog()?)

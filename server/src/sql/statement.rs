@@ -16,6 +16,8 @@ pub mod query;
 pub mod session;
 pub mod show;
 pub mod table;
+pub mod tag;
+pub mod tag_policy;
 pub mod view;
 
 pub use catalog::{CatalogCommand, DropBehaviour, SchemaCommand};
@@ -30,6 +32,8 @@ pub use principal::PrincipalCommand;
 pub use session::SessionCommand;
 pub use show::{FunctionOrigin, Show, ShowKind};
 pub use table::{ColumnDefinition, CreateTable, CreateTableAs, TableCommand};
+pub use tag::{GovernedTagCommand, TagCommand, TagValuesClause, TaggedReference};
+pub use tag_policy::{CreateTagPolicy, TagPolicyCommand, TagRule};
 pub use view::{CreateView, ViewColumn, ViewCommand};
 
 use super::reference::ObjectReference;
@@ -93,6 +97,12 @@ pub enum Command {
     Function(FunctionCommand),
     /// Row filters and column masks of a table.
     Policy(PolicyCommand),
+    /// Policies that find their tables by tags.
+    TagPolicy(TagPolicyCommand),
+    /// Governed tags.
+    GovernedTag(GovernedTagCommand),
+    /// Tags set and removed.
+    Tag(TagCommand),
     /// GRANT and REVOKE.
     Grant(GrantCommand),
     /// OWNER TO and COMMENT ON, for every kind.

@@ -83,6 +83,86 @@ fn governance_statements_are_accepted_to_the_letter() {
 }
 
 #[test]
+fn tags_and_their_policies_are_accepted() {
+    for text in [
+        "CREATE GOVERNED TAG pii",
+        "CREATE GOVERNED TAG IF NOT EXISTS `data class.pii` VALUES ('ssn', 'email') COMMENT 'x'",
+        "CREATE GOVERNED TAG pii DESCRIPTION 'x' VALUES ('a')",
+        "ALTER GOVERNED TAG pii SET VALUES ()",
+        "ALTER GOVERNED TAG pii ADD VALUES ('c')",
+        "ALTER GOVERNED TAG pii DROP VALUES ('c', 'd')",
+        "ALTER GOVERNED TAG pii OWNER TO x",
+        "DROP GOVERNED TAG IF EXISTS pii",
+        "COMMENT ON GOVERNED TAG pii IS 'x'",
+        "GRANT ASSIGN ON GOVERNED TAG pii TO x",
+        "SHOW GOVERNED TAGS LIKE 'p*'",
+        "DESCRIBE GOVERNED TAG pii",
+        "ALTER CATALOG c SET TAGS ('k' = 'v', 'k2')",
+        "ALTER SCHEMA c.s UNSET TAGS ('k', 'k2')",
+        "ALTER TABLE t SET TAGS ('k' = 'v')",
+        "ALTER VIEW v UNSET TAGS ('k')",
+        "ALTER TABLE t ALTER COLUMN c SET TAGS ('k' = 'v')",
+        "ALTER TABLE t ALTER COLUMN c UNSET TAGS ('k')",
+        "ALTER VIEW v ALTER COLUMN c SET TAGS ('k')",
+        "SET TAG ON CATALOG c `k` = `v`",
+        "SET TAG ON COLUMN c.s.t.a pii = ssn",
+        "SET TAG ON VOLUME c.s.v k",
+        "UNSET TAG ON TABLE t k",
+        "CREATE POLICY p ON CATALOG c COMMENT 'x' ROW FILTER c.s.f TO `account users` EXCEPT `a@b.c`, g FOR TABLES WHEN has_tag('k') MATCH COLUMNS has_tag_value('pii', 'ssn') AS s, hasTag('x') y USING COLUMNS (s, 'EU', 5, TRUE, tag_value('k'))",
+        "CREATE OR REPLACE POLICY p ON SCHEMA c.s COLUMN MASK system.policy.mask_value TO x FOR TABLES MATCH COLUMNS TRUE AS m ON COLUMN m",
+        "CREATE POLICY IF NOT EXISTS p ON TABLE IDENTIFIER('c.s.`t`') AS PERMISSIVE ROW FILTER f TO x FOR TABLES ON NO MATCH SKIP",
+        "CREATE POLICY p ON METASTORE TO x FOR TABLES ROW FILTER f WHEN NOT (has_tag('a') OR has_column_tag_value('b', 'c')) AND TRUE ON NO MATCH DENY",
+        "CREATE POLICY p ON SCHEMA s COLUMN MASK m TO x FOR TABLES MATCH COLUMNS has_column_tag('k') c ON COLUMN c",
+        "DROP POLICY IF EXISTS p ON CATALOG c",
+        "DESC POLICY p ON SCHEMA s",
+        "SHOW POLICIES ON METASTORE",
+        "SHOW EFFECTIVE POLICIES ON TABLE t",
+        "VALIDATE POLICY p ON TABLE t",
+    ] {
+        accept(text);
+    }
+}
+
+#[test]
+fn policies_are_read_with_their_defaults() {
+    let policy = |text: &str| match command(text) {
+        Command::TagPolicy(TagPolicyCommand::Create(policy)) => *policy,
+        other => panic!("{text}: {other:?}"),
+    };
+    let filter = policy("CREATE POLICY p ON SCHEMA s ROW FILTER f TO x FOR TABLES");
+    assert_eq!(filter.composition, weir_catalog::Composition::Restrictive);
+    assert_eq!(filter.on_no_match, weir_catalog::OnNoMatch::Deny);
+    let mask = policy(
+        "CREATE POLICY p ON SCHEMA s COLUMN MASK f TO x FOR TABLES MATCH COLUMNS NOT has_tag('a') OR has_tag('b') AND TRUE AS Col ON COLUMN COL",
+    );
+    assert_eq!(mask.on_no_match, weir_catalog::OnNoMatch::Skip);
+    assert_eq!(mask.rule, TagRule::ColumnMask { on: "col".to_owned() });
+    assert_eq!(
+        mask.matches.first().unwrap().condition.to_string(),
+        "(NOT (has_tag('a')) OR (has_tag('b') AND TRUE))"
+    );
+    let many = vec!["has_tag('a')"; 1000].join(" OR ");
+    let long = policy(&format!("CREATE POLICY p ON SCHEMA s ROW FILTER f TO x FOR TABLES WHEN {many}"));
+    assert!(long.when.depth() < 12);
+    for text in [
+        "CREATE POLICY p ON SCHEMA s ROW FILTER f FOR TABLES",
+        "CREATE POLICY p ON SCHEMA s ROW FILTER f TO x",
+        "CREATE POLICY p ON SCHEMA s TO x FOR TABLES",
+        "CREATE POLICY p ON SCHEMA s COLUMN MASK f TO x FOR TABLES",
+        "CREATE POLICY p ON SCHEMA s ROW FILTER f TO x FOR TABLES ON COLUMN a",
+        "CREATE POLICY p ON SCHEMA s ROW FILTER f ROW FILTER g TO x FOR TABLES",
+        "CREATE POLICY p ON SCHEMA s ROW FILTER f TO x FOR TABLES WHEN region = 'x'",
+        "CREATE OR REPLACE POLICY IF NOT EXISTS p ON SCHEMA s ROW FILTER f TO x FOR TABLES",
+        "ALTER TABLE t SET TAGS ()",
+        "ALTER TABLE t SET TAGS ('a' = '1', 'A' = '2')",
+    ] {
+        assert_eq!(refused(text).condition(), Condition::ParseSyntaxError, "{text}");
+    }
+    let refused = refused("CREATE POLICY p ON FUNCTION f ROW FILTER f TO x FOR TABLES");
+    assert_eq!(refused.condition(), Condition::PolicyOnSecurableTypeNotSupported);
+}
+
+#[test]
 fn sessions_principals_and_lists_are_accepted() {
     for text in [
         "CREATE USER `alice@example.com`",
@@ -183,8 +263,11 @@ fn what_is_not_there_is_refused_by_name() {
         ("INSERT INTO t PARTITION (a = 1) SELECT 1", "INSERT … PARTITION"),
         ("DESCRIBE HISTORY t", "DESCRIBE HISTORY"),
         ("DESCRIBE DETAIL t", "DESCRIBE DETAIL"),
-        ("CREATE POLICY p ON TABLE t ROW FILTER f TO x FOR TABLES", "CREATE POLICY"),
-        ("DROP POLICY p ON TABLE t", "DROP POLICY"),
+        ("CREATE POLICY p ON CATALOG c TO x GRANT EXECUTE FOR MODELS", "GRANT"),
+        ("CREATE POLICY p ON CATALOG c TO x DENY MANAGE ACCESS CONTROL FOR TABLES", "DENY"),
+        ("CREATE POLICY p ON CATALOG c ROW FILTER f TO x FOR MODELS", "FOR MODELS"),
+        ("CREATE TABLE t (a INT) WITH TAGS ('k' = 'v')", "WITH TAGS"),
+        ("SET TAG ON FUNCTION f k", "SET TAG ON FUNCTION"),
         ("SELECT * INTO u FROM t", "SELECT INTO"),
         ("SELECT * FROM t FOR UPDATE", "FOR UPDATE"),
         ("SELECT (SELECT a FROM t FOR UPDATE)", "FOR UPDATE"),

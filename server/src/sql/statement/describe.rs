@@ -36,15 +36,21 @@ pub enum Describe {
         /// Adds the owner and the body.
         extended: bool,
     },
+    /// DESCRIBE POLICY … ON.
+    Policy {
+        /// The policy.
+        name: weir_catalog::Name,
+        /// Where it stands.
+        scope: super::SecurableReference,
+    },
+    /// DESCRIBE GOVERNED TAG.
+    GovernedTag(weir_catalog::TagKey),
 }
 
 /// After DESCRIBE.
 pub(crate) fn describe(cursor: &mut Cursor<'_>) -> Result<Command> {
     if let Some(word) = cursor.peek_word(0)
-        && matches!(
-            word.as_str(),
-            "HISTORY" | "DETAIL" | "QUERY" | "POLICY" | "SELECT" | "WITH" | "VALUES" | "VOLUME"
-        )
+        && matches!(word.as_str(), "HISTORY" | "DETAIL" | "QUERY" | "SELECT" | "WITH" | "VALUES" | "VOLUME")
         && !cursor.is_end_after(1)
     {
         return Err(cursor.unsupported(&format!("DESCRIBE {word}")));
@@ -66,6 +72,15 @@ pub(crate) fn describe(cursor: &mut Cursor<'_>) -> Result<Command> {
             cursor.take();
             let extended = cursor.word("EXTENDED");
             Describe::Function { name: cursor.object()?, extended }
+        }
+        "POLICY" if named && cursor.peek_nth_word(2, "ON") => {
+            cursor.take();
+            let (name, scope) = super::tag_policy::named(cursor)?;
+            Describe::Policy { name, scope }
+        }
+        "GOVERNED" if cursor.peek_nth_word(1, "TAG") && !cursor.is_end_after(2) => {
+            cursor.expect_words(&["GOVERNED", "TAG"])?;
+            Describe::GovernedTag(super::tag::key(cursor)?)
         }
         _ => table(cursor)?,
     };

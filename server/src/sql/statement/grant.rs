@@ -5,7 +5,7 @@ use std::fmt;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use weir_catalog::Privilege;
 
-use super::Command;
+use super::{Command, TaggedReference};
 use crate::error::{Condition, Error, Result};
 use crate::sql::cursor::Cursor;
 use crate::sql::reference::{CatalogReference, ObjectReference, SchemaReference};
@@ -25,6 +25,8 @@ pub enum SecurableReference {
     View(ObjectReference),
     /// A function.
     Function(ObjectReference),
+    /// A governed tag.
+    GovernedTag(weir_catalog::TagKey),
 }
 
 /// GRANT or REVOKE.
@@ -92,6 +94,7 @@ impl fmt::Display for SecurableReference {
             SecurableReference::Table(name) => write!(f, "TABLE {name}"),
             SecurableReference::View(name) => write!(f, "VIEW {name}"),
             SecurableReference::Function(name) => write!(f, "FUNCTION {name}"),
+            SecurableReference::GovernedTag(key) => write!(f, "GOVERNED TAG {key}"),
         }
     }
 }
@@ -138,6 +141,16 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>, on: SecurableReference) -> Result<C
     if owner_to(cursor) {
         return owner(cursor, on);
     }
+    if let Some(tagged) = tagged(&on)
+        && let Some(command) = super::tag::alteration(cursor, &tagged)?
+    {
+        return Ok(command);
+    }
+    if let SecurableReference::View(view) = &on
+        && let Some(command) = view_column_tags(cursor, view)?
+    {
+        return Ok(command);
+    }
     if cursor.peek_words(&["SET", "ROW", "FILTER"]) || cursor.peek_words(&["ALTER", "COLUMN"]) {
         return Err(cursor.unsupported("a policy on a view"));
     }
@@ -147,6 +160,29 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>, on: SecurableReference) -> Result<C
         Some(word) => Err(cursor.unsupported(&format!("ALTER {kind} … {word}"))),
         None => Err(cursor.expected("OWNER TO")),
     }
+}
+
+/// The securable as one that carries tags, where it does.
+fn tagged(on: &SecurableReference) -> Option<TaggedReference> {
+    match on {
+        SecurableReference::Catalog(name) => Some(TaggedReference::Catalog(name.clone())),
+        SecurableReference::Schema(name) => Some(TaggedReference::Schema(name.clone())),
+        SecurableReference::Table(name) => Some(TaggedReference::Table(name.clone())),
+        SecurableReference::View(name) => Some(TaggedReference::View(name.clone())),
+        SecurableReference::Metastore
+        | SecurableReference::Function(_)
+        | SecurableReference::GovernedTag(_) => None,
+    }
+}
+
+/// `ALTER COLUMN c {SET | UNSET} TAGS (…)` of a view; `None` when something else is ahead.
+fn view_column_tags(cursor: &mut Cursor<'_>, view: &ObjectReference) -> Result<Option<Command>> {
+    let tags = cursor.peek_nth_word(4, "TAGS") && matches!(cursor.peek_nth(2), Token::Word(_));
+    if !tags || !cursor.words(&["ALTER", "COLUMN"]) {
+        return Ok(None);
+    }
+    let column = cursor.identifier()?.value;
+    super::tag::alteration(cursor, &TaggedReference::Column { table: view.clone(), column })
 }
 
 /// After COMMENT ON.
@@ -198,6 +234,10 @@ pub(crate) fn securable(cursor: &mut Cursor<'_>) -> Result<SecurableReference> {
         "FUNCTION" if named => {
             cursor.take();
             return Ok(SecurableReference::Function(cursor.object()?));
+        }
+        "GOVERNED" if cursor.peek_nth_word(1, "TAG") => {
+            cursor.expect_words(&["GOVERNED", "TAG"])?;
+            return Ok(SecurableReference::GovernedTag(super::tag::key(cursor)?));
         }
         "TABLE" if named => {
             cursor.take();

@@ -85,7 +85,6 @@ pub(crate) fn set(cursor: &mut Cursor<'_>) -> Result<Command> {
         (&["VAR"], "SET VAR"),
         (&["VARIABLE"], "SET VARIABLE"),
         (&["ROLE"], "SET ROLE"),
-        (&["TAG"], "SET TAG"),
         (&["RECIPIENT"], "SET RECIPIENT"),
     ] {
         if cursor.peek_words(words)

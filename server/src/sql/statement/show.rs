@@ -54,6 +54,12 @@ pub enum ShowKind {
     CreateTable(ObjectReference),
     /// SHOW TBLPROPERTIES.
     Properties(ObjectReference),
+    /// SHOW GOVERNED TAGS.
+    GovernedTags,
+    /// SHOW POLICIES ON scope.
+    Policies(SecurableReference),
+    /// SHOW EFFECTIVE POLICIES ON securable.
+    EffectivePolicies(SecurableReference),
 }
 
 /// A SHOW statement.
@@ -82,8 +88,13 @@ fn takes_pattern(kind: &ShowKind) -> bool {
         | ShowKind::Users
         | ShowKind::ServicePrincipals
         | ShowKind::Columns(_)
+        | ShowKind::GovernedTags
         | ShowKind::Groups => true,
-        ShowKind::Grants { .. } | ShowKind::CreateTable(_) | ShowKind::Properties(_) => false,
+        ShowKind::Grants { .. }
+        | ShowKind::CreateTable(_)
+        | ShowKind::Policies(_)
+        | ShowKind::EffectivePolicies(_)
+        | ShowKind::Properties(_) => false,
     }
 }
 
@@ -106,6 +117,11 @@ fn kind(cursor: &mut Cursor<'_>) -> Result<ShowKind> {
         "GROUPS" => ShowKind::Groups,
         "GRANTS" | "GRANT" => grants(cursor)?,
         "CREATE" if cursor.word("TABLE") || cursor.word("VIEW") => ShowKind::CreateTable(cursor.object()?),
+        "GOVERNED" if cursor.word("TAGS") => ShowKind::GovernedTags,
+        "POLICIES" if cursor.word("ON") => ShowKind::Policies(super::tag_policy::scope(cursor)?),
+        "EFFECTIVE" if cursor.words(&["POLICIES", "ON"]) => {
+            ShowKind::EffectivePolicies(super::tag_policy::scope(cursor)?)
+        }
         "TBLPROPERTIES" => ShowKind::Properties(cursor.object()?),
         other => return Err(crate::sql::cursor::unsupported(&format!("SHOW {other}")).at(position)),
     })

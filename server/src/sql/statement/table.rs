@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::policy::{self, MaskClause, RowFilterClause};
-use super::{Command, Statement};
+use super::{Command, Statement, TaggedReference};
 use crate::error::{Condition, Error, Result};
 use crate::sql::cursor::Cursor;
 use crate::sql::reference::ObjectReference;
@@ -213,6 +213,9 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
         let properties = properties(cursor)?;
         return Ok(Command::Table(TableCommand::SetProperties { name: table, properties }));
     }
+    if let Some(command) = super::tag::alteration(cursor, &TaggedReference::Table(table.clone()))? {
+        return Ok(command);
+    }
     if super::grant::owner_to(cursor) {
         return super::grant::owner(cursor, super::SecurableReference::Table(table));
     }
@@ -241,6 +244,10 @@ fn alter_column(cursor: &mut Cursor<'_>, table: ObjectReference) -> Result<Comma
     }
     if cursor.words(&["DROP", "MASK"]) {
         return Ok(Command::Policy(policy::PolicyCommand::DropMask { table, column }));
+    }
+    let tagged = TaggedReference::Column { table, column };
+    if let Some(command) = super::tag::alteration(cursor, &tagged)? {
+        return Ok(command);
     }
     let words: Vec<String> = (0..2).map_while(|ahead| cursor.peek_word(ahead)).collect();
     if words.is_empty() {
