@@ -91,6 +91,12 @@ pub enum Action {
     MemberRemove,
     AccountAdminSet,
     PasswordSet,
+    /// A query as another user.
+    UserImpersonate,
+    PolicyTestCreate,
+    PolicyTestReplace,
+    PolicyTestDrop,
+    AccessRequestAdd,
 }
 
 impl Action {
@@ -139,6 +145,11 @@ impl Action {
             Action::MemberRemove => "removeMember",
             Action::AccountAdminSet => "setAccountAdmin",
             Action::PasswordSet => "setPassword",
+            Action::UserImpersonate => "executeAsUser",
+            Action::PolicyTestCreate => "createPolicyTest",
+            Action::PolicyTestReplace => "replacePolicyTest",
+            Action::PolicyTestDrop => "dropPolicyTest",
+            Action::AccessRequestAdd => "requestAccess",
         }
     }
 }

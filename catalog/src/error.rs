@@ -105,6 +105,8 @@ pub enum Reserved {
     SetPassword,
     /// Reading the audit trail.
     ReadAudit,
+    /// Replacing or dropping somebody else's policy test.
+    ChangePolicyTest,
 }
 
 impl Reserved {
@@ -129,6 +131,9 @@ impl Reserved {
             Reserved::ReplaceDefinition => "only the owner may replace the definition of a view or function",
             Reserved::SetPassword => "only an account admin may set another user's password",
             Reserved::ReadAudit => "only an account admin may read the audit trail",
+            Reserved::ChangePolicyTest => {
+                "only its owner, an account admin or the metastore admin may replace or drop a policy test"
+            }
         }
     }
 }
@@ -266,6 +271,24 @@ pub enum Error {
         table: ObjectName,
         /// As named by the caller.
         column: String,
+    },
+    /// A policy test is missing, or hidden from the caller.
+    #[error("policy test `{name}` not found")]
+    PolicyTestNotFound {
+        /// As named by the caller.
+        name: Name,
+    },
+    /// A policy test of that name exists.
+    #[error("policy test `{name}` already exists")]
+    PolicyTestExists {
+        /// The name.
+        name: Name,
+    },
+    /// A request's reason that is too long.
+    #[error("the reason has more than {bytes_max} bytes")]
+    ReasonTooLong {
+        /// The bound.
+        bytes_max: usize,
     },
     /// The name is taken.
     #[error("{kind} `{name}` already exists", kind = .kind.noun())]
@@ -454,10 +477,12 @@ impl Error {
             | Error::RowFilterNotFound { .. }
             | Error::MaskNotFound { .. }
             | Error::TagPolicyNotFound { .. }
-            | Error::ColumnNotFound { .. } => ErrorKind::NotFound,
+            | Error::ColumnNotFound { .. }
+            | Error::PolicyTestNotFound { .. } => ErrorKind::NotFound,
             Error::AlreadyExists { .. }
             | Error::PrincipalExists { .. }
             | Error::TagPolicyExists { .. }
+            | Error::PolicyTestExists { .. }
             | Error::AlreadyBootstrapped => ErrorKind::AlreadyExists,
             Error::PermissionDenied { .. } | Error::Reserved { .. } | Error::CallerUnknown => {
                 ErrorKind::PermissionDenied
@@ -481,6 +506,7 @@ impl Error {
             | Error::WrongArgumentCount { .. }
             | Error::PolicyReadsGoverned { .. }
             | Error::InvalidPassword
+            | Error::ReasonTooLong { .. }
             | Error::ViewCycle { .. }
             | Error::FunctionCycle { .. }
             | Error::GroupCycle { .. }

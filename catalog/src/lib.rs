@@ -53,8 +53,8 @@ pub use id::{
 };
 pub use metastore::{
     AccountAdmin, CatalogSpec, Contents, Created, Delegation, Enablement, FunctionSpec, GovernedTagSpec,
-    Metastore, OnExisting, OnExistingDefinition, OnMissing, PrincipalSpec, SchemaSpec, Storage, TableSpec,
-    TagPolicySpec, TagTarget, TagValues, ViewSpec,
+    Metastore, OnExisting, OnExistingDefinition, OnMissing, PolicyTestSpec, PrincipalSpec, SchemaSpec,
+    Storage, TableSpec, TagPolicySpec, TagTarget, TagValues, ViewSpec,
 };
 pub use name::{Name, ObjectName, SchemaName};
 pub use policy::{

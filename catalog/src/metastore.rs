@@ -10,14 +10,17 @@
 //!
 //! What a caller may not see is not found: every look-up of a name goes through the caller.
 
+mod access_requests;
 mod caller;
 mod catalogs;
 mod dependents;
 mod functions;
 mod governed_tags;
 mod grants;
+pub mod impersonation;
 mod passwords;
 mod policies;
+pub mod policy_tests;
 mod principals;
 mod schemas;
 mod tables;
@@ -46,6 +49,7 @@ use caller::Caller;
 pub use catalogs::CatalogSpec;
 pub use functions::FunctionSpec;
 pub use governed_tags::{GovernedTagSpec, TagValues};
+pub use policy_tests::PolicyTestSpec;
 pub use principals::{AccountAdmin, Delegation, Enablement, PrincipalSpec};
 pub use schemas::SchemaSpec;
 pub use tables::{Storage, TableSpec};

@@ -53,6 +53,10 @@ conditions! {
     PrincipalDoesNotExist = "PRINCIPAL_DOES_NOT_EXIST", "42704", NotFound;
     /// A row filter or column mask that is not set.
     PolicyNotFound = "POLICY_NOT_FOUND", "42704", NotFound;
+    /// A policy test that does not exist for the caller.
+    PolicyTestNotFound = "POLICY_TEST_NOT_FOUND", "42704", NotFound;
+    /// A policy test of that name exists.
+    PolicyTestAlreadyExists = "POLICY_TEST_ALREADY_EXISTS", "42710", AlreadyExists;
     /// A ticket, handle or statement that is unknown, another's, or expired.
     HandleNotFound = "HANDLE_NOT_FOUND", "34000", NotFound;
     /// A table or view of that name exists.

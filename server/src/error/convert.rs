@@ -33,6 +33,8 @@ impl From<CatalogError> for Error {
             CatalogError::ColumnNotFound { .. } => Condition::UnresolvedColumn,
             CatalogError::PolicyReadsItself { .. } => Condition::InvalidStatement,
             CatalogError::AlreadyExists { kind, .. } => exists(kind),
+            CatalogError::PolicyTestNotFound { .. } => Condition::PolicyTestNotFound,
+            CatalogError::PolicyTestExists { .. } => Condition::PolicyTestAlreadyExists,
             CatalogError::PrincipalExists { .. } | CatalogError::AlreadyBootstrapped => {
                 Condition::PrincipalAlreadyExists
             }
@@ -49,6 +51,7 @@ impl From<CatalogError> for Error {
             | CatalogError::InvalidLocation { .. }
             | CatalogError::InvalidProperty { .. }
             | CatalogError::InvalidPassword
+            | CatalogError::ReasonTooLong { .. }
             | CatalogError::PrincipalKindUnfit { .. } => Condition::InvalidParameterValue,
             CatalogError::NotEmpty { kind: SecurableKind::Schema, .. } => Condition::SchemaNotEmpty,
             CatalogError::NotEmpty { .. }
