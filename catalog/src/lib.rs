@@ -51,6 +51,7 @@ pub use id::{
     AccessRequestId, AuditEventId, CatalogId, ExternalLocationId, FunctionId, GovernedTagId, MetastoreId,
     PolicyTestId, PrincipalId, SchemaId, StorageCredentialId, TableId, TagPolicyId, VolumeId,
 };
+pub use metastore::impersonation::Impersonation;
 pub use metastore::{
     AccountAdmin, CatalogSpec, Contents, Created, Delegation, Enablement, FunctionSpec, GovernedTagSpec,
     Metastore, OnExisting, OnExistingDefinition, OnMissing, PolicyTestSpec, PrincipalSpec, SchemaSpec,

@@ -1,5 +1,7 @@
 //! Policy tests: a query, a user, and what that user must get from it, kept beside the policies.
 
+use std::fmt;
+
 use crate::id::{PolicyTestId, PrincipalId};
 use crate::name::Name;
 use crate::stamps::Stamps;
@@ -13,6 +15,19 @@ pub enum Expectation {
     Values(String),
     /// A refusal; of this condition, where it is named.
     Error(Option<String>),
+}
+
+impl fmt::Display for Expectation {
+    /// In words, without the values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Expectation::Rows(1) => f.write_str("1 row"),
+            Expectation::Rows(rows) => write!(f, "{rows} rows"),
+            Expectation::Values(_) => f.write_str("exactly the rows of its VALUES"),
+            Expectation::Error(Some(condition)) => write!(f, "error {condition}"),
+            Expectation::Error(None) => f.write_str("an error"),
+        }
+    }
 }
 
 /// A policy test.

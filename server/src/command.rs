@@ -22,6 +22,7 @@ use crate::query::Analysis;
 use crate::run::Outcome;
 use crate::sql::{Command, TagPolicyCommand};
 
+mod access;
 mod catalog;
 mod describe;
 mod function;
@@ -29,6 +30,7 @@ mod grant;
 mod listing;
 mod owner;
 mod policy;
+mod policy_test;
 mod principal;
 mod schema;
 mod session;
@@ -38,6 +40,9 @@ mod table;
 mod tag;
 mod tag_policy;
 mod view;
+
+pub(crate) use listing::Pattern;
+pub(crate) use policy::{Tried, tried};
 
 /// What commands work with.
 #[derive(Debug, Clone)]
@@ -65,6 +70,8 @@ pub async fn run(environment: &Environment, context: &Context, command: &Command
         Command::TagPolicy(command) => tag_policy::run(call, command).await,
         Command::GovernedTag(command) => tag::run_governed(call, command).await,
         Command::Tag(command) => tag::run(call, command).await,
+        Command::PolicyTest(command) => policy_test::run(call, command).await,
+        Command::Access(command) => access::run(call, command).await,
         Command::Grant(command) => grant::run(call, command).await,
         Command::Owner(command) => owner::run(call, command).await,
         Command::Principal(command) => principal::run(call, command).await,
@@ -81,6 +88,8 @@ pub fn schema(command: &Command) -> Option<SchemaRef> {
         Command::Describe(describe) => Some(describe::columns(describe)),
         Command::Session(command) => session::columns(command),
         Command::TagPolicy(TagPolicyCommand::Validate { .. }) => Some(tag_policy::VALIDATE_COLUMNS),
+        Command::PolicyTest(command) => policy_test::columns(command),
+        Command::Access(command) => Some(access::columns(command)),
         Command::Catalog(_)
         | Command::Schema(_)
         | Command::Table(_)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use weir_catalog::{Origin, Requester};
+use weir_catalog::{Impersonation, Origin, Requester};
 
 use crate::clock::Clock;
 use crate::identity::Identity;
@@ -85,6 +85,11 @@ impl Context {
             user_agent: self.client.user_agent.clone(),
         };
         Requester { by: self.identity.principal(), origin: Arc::new(origin) }
+    }
+
+    /// The surroundings of the same statement as another user.
+    pub fn executing_as(&self, allowed: &Impersonation) -> Option<Self> {
+        Some(Self { identity: self.identity.executing_as(allowed)?, ..self.clone() })
     }
 
     /// The statement's id, as it stands in history.

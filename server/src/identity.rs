@@ -5,7 +5,8 @@
 //!            user and password ──Login::exchange──▶ short-lived token of the local issuer
 //! ```
 //!
-//! INVARIANT: [`Identity`] is made by [`Verifier::verify`] alone, from tokens whose signature,
+//! INVARIANT: [`Identity`] is made by [`Verifier::verify`], or for one EXECUTE AS from such an identity and
+//! the catalog's permission for it; by nothing else. It comes from tokens whose signature,
 //! issuer, audience, time and principal hold at the time of the call. There is no anonymous
 //! caller and no implicit administrator; headers that merely name a user are never read.
 

@@ -5,6 +5,7 @@
 //! * [`execute`]: a [`GovernedPlan`](weir_enforce::GovernedPlan) → rows; nothing else runs
 //! * [`write`]: INSERT and CTAS into ungoverned tables
 //! * [`explain`], [`profile`]: what a plan is and what it did
+//! * [`counting`]: plans that end in numbers, for what shows policies at work
 //! * [`analysis`]: functions, views and policies, checked before the catalog takes them
 //! * [`dependents`]: what stands on a function, checked before it says something else
 //! * [`record`], [`history`]: what is known of a statement for the books
@@ -13,6 +14,7 @@
 
 pub mod analysis;
 pub mod column_names;
+pub mod counting;
 pub mod dependents;
 pub mod digest;
 pub mod division;

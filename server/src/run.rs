@@ -13,6 +13,7 @@ use weir_enforce::{GovernedPlan, govern};
 use crate::command;
 use crate::context::Context;
 use crate::error::{Condition, Error, Result};
+use crate::query::counting::Counting;
 use crate::query::execute::{self, Deadline};
 use crate::query::gauges::StatementGauges;
 use crate::query::history::StatementType;
@@ -22,8 +23,13 @@ use crate::query::wire::wire_schema;
 use crate::query::write::{Target, Writer};
 use crate::query::{Engine, digest, explain, parameters, profile};
 use crate::session::SessionSettings;
-use crate::sql::{self, Command, Explain, ExplainMode, Statement, ast};
+use crate::sql::{self, Command, Explain, ExplainMode, Proof, Statement, ast};
 use crate::system::SystemTables;
+
+mod dry_run;
+mod explain_policy;
+mod impersonation;
+mod policy_tests;
 
 /// Rows on their way out, in wire types, each batch with exactly `schema`.
 pub struct RowStream {
@@ -155,9 +161,13 @@ impl Warehouse {
 
     /// What `sql` would return, without running anything of it.
     pub async fn describe(&self, context: &Context, sql: &str) -> Result<Described> {
+        self.describe_statement(context, self.parse(context, sql)?).await
+    }
+
+    async fn describe_statement(&self, context: &Context, statement: Statement) -> Result<Described> {
         let update =
             |parameters| Described { answer: Answer::Update, schema: parameters::none(), parameters };
-        match self.parse(context, sql)? {
+        match statement {
             Statement::Query(query) => {
                 let planned = self.plan(context, &query).await?;
                 Ok(Described { answer: Answer::Rows, schema: planned.schema, parameters: planned.parameters })
@@ -170,6 +180,15 @@ impl Warehouse {
                     parameters: planned.parameters,
                 })
             }
+            Statement::ExecuteAs(execute) => {
+                let context = self.impersonable(context, &execute.user).await?;
+                Box::pin(self.describe_statement(&context, *execute.statement)).await
+            }
+            Statement::Proof(proof) => Ok(Described {
+                answer: Answer::Rows,
+                schema: proof_schema(&proof),
+                parameters: parameters::none(),
+            }),
             Statement::Insert(insert) => Ok(update(self.plan(context, &insert.query).await?.parameters)),
             Statement::CreateTableAs(create) => {
                 Ok(update(self.plan(context, &create.query).await?.parameters))
@@ -189,15 +208,7 @@ impl Warehouse {
         let statement = gauges.meter().enter(|| self.parse(&context, sql));
         let run = Run { warehouse: self, context, sql, parameters, gauges };
         match statement {
-            Ok(Statement::Query(query)) => run.query(record, &query).await,
-            Ok(Statement::Explain(explained)) => run.explain(record, &explained).await,
-            Ok(Statement::Insert(insert)) => {
-                run.write(record, StatementType::Insert, Target::Insert(&insert)).await
-            }
-            Ok(Statement::CreateTableAs(create)) => {
-                run.write(record, StatementType::Create, Target::Create(&create)).await
-            }
-            Ok(Statement::Command(command)) => run.command(record, &command).await,
+            Ok(statement) => run.statement(record, statement).await,
             Err(error) => failed(record, error).await,
         }
     }
@@ -228,6 +239,45 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    async fn statement(self, record: QueryRecord<Received>, statement: Statement) -> Result<Outcome> {
+        match statement {
+            Statement::Query(query) => self.query(record, &query).await,
+            Statement::Explain(explained) => self.explain(record, &explained).await,
+            Statement::Insert(insert) => {
+                self.write(record, StatementType::Insert, Target::Insert(&insert)).await
+            }
+            Statement::CreateTableAs(create) => {
+                self.write(record, StatementType::Create, Target::Create(&create)).await
+            }
+            Statement::ExecuteAs(execute) => self.execute_as(record, execute).await,
+            Statement::Proof(proof) => self.proof(record, &proof).await,
+            Statement::Command(command) => self.command(record, &command).await,
+        }
+    }
+
+    async fn proof(self, record: QueryRecord<Received>, proof: &Proof) -> Result<Outcome> {
+        let record = record.commanded(StatementType::of_text(self.sql), self.gauges.clone());
+        let work = async {
+            match proof {
+                Proof::ExplainPolicy(explain) => self.explain_policy(explain).await,
+                Proof::DryRun(dry_run) => self.dry_run(dry_run).await,
+                Proof::RunTests(selection) => self.policy_tests(selection).await,
+            }
+        };
+        match self.gauges.meter().future(work.boxed()).await {
+            Ok(batch) => {
+                record.finish().await?;
+                Ok(Outcome::Rows(RowStream::of(batch)))
+            }
+            Err(error) => failed(record, error).await,
+        }
+    }
+
+    /// Runs counts for this statement.
+    fn counting(&self) -> Counting<'_> {
+        Counting { context: &self.context, gauges: &self.gauges, deadline: self.warehouse.limits.deadline }
+    }
+
     /// Planned and governed, charged to the statement.
     async fn governed(&self, query: &ast::Query) -> Result<(Planned, GovernedPlan)> {
         let work = async {
@@ -333,6 +383,15 @@ impl Run<'_> {
             }
             Err(error) => failed(record, error).await,
         }
+    }
+}
+
+/// The columns of what a proof returns.
+fn proof_schema(proof: &Proof) -> SchemaRef {
+    match proof {
+        Proof::ExplainPolicy(_) => explain_policy::schema(),
+        Proof::DryRun(_) => dry_run::schema(),
+        Proof::RunTests(_) => policy_tests::schema(),
     }
 }
 

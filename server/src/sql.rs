@@ -24,11 +24,12 @@ pub use datafusion::sql::sqlparser::ast;
 pub use parse::{parse, parse_expression, parse_query};
 pub use reference::{CatalogReference, ObjectReference, SchemaReference};
 pub use statement::{
-    CatalogCommand, ColumnDefinition, Command, CommentTarget, CreateFunction, CreateTable, CreateTableAs,
-    CreateTagPolicy, CreateView, DataAccess, DeclaredReturns, Describe, DropBehaviour, Explain, ExplainMode,
-    FunctionBody, FunctionColumn, FunctionCommand, FunctionOrigin, FunctionParameter, GovernedTagCommand,
-    GrantCommand, Insert, MaskClause, OwnerCommand, PolicyArgument, PolicyCommand, PrincipalCommand,
-    RowFilterClause, SchemaCommand, SecurableReference, SessionCommand, Show, ShowKind, Statement,
-    TableCommand, TagCommand, TagPolicyCommand, TagRule, TagValuesClause, TaggedReference, ViewColumn,
-    ViewCommand,
+    AccessCommand, CatalogCommand, ColumnDefinition, Command, CommentTarget, CreateFunction,
+    CreatePolicyTest, CreateTable, CreateTableAs, CreateTagPolicy, CreateView, DataAccess, DeclaredReturns,
+    Describe, DropBehaviour, DryRun, ExecuteAs, Explain, ExplainMode, ExplainPolicy, Explained, FunctionBody,
+    FunctionColumn, FunctionCommand, FunctionOrigin, FunctionParameter, GovernedTagCommand, GrantCommand,
+    Insert, MaskClause, OwnerCommand, PolicyArgument, PolicyCommand, PolicyTestCommand, PrincipalCommand,
+    Proof, RowFilterClause, SchemaCommand, SecurableReference, SessionCommand, Show, ShowKind, Statement,
+    TableCommand, TagCommand, TagPolicyCommand, TagRule, TagValuesClause, TaggedReference, TestSelection,
+    ViewColumn, ViewCommand,
 };

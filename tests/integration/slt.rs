@@ -34,6 +34,8 @@ scripts! {
     what_is_not_there_is_refused_by_name = "refused.slt";
     /// SHOW and DESCRIBE.
     listings_tell_what_the_caller_may_know = "listings.slt";
+    /// EXPLAIN POLICY, EXECUTE AS USER, DRY RUN, policy tests, requests for access.
+    policies_are_shown_at_work = "proving.slt";
 }
 
 #[test]

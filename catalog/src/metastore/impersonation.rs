@@ -19,6 +19,31 @@ use crate::privilege::Privilege;
 use crate::securable::SecurableId;
 use crate::snapshot::Snapshot;
 
+/// The proof that one principal may run a query as another. Made by [`Metastore`] alone, for one statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Impersonation {
+    by: PrincipalId,
+    user: PrincipalId,
+    user_name: String,
+}
+
+impl Impersonation {
+    /// Who may.
+    pub fn by(&self) -> PrincipalId {
+        self.by
+    }
+
+    /// Whose rights hold.
+    pub fn user(&self) -> PrincipalId {
+        self.user
+    }
+
+    /// Its name, exact.
+    pub fn user_name(&self) -> &str {
+        &self.user_name
+    }
+}
+
 impl Metastore {
     /// Whether the caller may run a query as `user` now. A refusal is audited; to be asked at each step
     /// that tells something of what such a query would return.
@@ -27,7 +52,7 @@ impl Metastore {
         by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         user: &str,
-    ) -> Result<PrincipalId, Error> {
+    ) -> Result<Impersonation, Error> {
         let request = request(by, now, user);
         let (_, target, _) = self.decide_impersonation(&request, user).await?;
         Ok(target)
@@ -40,7 +65,7 @@ impl Metastore {
         by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         user: &str,
-    ) -> Result<PrincipalId, Error> {
+    ) -> Result<Impersonation, Error> {
         let request = request(by, now, user);
         let (snapshot, target, because) = self.decide_impersonation(&request, user).await?;
         let event = request.event(&snapshot, Answer::Allowed, facts(&snapshot, &because));
@@ -52,10 +77,13 @@ impl Metastore {
         &self,
         request: &Request,
         user: &str,
-    ) -> Result<(Arc<Snapshot>, PrincipalId, Vec<Reason>), Error> {
+    ) -> Result<(Arc<Snapshot>, Impersonation, Vec<Reason>), Error> {
         let snapshot = self.newest().await?;
-        let decided = Caller::new(&snapshot, request.requester.by)
-            .and_then(|caller| impersonated(&caller, user).map(|(target, because)| (target.id, because)));
+        let by = request.requester.by;
+        let decided = Caller::new(&snapshot, by).and_then(|caller| {
+            let (target, because) = impersonated(&caller, user)?;
+            Ok((Impersonation { by, user: target.id, user_name: target.name.clone() }, because))
+        });
         match decided {
             Ok((target, because)) => Ok((snapshot, target, because)),
             Err(error) => Err(self.refuse(&snapshot, request, error).await),

@@ -48,6 +48,24 @@ pub fn is_identity_function(name: &str) -> bool {
     NAMES.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
 }
 
+/// What the identity function `name` tells about `caller`, for people; `None` when it is no such function.
+/// Without an argument that is the same for each row, that it is asked is all there is to tell.
+pub(crate) fn told(name: &str, caller: &Caller, argument: Option<&str>) -> Option<String> {
+    let (known, fact) = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    Some(match (fact, argument) {
+        (Fact::Name, _) => format!("{known}() = {}", quoted(caller.name())),
+        (Fact::Membership, Some(group)) => {
+            format!("{known}({}) = {}", quoted(group), caller.groups().contains(group))
+        }
+        (Fact::Claim, Some(path)) => match caller.claim(path) {
+            Some(claim) => format!("{known}({}) = {}", quoted(path), quoted(claim)),
+            None => format!("{known}({}) is null", quoted(path)),
+        },
+        (Fact::Membership | Fact::Claim, None) => format!("{known}(…) is asked for each row"),
+    })
+}
+
 /// The identity functions for `caller`.
 pub fn identity_functions(caller: &Arc<Caller>) -> Vec<Arc<ScalarUDF>> {
     NAMES

@@ -20,7 +20,9 @@
 pub mod binder;
 pub mod caller;
 pub mod check_governed;
+pub mod counting;
 pub mod error;
+pub mod explain;
 pub mod govern;
 pub mod governed_plan;
 pub mod governed_scan_exec;

@@ -67,14 +67,14 @@ pub(super) fn listing(columns: Columns, rows: &[Row]) -> Result<Outcome> {
 /// `LIKE 'pattern'` of SHOW: `*` stands for any text, `|` separates alternatives, case and blanks
 /// around an alternative are ignored.
 #[derive(Debug)]
-pub(super) struct Pattern(Option<Vec<String>>);
+pub(crate) struct Pattern(Option<Vec<String>>);
 
 impl Pattern {
-    pub(super) fn new(pattern: Option<&str>) -> Self {
+    pub(crate) fn new(pattern: Option<&str>) -> Self {
         Self(pattern.map(|pattern| pattern.split('|').map(|part| part.trim().to_lowercase()).collect()))
     }
 
-    pub(super) fn matches(&self, name: &str) -> bool {
+    pub(crate) fn matches(&self, name: &str) -> bool {
         let Some(alternatives) = &self.0 else { return true };
         let name = name.to_lowercase();
         alternatives.iter().any(|alternative| matches_one(alternative, &name))

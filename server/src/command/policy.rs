@@ -1,13 +1,16 @@
 //! Row filters and column masks. Who may set one is decided before anything of the function or
 //! the table is looked at, so that a refusal tells nothing of either.
 
-use weir_catalog::ObjectName;
-use weir_catalog::Privilege;
+use std::sync::Arc;
+
+use weir_catalog::policy::SEMANTICS;
 use weir_catalog::securable::{SecurableId, SecurableName};
+use weir_catalog::{ColumnMask, ObjectName, PolicyFunction, Privilege, RowFilter, Snapshot, Table};
 
 use super::sight::Sight;
-use super::{Call, done};
-use crate::error::Result;
+use super::{Call, Environment, done};
+use crate::context::Context;
+use crate::error::{Error, Result};
 use crate::run::Outcome;
 use crate::sql::{MaskClause, PolicyCommand, RowFilterClause};
 
@@ -76,6 +79,56 @@ pub(super) async fn set_mask(
         .await?;
     call.metastore().mask_set(call.by(), call.now(), table, mask.column, &function, mask.arguments).await?;
     Ok(())
+}
+
+/// A policy that is tried and not set.
+#[derive(Debug)]
+pub(crate) struct Tried {
+    /// The table as it stands.
+    pub(crate) before: Table,
+    /// The table as it would stand.
+    pub(crate) after: Table,
+    /// The mask, where it is one.
+    pub(crate) mask: Option<ColumnMask>,
+}
+
+/// Decides and checks what setting decides and checks, and sets nothing.
+pub(crate) async fn tried(
+    environment: &Environment,
+    context: &Context,
+    change: &PolicyCommand,
+) -> Result<(Arc<Snapshot>, Tried)> {
+    let call = Call { environment, context };
+    let snapshot = call.snapshot().await?;
+    let (session, analysis) = (&context.session, &environment.analysis);
+    let sight = Sight::new(call, &snapshot);
+    let tried = match change {
+        PolicyCommand::SetRowFilter { table, filter } => {
+            let (name, function) = (table.resolve(session)?, filter.function.resolve(session)?);
+            require(sight, &name, &function)?;
+            let (table, function) = (sight.table(&name)?, sight.function(&function)?);
+            let arguments =
+                analysis.row_filter(context, &snapshot, table, function, &filter.arguments).await?;
+            let function = PolicyFunction::Sql(function.id);
+            let filter = RowFilter { function, arguments, semantics: SEMANTICS };
+            let after = Table { row_filter: Some(filter), ..table.clone() };
+            Tried { before: table.clone(), after, mask: None }
+        }
+        PolicyCommand::SetMask { table, column, mask } => {
+            let (name, function) = (table.resolve(session)?, mask.function.resolve(session)?);
+            require(sight, &name, &function)?;
+            let (table, function) = (sight.table(&name)?, sight.function(&function)?);
+            let mask = analysis.mask(context, &snapshot, table, column, function, &mask.arguments).await?;
+            let mut after = table.clone();
+            after.masks.retain(|known| known.column.name != mask.column.name);
+            after.masks.push(mask.clone());
+            Tried { before: table.clone(), after, mask: Some(mask) }
+        }
+        PolicyCommand::DropRowFilter { .. } | PolicyCommand::DropMask { .. } => {
+            return Err(Error::internal("a dry run of what takes a policy away"));
+        }
+    };
+    Ok((snapshot, tried))
 }
 
 /// MANAGE on the table and EXECUTE on the function, with USE on the way to both.

@@ -17,7 +17,7 @@ use jsonwebtoken::{Header, Validation};
 use moka::sync::Cache;
 use serde::Deserialize;
 use serde_json::Value;
-use weir_catalog::{Principal, PrincipalId, PrincipalKind, Snapshot};
+use weir_catalog::{Impersonation, Principal, PrincipalId, PrincipalKind, Snapshot};
 
 use super::claims::Claims;
 use super::credential::{Credential, Credentials};
@@ -68,6 +68,21 @@ impl Identity {
     /// When the first of its tokens expires.
     pub fn expires_at(&self) -> DateTime<Utc> {
         self.expires_at
+    }
+}
+
+impl Identity {
+    /// The identity of one query that this caller runs as another user, as the catalog allowed it: the
+    /// other's rights alone, none of the token's claims, and the caller's name beside. `None` when it
+    /// was somebody else who was allowed.
+    pub fn executing_as(&self, allowed: &Impersonation) -> Option<Self> {
+        (allowed.by() == self.run_as).then(|| Self {
+            run_as: allowed.user(),
+            run_as_name: allowed.user_name().to_owned(),
+            run_by: Some(self.run_as_name.clone()),
+            claims: Arc::default(),
+            expires_at: self.expires_at,
+        })
     }
 }
 

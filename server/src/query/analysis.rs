@@ -163,6 +163,24 @@ impl Analysis {
         })
     }
 
+    /// Checks rows of constants: they read no table and can be planned.
+    pub async fn constant_rows(
+        &self,
+        context: &Context,
+        snapshot: &Arc<Snapshot>,
+        query: &Query,
+    ) -> Result<()> {
+        let qualified = qualify::query(query, &context.session)?;
+        if !qualified.names.is_empty() {
+            return Err(Error::new(
+                Condition::InvalidStatement,
+                "expected values are constants: they read no table",
+            ));
+        }
+        Planned::new(&self.engine, context, snapshot, &qualified.tree).await?;
+        Ok(())
+    }
+
     /// Binds a row filter to the columns of `table` and checks that it fits.
     pub async fn row_filter(
         &self,

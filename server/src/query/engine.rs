@@ -9,7 +9,7 @@ use datafusion::config::Dialect;
 use datafusion::execution::context::SessionConfig;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
-use weir_catalog::Snapshot;
+use weir_catalog::{PrincipalId, Snapshot};
 use weir_enforce::identity_function::{identity_function_names, identity_functions};
 use weir_enforce::resolver::Sources;
 use weir_enforce::{Access, Caller, OpenSystemTable, OpenTable, Scope};
@@ -50,7 +50,17 @@ impl Engine {
     /// the caller.
     pub fn scope(&self, context: &Context, snapshot: &Arc<Snapshot>) -> Result<Arc<Scope>> {
         let identity = context.identity();
-        let caller = Arc::new(Caller::new(snapshot, identity.principal(), flattened(identity.claims()))?);
+        self.scope_of(snapshot, Caller::new(snapshot, identity.principal(), flattened(identity.claims()))?)
+    }
+
+    /// The scope of questions about somebody else: the groups of now, no claims of a token. What is
+    /// planned in it goes to nobody but as counts and names.
+    pub fn scope_about(&self, snapshot: &Arc<Snapshot>, user: PrincipalId) -> Result<Arc<Scope>> {
+        self.scope_of(snapshot, Caller::new(snapshot, user, BTreeMap::new())?)
+    }
+
+    fn scope_of(&self, snapshot: &Arc<Snapshot>, caller: Caller) -> Result<Arc<Scope>> {
+        let caller = Arc::new(caller);
         let mut state = self.base.clone();
         for function in identity_functions(&caller) {
             state.register_udf(function)?;

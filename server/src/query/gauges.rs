@@ -17,13 +17,34 @@ use crate::query::record::Gauges;
 #[derive(Debug, Default)]
 pub struct StatementGauges {
     meter: Meter,
-    plan: OnceLock<GovernedPlan>,
+    plans: Watched,
     rows_produced: AtomicU64,
     bytes_produced: AtomicU64,
     rows_written: AtomicU64,
     files_written: AtomicU64,
     bytes_written: AtomicU64,
     fetch_micros: AtomicU64,
+}
+
+/// Plans in the order in which they came; grows at its end only.
+#[derive(Debug, Default)]
+struct Watched(OnceLock<Box<(GovernedPlan, Watched)>>);
+
+impl Watched {
+    fn push(&self, plan: &GovernedPlan) {
+        let mut link = self;
+        let mut added = Box::new((plan.clone(), Watched::default()));
+        // Whoever came in between is passed by.
+        while let Err(back) = link.0.set(added) {
+            added = back;
+            let Some(taken) = link.0.get() else { return };
+            link = &taken.1;
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &GovernedPlan> {
+        std::iter::successors(self.0.get(), |link| link.1.0.get()).map(|link| &link.0)
+    }
 }
 
 impl StatementGauges {
@@ -37,10 +58,9 @@ impl StatementGauges {
         &self.meter
     }
 
-    /// The leaves to read from now on. A statement has one plan.
+    /// More leaves to read from now on: a statement that counts has a plan for each count.
     pub fn watch(&self, plan: &GovernedPlan) {
-        // reason: a second plan would be a second statement
-        let _ = self.plan.set(plan.clone());
+        self.plans.push(plan);
     }
 
     /// A batch went out.
@@ -69,7 +89,7 @@ impl StatementGauges {
 
     /// The readings of each leaf.
     pub fn leaves(&self) -> Vec<LeafReadings> {
-        self.plan.get().map(GovernedPlan::readings).unwrap_or_default()
+        self.plans.iter().flat_map(GovernedPlan::readings).collect()
     }
 }
 

@@ -116,6 +116,17 @@ impl QueryRecord<Received> {
         Self { open, phase: PhantomData }
     }
 
+    /// The statement runs with the rights of whoever `context` is of now.
+    pub fn executing_as(mut self, context: &Context) -> Self {
+        let identity = context.identity();
+        self.open.note(|record| {
+            record.run_as = identity.name().to_owned();
+            record.run_as_id = identity.principal().to_string();
+            record.run_by = identity.run_by().map(str::to_owned);
+        });
+        self
+    }
+
     /// The logical plan is made; the text turned out to be of this type.
     pub fn planned(mut self, statement_type: StatementType) -> QueryRecord<Planned> {
         self.open.note(|record| record.statement_type = Some(statement_type));

@@ -61,6 +61,7 @@ pub(crate) fn cursor_over<'a>(dialect: &'a WarehouseDialect, text: &str) -> Resu
         Error::new(Condition::ParseSyntaxError, message).at(position_of(error.location))
     })?;
     let question_marks = placeholders::number(&mut tokens)?;
+    statement::proof::put_user_first(&mut tokens);
     let end = tokens.last().and_then(|token| position_of(token.span.end));
     nesting::check(&tokens)?;
     tokens.iter_mut().for_each(quote_with_backticks);
@@ -92,10 +93,25 @@ fn read(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "INSERT" => statement::query::insert,
         "CREATE" => create,
         "DROP" => |cursor| drop_(cursor).map(Statement::Command),
-        "ALTER" => |cursor| alter(cursor).map(Statement::Command),
+        "ALTER" => |cursor| {
+            let command = alter(cursor)?;
+            statement::proof::or_dry_run(cursor, command)
+        },
+        "EXECUTE" => |cursor| statement::impersonation::execute_as(cursor, read),
+        "RUN" => statement::proof::run,
+        "REQUEST" => |cursor| statement::access::request(cursor).map(Statement::Command),
         "COMMENT" => comment,
         "GRANT" => |cursor| statement::grant::grant(cursor).map(Statement::Command),
         "REVOKE" => |cursor| statement::grant::revoke(cursor).map(Statement::Command),
+        "SHOW" if cursor.peek_nth_word(1, "POLICY") && cursor.peek_nth_word(2, "TESTS") => {
+            |cursor| statement::policy_test::show(cursor).map(Statement::Command)
+        }
+        "SHOW" if cursor.peek_nth_word(1, "ACCESS") && cursor.peek_nth_word(2, "REQUESTS") => {
+            |cursor| statement::access::show(cursor).map(Statement::Command)
+        }
+        "DESCRIBE" | "DESC" if statement::policy_test::is_ahead(cursor, 1) => {
+            |cursor| statement::policy_test::describe(cursor).map(Statement::Command)
+        }
         "SHOW" => |cursor| statement::show::show(cursor).map(Statement::Command),
         "DESCRIBE" | "DESC" => |cursor| statement::describe::describe(cursor).map(Statement::Command),
         "USE" => |cursor| statement::session::use_(cursor).map(Statement::Command),
@@ -121,6 +137,10 @@ fn read(cursor: &mut Cursor<'_>) -> Result<Statement> {
 
 fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let or_replace = cursor.peek_words(&["OR", "REPLACE"]);
+    if statement::policy_test::is_ahead(cursor, if or_replace { 2 } else { 0 }) {
+        cursor.words(&["OR", "REPLACE"]);
+        return statement::policy_test::create(cursor, or_replace).map(Statement::Command);
+    }
     if or_replace {
         if cursor.peek_nth_word(2, "TABLE") {
             return Err(cursor.unsupported("CREATE OR REPLACE TABLE"));
@@ -156,7 +176,9 @@ fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
 }
 
 fn drop_(cursor: &mut Cursor<'_>) -> Result<Command> {
-    if cursor.word("TABLE") {
+    if statement::policy_test::is_ahead(cursor, 0) {
+        statement::policy_test::drop(cursor)
+    } else if cursor.word("TABLE") {
         statement::table::drop(cursor)
     } else if cursor.word("VIEW") {
         statement::view::drop(cursor)
@@ -216,7 +238,9 @@ fn check_placeholders(statement: &Statement, question_marks: usize) -> Result<()
         Statement::Explain(explain) => placeholders::check_unmixed(question_marks, &explain.query),
         Statement::Insert(insert) => placeholders::check_unmixed(question_marks, &insert.query),
         Statement::CreateTableAs(create) => placeholders::check_unmixed(question_marks, &create.query),
+        Statement::ExecuteAs(execute) => check_placeholders(&execute.statement, question_marks),
         // Stored text has no parameters at all: `qualify` refuses them.
+        Statement::Proof(_) => Ok(()),
         Statement::Command(_) => Ok(()),
     }
 }
@@ -227,6 +251,15 @@ fn check_clauses(statement: &Statement) -> Result<()> {
         Statement::Explain(explain) => refused_clauses::check_query(&explain.query),
         Statement::Insert(insert) => refused_clauses::check_query(&insert.query),
         Statement::CreateTableAs(create) => refused_clauses::check_query(&create.query),
+        Statement::ExecuteAs(execute) => check_clauses(&execute.statement),
+        Statement::Proof(statement::Proof::ExplainPolicy(explain)) => match &explain.of {
+            statement::Explained::Query(query) => refused_clauses::check_query(query),
+            statement::Explained::Table(_) => Ok(()),
+        },
+        Statement::Proof(_) => Ok(()),
+        Statement::Command(Command::PolicyTest(statement::PolicyTestCommand::Create(test))) => {
+            refused_clauses::check_query(&test.query)
+        }
         Statement::Command(Command::View(statement::ViewCommand::Create(create))) => {
             refused_clauses::check_query(&create.query)
         }

@@ -6,12 +6,16 @@
 
 use datafusion::sql::sqlparser::ast;
 
+pub mod access;
 pub mod catalog;
 pub mod describe;
 pub mod function;
 pub mod grant;
+pub mod impersonation;
 pub mod policy;
+pub mod policy_test;
 pub mod principal;
+pub mod proof;
 pub mod query;
 pub mod session;
 pub mod show;
@@ -20,6 +24,7 @@ pub mod tag;
 pub mod tag_policy;
 pub mod view;
 
+pub use access::AccessCommand;
 pub use catalog::{CatalogCommand, DropBehaviour, SchemaCommand};
 pub use describe::Describe;
 pub use function::{
@@ -27,8 +32,11 @@ pub use function::{
     FunctionParameter,
 };
 pub use grant::{CommentTarget, GrantCommand, OwnerCommand, SecurableReference};
+pub use impersonation::ExecuteAs;
 pub use policy::{MaskClause, PolicyArgument, PolicyCommand, RowFilterClause};
+pub use policy_test::{CreatePolicyTest, PolicyTestCommand};
 pub use principal::PrincipalCommand;
+pub use proof::{DryRun, ExplainPolicy, Explained, Proof, TestSelection};
 pub use session::SessionCommand;
 pub use show::{FunctionOrigin, Show, ShowKind};
 pub use table::{ColumnDefinition, CreateTable, CreateTableAs, TableCommand};
@@ -49,6 +57,10 @@ pub enum Statement {
     Insert(Insert),
     /// CREATE TABLE … AS.
     CreateTableAs(Box<CreateTableAs>),
+    /// EXECUTE AS USER.
+    ExecuteAs(ExecuteAs),
+    /// What shows policies at work: EXPLAIN POLICY, DRY RUN, RUN POLICY TESTS.
+    Proof(Proof),
     /// What the catalog and the session answer.
     Command(Command),
 }
@@ -103,6 +115,10 @@ pub enum Command {
     GovernedTag(GovernedTagCommand),
     /// Tags set and removed.
     Tag(TagCommand),
+    /// Policy tests: CREATE, DROP, SHOW, DESCRIBE.
+    PolicyTest(PolicyTestCommand),
+    /// Requests for access.
+    Access(AccessCommand),
     /// GRANT and REVOKE.
     Grant(GrantCommand),
     /// OWNER TO and COMMENT ON, for every kind.

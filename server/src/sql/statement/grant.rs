@@ -263,25 +263,28 @@ pub(crate) fn principal(cursor: &mut Cursor<'_>) -> Result<String> {
 }
 
 fn privileges(cursor: &mut Cursor<'_>) -> Result<Vec<Privilege>> {
-    cursor.comma_separated(|cursor| {
-        let position = cursor.position();
-        let mut words = Vec::new();
-        while let Some(word) = cursor.peek_word(0)
-            && word != "ON"
-        {
-            words.push(word);
-            cursor.take();
-        }
-        if words.is_empty() {
-            return Err(cursor.expected("a privilege"));
-        }
-        let name = words.join(" ");
-        let name = if name == "ALL" { "ALL PRIVILEGES" } else { &name };
-        Privilege::parse(name).ok_or_else(|| {
-            let known: Vec<&str> = Privilege::ALL.iter().map(|privilege| privilege.name()).collect();
-            Error::new(Condition::UnsupportedFeature, format!("privilege {name} is not supported"))
-                .with_hint(format!("privileges are {}", known.join(", ")))
-                .at(position)
-        })
+    cursor.comma_separated(privilege)
+}
+
+/// A privilege: its words, up to ON, a comma or a bracket.
+pub(crate) fn privilege(cursor: &mut Cursor<'_>) -> Result<Privilege> {
+    let position = cursor.position();
+    let mut words = Vec::new();
+    while let Some(word) = cursor.peek_word(0)
+        && word != "ON"
+    {
+        words.push(word);
+        cursor.take();
+    }
+    if words.is_empty() {
+        return Err(cursor.expected("a privilege"));
+    }
+    let name = words.join(" ");
+    let name = if name == "ALL" { "ALL PRIVILEGES" } else { &name };
+    Privilege::parse(name).ok_or_else(|| {
+        let known: Vec<&str> = Privilege::ALL.iter().map(|privilege| privilege.name()).collect();
+        Error::new(Condition::UnsupportedFeature, format!("privilege {name} is not supported"))
+            .with_hint(format!("privileges are {}", known.join(", ")))
+            .at(position)
     })
 }

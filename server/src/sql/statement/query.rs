@@ -45,6 +45,9 @@ fn columns(cursor: &mut Cursor<'_>) -> Result<Vec<super::ast::Ident>> {
 
 /// After EXPLAIN.
 pub(crate) fn explain(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    if cursor.word("POLICY") {
+        return super::proof::explain_policy(cursor);
+    }
     let mode = if cursor.word("ANALYZE") { ExplainMode::Analyze } else { ExplainMode::Plan };
     if begins_query(cursor) {
         return Ok(Statement::Explain(Explain { mode, query: cursor.query()? }));

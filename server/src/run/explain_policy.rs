@@ -1,0 +1,361 @@
+//! EXPLAIN POLICY: which policies hold for the tables of a query, why, and what each leaves.
+//!
+//! * Oneself: for tables one may read; of others one may know of, which rights are missing.
+//! * AS USER: MANAGE on each table, or IMPERSONATE. The user's groups of now count, no claims of a token.
+//! * Numbers of rows are for those who have MANAGE on the table.
+//! * No policy's body, no value of a row, and no name of a table that the asker may not see.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use weir_catalog::metastore::impersonation::{may_impersonate, somebody};
+use weir_catalog::{
+    Decision, Lack, ObjectName, PolicyArgument, PolicyFunction, PrincipalId, Privilege, SecurableId,
+    SecurableName, Snapshot, Table, authorize, resolve,
+};
+use weir_enforce::counting::rows_kept_by;
+use weir_enforce::explain::{self, Outcome};
+use weir_enforce::{Policies, Scope};
+
+use super::Run;
+use crate::error::{Condition, Error, Result};
+use crate::sql::{ExplainPolicy, Explained, ast, expression, parse_query, qualify};
+
+/// How deep tables are looked for in views.
+const VIEW_DEPTH_MAX: usize = 8;
+
+const TEXTS: [&str; 8] = [
+    "table_name",
+    "policy_name",
+    "policy_kind",
+    "scope",
+    "function_name",
+    "applies",
+    "identity_facts",
+    "effect",
+];
+
+/// One row for each table and policy.
+pub(super) fn schema() -> SchemaRef {
+    let texts = TEXTS.iter().map(|name| Field::new(*name, DataType::Utf8, true));
+    let numbers = ["rows_in", "rows_kept"].iter().map(|name| Field::new(*name, DataType::Int64, true));
+    let missing = Field::new("missing_rights", DataType::Utf8, true);
+    Arc::new(Schema::new(texts.chain(numbers).chain([missing]).collect::<Vec<_>>()))
+}
+
+/// One row.
+#[derive(Debug, Default, Clone)]
+struct Account {
+    table: Option<String>,
+    policy: Option<String>,
+    kind: Option<String>,
+    scope: Option<String>,
+    function: Option<String>,
+    applies: Option<String>,
+    facts: Option<String>,
+    effect: Option<String>,
+    rows_in: Option<i64>,
+    rows_kept: Option<i64>,
+    missing: Option<String>,
+}
+
+impl Account {
+    fn of(table: &Table) -> Self {
+        Self { table: Some(table.name.to_string()), ..Self::default() }
+    }
+}
+
+/// Who asks about whom.
+struct Question<'a> {
+    snapshot: &'a Arc<Snapshot>,
+    asker: PrincipalId,
+    subject: PrincipalId,
+    scope: Arc<Scope>,
+}
+
+/// One policy of a table, and the table as if it had no other.
+struct Single {
+    name: Option<String>,
+    kind: &'static str,
+    scope: String,
+    function: PolicyFunction,
+    arguments: Vec<PolicyArgument>,
+    column: Option<String>,
+    alone: Table,
+}
+
+impl Run<'_> {
+    pub(super) async fn explain_policy(&self, explain: &ExplainPolicy) -> Result<RecordBatch> {
+        let snapshot = self.warehouse.snapshot().await?;
+        let asker = self.context.identity().principal();
+        let names = self.names_of(explain)?;
+        for name in names.iter().filter(|name| name.catalog.as_str() != "system") {
+            let id = resolve(&snapshot, asker, &SecurableName::Table(name.clone()))?;
+            if explain.user.is_some() && !may_impersonate(&snapshot, asker) {
+                let named = SecurableName::Table(name.clone());
+                authorize(&snapshot, asker, Privilege::Manage, id).require(&snapshot, &named)?;
+            }
+        }
+        let subject = match &explain.user {
+            Some(user) => somebody(&snapshot, user)?.id,
+            None => asker,
+        };
+        let scope = match subject == asker {
+            true => self.warehouse.engine.scope(&self.context, &snapshot)?,
+            false => self.warehouse.engine.scope_about(&snapshot, subject)?,
+        };
+        let question = Question { snapshot: &snapshot, asker, subject, scope };
+        let mut accounts = Vec::new();
+        for name in &names {
+            if name.catalog.as_str() == "system" {
+                accounts.push(self.system_table(name).await?);
+            } else if let Some(table) = snapshot.table(name) {
+                self.named(&question, table, &mut accounts).await?;
+            }
+        }
+        batch(&accounts)
+    }
+
+    fn names_of(&self, explain: &ExplainPolicy) -> Result<Vec<ObjectName>> {
+        match &explain.of {
+            Explained::Table(name) => Ok(vec![name.resolve(&self.context.session)?]),
+            Explained::Query(query) => {
+                let query: &ast::Query = query;
+                if !expression::placeholders(query).is_empty() {
+                    let text = "EXPLAIN POLICY takes no parameters: policies do not depend on them";
+                    return Err(Error::new(Condition::InvalidStatement, text));
+                }
+                Ok(qualify::query(query, &self.context.session)?.names)
+            }
+        }
+    }
+
+    async fn system_table(&self, name: &ObjectName) -> Result<Account> {
+        let text = format!("SELECT * FROM `{}`.`{}`.`{}`", name.catalog, name.schema, name.object);
+        let query = parse_query(&text)?;
+        self.warehouse.plan(&self.context, &query).await?;
+        Ok(Account {
+            table: Some(name.to_string()),
+            kind: Some("SYSTEM".to_owned()),
+            scope: Some("system".to_owned()),
+            applies: Some("yes".to_owned()),
+            effect: Some("shows what belongs to the reader or what the reader may know of".to_owned()),
+            ..Account::default()
+        })
+    }
+
+    /// A table or view that the query names.
+    async fn named(&self, question: &Question<'_>, table: &Table, accounts: &mut Vec<Account>) -> Result<()> {
+        let right =
+            authorize(question.snapshot, question.subject, Privilege::Select, SecurableId::Table(table.id));
+        if let Decision::Refused { missing, .. } = right {
+            let missing: Vec<String> = missing.iter().map(|lack| lacked(question.snapshot, lack)).collect();
+            accounts.push(Account {
+                applies: Some("no".to_owned()),
+                effect: Some("cannot be read".to_owned()),
+                missing: Some(missing.join(", ")),
+                ..Account::of(table)
+            });
+            return Ok(());
+        }
+        self.readable(question, table, accounts).await?;
+        self.beneath(question, table, accounts).await
+    }
+
+    /// The tables that a view reads, through further views too. What the asker may not see is not named.
+    async fn beneath(
+        &self,
+        question: &Question<'_>,
+        view: &Table,
+        accounts: &mut Vec<Account>,
+    ) -> Result<()> {
+        let mut level: Vec<_> = view.view().into_iter().flat_map(|view| view.reads.clone()).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        let mut hidden = false;
+        for _ in 0..VIEW_DEPTH_MAX {
+            let mut deeper = Vec::new();
+            for id in level {
+                let Some(table) = question.snapshot.table_by_id(id).filter(|_| seen.insert(id)) else {
+                    continue;
+                };
+                deeper.extend(table.view().into_iter().flat_map(|view| view.reads.clone()));
+                if question.may_look_into(table) {
+                    self.readable(question, table, accounts).await?;
+                } else {
+                    hidden = true;
+                }
+            }
+            level = deeper;
+        }
+        if hidden {
+            accounts.push(Account {
+                kind: Some("VIEW".to_owned()),
+                effect: Some("reads what you may not look into; the policies there hold as well".to_owned()),
+                ..Account::of(view)
+            });
+        }
+        Ok(())
+    }
+
+    /// The policies of one table.
+    async fn readable(
+        &self,
+        question: &Question<'_>,
+        table: &Table,
+        accounts: &mut Vec<Account>,
+    ) -> Result<()> {
+        if table.view().is_some() {
+            let owner = question.snapshot.principal(table.owner).map_or("?", |owner| owner.name.as_str());
+            accounts.push(Account {
+                kind: Some("VIEW".to_owned()),
+                scope: Some("view".to_owned()),
+                applies: Some("yes".to_owned()),
+                effect: Some(format!(
+                    "reads with the rights of `{owner}`, under the policies for the reader"
+                )),
+                ..Account::of(table)
+            });
+            return Ok(());
+        }
+        let manages =
+            authorize(question.snapshot, question.asker, Privilege::Manage, SecurableId::Table(table.id));
+        let rows_in = match manages.is_allowed() {
+            true => {
+                let all = rows_kept_by(&question.scope, table, Policies::default()).await?;
+                Some(self.counting().number(&question.scope, &all.plan).await?)
+            }
+            false => None,
+        };
+        let singles = singles(table);
+        if singles.is_empty() {
+            accounts.push(Account {
+                applies: Some("no".to_owned()),
+                effect: Some("no policy: all rows and values".to_owned()),
+                rows_in,
+                rows_kept: rows_in,
+                ..Account::of(table)
+            });
+        }
+        for single in singles {
+            accounts.push(self.account(question, table, &single, rows_in).await?);
+        }
+        Ok(())
+    }
+
+    async fn account(
+        &self,
+        question: &Question<'_>,
+        table: &Table,
+        single: &Single,
+        rows_in: Option<i64>,
+    ) -> Result<Account> {
+        let mut account = Account {
+            policy: single.name.clone(),
+            kind: Some(single.kind.to_owned()),
+            scope: Some(single.scope.clone()),
+            function: Some(question.snapshot.policy_function_name(single.function)),
+            rows_in,
+            ..Account::of(table)
+        };
+        let (outcome, policies) = match explain::outcome(&question.scope, &single.alone).await {
+            Ok(compiled) => compiled,
+            Err(error) => {
+                let condition = Error::from(error).condition().name();
+                account.applies = Some("cannot be evaluated".to_owned());
+                account.effect = Some(format!("the table cannot be read: {condition}"));
+                return Ok(account);
+            }
+        };
+        let function = single.function.sql().and_then(|id| question.snapshot.function_by_id(id));
+        if let Some(function) = function {
+            let facts = explain::facts(&question.scope, function, &single.arguments).await?;
+            account.facts = (!facts.is_empty()).then(|| facts.join("; "));
+        }
+        let (applies, effect) = words(outcome, single.column.as_deref());
+        account.applies = Some(applies.to_owned());
+        account.effect = Some(effect);
+        if rows_in.is_some() {
+            let kept = rows_kept_by(&question.scope, table, policies).await?;
+            account.rows_kept = Some(self.counting().number(&question.scope, &kept.plan).await?);
+        }
+        Ok(account)
+    }
+}
+
+impl Question<'_> {
+    /// Whether the asker may hear of the policies of a table that stands behind a view.
+    fn may_look_into(&self, table: &Table) -> bool {
+        let has = |privilege| {
+            authorize(self.snapshot, self.asker, privilege, SecurableId::Table(table.id)).is_allowed()
+        };
+        has(Privilege::Select) || has(Privilege::Manage)
+    }
+}
+
+fn words(outcome: Outcome, column: Option<&str>) -> (&'static str, String) {
+    match (outcome, column) {
+        (Outcome::FoldsAway, None) => ("folds away", "keeps all rows".to_owned()),
+        (Outcome::FoldsAway, Some(column)) => ("folds away", format!("leaves column `{column}` as it is")),
+        (Outcome::HidesAll, _) => ("yes", "hides everything".to_owned()),
+        (Outcome::Holds, None) => ("yes", "keeps rows where the function gives TRUE".to_owned()),
+        (Outcome::Holds, Some(column)) => ("yes", format!("masks column `{column}`")),
+    }
+}
+
+/// The policies that the table itself has.
+fn singles(table: &Table) -> Vec<Single> {
+    let bare = || Table { row_filter: None, masks: Vec::new(), ..table.clone() };
+    let filter = table.row_filter.iter().map(|filter| Single {
+        name: None,
+        kind: "ROW FILTER",
+        scope: "table".to_owned(),
+        function: filter.function,
+        arguments: filter.arguments.clone(),
+        column: None,
+        alone: Table { row_filter: Some(filter.clone()), ..bare() },
+    });
+    let masks = table.masks.iter().map(|mask| {
+        let first = PolicyArgument::Column(mask.column.clone());
+        Single {
+            name: None,
+            kind: "COLUMN MASK",
+            scope: "table".to_owned(),
+            function: mask.function,
+            arguments: std::iter::once(first).chain(mask.arguments.iter().cloned()).collect(),
+            column: Some(mask.column.name.clone()),
+            alone: Table { masks: vec![mask.clone()], ..bare() },
+        }
+    });
+    filter.chain(masks).collect()
+}
+
+fn lacked(snapshot: &Snapshot, lack: &Lack) -> String {
+    let on = snapshot.name_of(lack.on).map_or_else(|| "?".to_owned(), |name| name.to_string());
+    let denied = if lack.denied.is_some() { " (denied)" } else { "" };
+    format!("{} on {on}{denied}", lack.privilege)
+}
+
+fn batch(accounts: &[Account]) -> Result<RecordBatch> {
+    let texts = |text: fn(&Account) -> Option<&String>| -> ArrayRef {
+        Arc::new(accounts.iter().map(text).collect::<StringArray>())
+    };
+    let numbers = |number: fn(&Account) -> Option<i64>| -> ArrayRef {
+        Arc::new(accounts.iter().map(number).collect::<Int64Array>())
+    };
+    let columns = vec![
+        texts(|account| account.table.as_ref()),
+        texts(|account| account.policy.as_ref()),
+        texts(|account| account.kind.as_ref()),
+        texts(|account| account.scope.as_ref()),
+        texts(|account| account.function.as_ref()),
+        texts(|account| account.applies.as_ref()),
+        texts(|account| account.facts.as_ref()),
+        texts(|account| account.effect.as_ref()),
+        numbers(|account| account.rows_in),
+        numbers(|account| account.rows_kept),
+        texts(|account| account.missing.as_ref()),
+    ];
+    RecordBatch::try_new(schema(), columns).map_err(Error::internal)
+}
