@@ -14,6 +14,7 @@ mod bounds;
 mod enforcement;
 mod flight;
 mod golden;
+mod proving;
 mod scan;
 mod slt;
 mod tidy;

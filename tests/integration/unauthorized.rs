@@ -24,6 +24,7 @@ fn commands() -> Vec<(&'static str, Vec<u8>)> {
         message.as_any().encode_to_vec()
     }
     let query = || WRITE.to_owned();
+    let statement = |text: &str| any(&CommandStatementQuery { query: text.to_owned(), transaction_id: None });
     let handle = || bytes::Bytes::from_static(b"guess");
     vec![
         ("CommandStatementQuery", any(&CommandStatementQuery { query: query(), transaction_id: None })),
@@ -48,6 +49,13 @@ fn commands() -> Vec<(&'static str, Vec<u8>)> {
         ("CommandGetCrossReference", any(&CommandGetCrossReference::default())),
         ("CommandGetSqlInfo", any(&CommandGetSqlInfo::default())),
         ("CommandGetXdbcTypeInfo", any(&CommandGetXdbcTypeInfo::default())),
+        ("EXPLAIN POLICY", statement("EXPLAIN POLICY FOR TABLE system.query.history")),
+        ("EXECUTE AS USER", statement("EXECUTE AS USER admin SELECT 1")),
+        ("DRY RUN", statement("ALTER TABLE main.default.t SET ROW FILTER main.default.f ON () DRY RUN")),
+        ("CREATE POLICY TEST", statement("CREATE POLICY TEST t AS USER admin EXPECT NO ROWS FOR SELECT 1")),
+        ("RUN POLICY TESTS", statement("RUN POLICY TESTS")),
+        ("REQUEST ACCESS", statement("REQUEST ACCESS ON METASTORE")),
+        ("SHOW ACCESS REQUESTS", statement("SHOW ACCESS REQUESTS")),
         ("bare text", WRITE.as_bytes().to_vec()),
         ("nothing", Vec::new()),
     ]

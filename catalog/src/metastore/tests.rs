@@ -5,6 +5,7 @@
 mod administration;
 mod definitions;
 mod governance;
+mod proving;
 mod tags;
 mod writing;
 

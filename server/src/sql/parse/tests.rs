@@ -542,3 +542,75 @@ fn truncated_statements_never_panic() {
     refused(&text.replace("(a, NULL)", "(a, NULL"));
     accept(&text.replace("PARTITIONED BY (a)", ""));
 }
+
+#[test]
+fn statements_that_show_policies_are_accepted() {
+    for text in [
+        "EXPLAIN POLICY FOR SELECT * FROM t",
+        "EXPLAIN POLICY FOR TABLE c.s.t AS USER `a@b.c`;",
+        "explain policy for with x as (select 1) select * from x as user bob -- who else",
+        "ALTER TABLE t SET ROW FILTER f ON (a) DRY RUN",
+        "ALTER TABLE t ALTER COLUMN a SET MASK m USING COLUMNS (b) DRY RUN FOR USERS (alice, `b c`)",
+        "EXECUTE AS USER bob SELECT ?",
+        "EXECUTE AS USER bob FOR EXPLAIN ANALYZE SELECT 1",
+        "EXECUTE AS USER bob DESCRIBE TABLE t",
+        "CREATE POLICY TEST t AS USER bob EXPECT NO ROWS FOR SELECT 1",
+        "CREATE OR REPLACE POLICY TEST t AS USER bob EXPECT 2 ROWS COMMENT 'c' FOR SELECT 1",
+        "CREATE POLICY TEST IF NOT EXISTS t AS USER bob EXPECT VALUES (1, 'a'), (-2, NULL) FOR SELECT 1, 'a'",
+        "CREATE POLICY TEST t AS USER bob EXPECT ERROR FOR SELECT 1",
+        "CREATE POLICY TEST t AS USER bob EXPECT ERROR DIVIDE_BY_ZERO COMMENT 'c' FOR SELECT 1",
+        "DROP POLICY TEST IF EXISTS t",
+        "SHOW POLICY TESTS LIKE 'a*'",
+        "DESCRIBE POLICY TEST t",
+        "RUN POLICY TESTS",
+        "RUN POLICY TESTS ON TABLE t",
+        "REQUEST ACCESS ON TABLE c.s.t PRIVILEGES (SELECT, USE SCHEMA) COMMENT 'why'",
+        "REQUEST ACCESS ON CATALOG c",
+        "SHOW ACCESS REQUESTS ON SCHEMA s",
+    ] {
+        accept(text);
+    }
+    for text in [
+        "EXPLAIN POLICY SELECT 1",
+        "EXPLAIN POLICY FOR INSERT INTO t VALUES (1)",
+        "EXPLAIN POLICY FOR SELECT 1 AS USER",
+        "CREATE POLICY TEST t EXPECT NO ROWS FOR SELECT 1",
+        "CREATE POLICY TEST t AS USER bob EXPECT 1 FOR SELECT 1",
+        "CREATE POLICY TEST t AS USER bob EXPECT VALUES (1), (1, 2) FOR SELECT 1",
+        "CREATE POLICY TEST t AS USER bob EXPECT ERROR NO_SUCH_THING FOR SELECT 1",
+        "CREATE OR REPLACE POLICY TEST IF NOT EXISTS t AS USER bob EXPECT NO ROWS FOR SELECT 1",
+        "ALTER TABLE t DROP ROW FILTER DRY RUN",
+        "ALTER TABLE t SET ROW FILTER f ON () DRY RUN FOR USERS ()",
+        "RUN TESTS",
+        "EXECUTE AS bob SELECT 1",
+        "EXECUTE AS USER bob USE CATALOG c",
+        "EXECUTE AS USER bob RUN POLICY TESTS",
+        "EXECUTE AS USER bob CREATE TABLE t AS SELECT 1",
+    ] {
+        refused(text);
+    }
+}
+
+#[test]
+fn the_user_of_explain_policy_may_stand_behind_the_query() {
+    let Statement::Proof(Proof::ExplainPolicy(explain)) =
+        accept("EXPLAIN POLICY FOR SELECT * FROM t x WHERE a = 1 AS USER `Bob`")
+    else {
+        panic!("not an EXPLAIN POLICY")
+    };
+    assert_eq!(explain.user.as_deref(), Some("Bob"));
+    let Explained::Query(query) = explain.of else { panic!("not of a query") };
+    assert_eq!(query.to_string(), "SELECT * FROM t AS x WHERE a = 1");
+    assert_eq!(
+        accept("EXPLAIN POLICY AS USER bob FOR SELECT 1"),
+        accept("EXPLAIN POLICY FOR SELECT 1 AS USER bob")
+    );
+}
+
+#[test]
+fn a_policy_may_be_named_test() {
+    let policy = "CREATE POLICY test ON TABLE t ROW FILTER f TO x FOR TABLES";
+    assert!(matches!(command(policy), Command::TagPolicy(_)));
+    assert!(matches!(command("DROP POLICY test ON TABLE t"), Command::TagPolicy(_)));
+    assert!(matches!(command("DROP POLICY TEST t"), Command::PolicyTest(_)));
+}
