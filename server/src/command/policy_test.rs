@@ -12,7 +12,7 @@ use super::sight::Sight;
 use super::{Call, done};
 use crate::error::Result;
 use crate::run::Outcome;
-use crate::sql::{CreatePolicyTest, PolicyTestCommand, parse_query, qualify};
+use crate::sql::{CreatePolicyTest, PolicyTestCommand, parse_query};
 
 /// The columns of the answer, where there is one.
 pub(super) fn columns(command: &PolicyTestCommand) -> Option<Columns> {
@@ -63,12 +63,10 @@ fn list(command: &PolicyTestCommand, rows: &[Row]) -> Result<Outcome> {
 }
 
 async fn create(call: Call<'_>, test: &CreatePolicyTest) -> Result<()> {
-    let session = &call.context.session;
+    let (analysis, snapshot) = (&call.environment.analysis, call.snapshot().await?);
     if let Expectation::Values(values) = &test.expectation {
-        call.environment
-            .analysis
-            .constant_rows(call.context, &call.snapshot().await?, &*parse_query(values)?)
-            .await?;
+        let values = parse_query(values)?;
+        analysis.constant_rows(call.context, &snapshot, &values).await?;
     }
     let on_existing = match (test.or_replace, test.if_not_exists) {
         (true, _) => OnExistingDefinition::Replace,
@@ -78,7 +76,7 @@ async fn create(call: Call<'_>, test: &CreatePolicyTest) -> Result<()> {
     let spec = PolicyTestSpec {
         name: test.name.clone(),
         as_user: test.user.clone(),
-        query: qualify::query(&test.query, session)?.text,
+        query: analysis.query_text(call.context, &snapshot, &test.query)?,
         expectation: test.expectation.clone(),
         comment: test.comment.clone(),
     };

@@ -163,6 +163,11 @@ impl Analysis {
         })
     }
 
+    /// The text of a query as it can be stored, names in full.
+    pub fn query_text(&self, context: &Context, snapshot: &Arc<Snapshot>, query: &Query) -> Result<String> {
+        Ok(self.engine.qualified(context, snapshot, query)?.text)
+    }
+
     /// Checks rows of constants: they read no table and can be planned.
     pub async fn constant_rows(
         &self,
@@ -170,7 +175,7 @@ impl Analysis {
         snapshot: &Arc<Snapshot>,
         query: &Query,
     ) -> Result<()> {
-        let qualified = qualify::query(query, &context.session)?;
+        let qualified = self.engine.qualified(context, snapshot, query)?;
         if !qualified.names.is_empty() {
             return Err(Error::new(
                 Condition::InvalidStatement,

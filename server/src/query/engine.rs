@@ -12,12 +12,12 @@ use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder}
 use weir_catalog::{PrincipalId, Snapshot};
 use weir_enforce::identity_function::{identity_function_names, identity_functions};
 use weir_enforce::resolver::Sources;
-use weir_enforce::{Access, Caller, OpenSystemTable, OpenTable, Scope};
+use weir_enforce::{Access, Caller, OpenSystemTable, OpenTable, Scope, is_builtin};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::query::{fold, functions};
-use crate::sql;
+use crate::sql::{self, qualify, qualify::Qualified};
 
 /// What all statements share.
 #[derive(Debug, Clone)]
@@ -57,6 +57,18 @@ impl Engine {
     /// planned in it goes to nobody but as counts and names.
     pub fn scope_about(&self, snapshot: &Arc<Snapshot>, user: PrincipalId) -> Result<Arc<Scope>> {
         self.scope_of(snapshot, Caller::new(snapshot, user, BTreeMap::new())?)
+    }
+
+    /// The query with its names in full, as the caller of `context` means them.
+    pub fn qualified(
+        &self,
+        context: &Context,
+        snapshot: &Arc<Snapshot>,
+        query: &sql::ast::Query,
+    ) -> Result<Qualified<sql::ast::Query>> {
+        let scope = self.scope(context, snapshot)?;
+        let is_builtin = |name: &str| is_builtin(scope.state(), name);
+        qualify::query(query, qualify::Names { session: &context.session, is_builtin: &is_builtin })
     }
 
     fn scope_of(&self, snapshot: &Arc<Snapshot>, caller: Caller) -> Result<Arc<Scope>> {

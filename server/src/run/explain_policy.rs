@@ -21,7 +21,7 @@ use weir_enforce::{Policies, Scope};
 
 use super::Run;
 use crate::error::{Condition, Error, Result};
-use crate::sql::{ExplainPolicy, Explained, ast, expression, parse_query, qualify};
+use crate::sql::{ExplainPolicy, Explained, ast, expression, parse_query};
 
 /// How deep tables are looked for in views.
 const VIEW_DEPTH_MAX: usize = 8;
@@ -90,7 +90,7 @@ impl Run<'_> {
     pub(super) async fn explain_policy(&self, explain: &ExplainPolicy) -> Result<RecordBatch> {
         let snapshot = self.warehouse.snapshot().await?;
         let asker = self.context.identity().principal();
-        let names = self.names_of(explain)?;
+        let names = self.names_of(explain, &snapshot)?;
         for name in names.iter().filter(|name| name.catalog.as_str() != "system") {
             let id = resolve(&snapshot, asker, &SecurableName::Table(name.clone()))?;
             if explain.user.is_some() && !may_impersonate(&snapshot, asker) {
@@ -118,7 +118,7 @@ impl Run<'_> {
         batch(&accounts)
     }
 
-    fn names_of(&self, explain: &ExplainPolicy) -> Result<Vec<ObjectName>> {
+    fn names_of(&self, explain: &ExplainPolicy, snapshot: &Arc<Snapshot>) -> Result<Vec<ObjectName>> {
         match &explain.of {
             Explained::Table(name) => Ok(vec![name.resolve(&self.context.session)?]),
             Explained::Query(query) => {
@@ -127,7 +127,7 @@ impl Run<'_> {
                     let text = "EXPLAIN POLICY takes no parameters: policies do not depend on them";
                     return Err(Error::new(Condition::InvalidStatement, text));
                 }
-                Ok(qualify::query(query, &self.context.session)?.names)
+                Ok(self.warehouse.engine.qualified(&self.context, snapshot, query)?.names)
             }
         }
     }

@@ -23,7 +23,7 @@ use crate::command::Pattern;
 use crate::context::Context;
 use crate::error::{Condition, Error, Result};
 use crate::query::plan::Planned;
-use crate::sql::{TestSelection, parse_query, qualify};
+use crate::sql::{TestSelection, parse_query};
 
 /// One row a test.
 pub(super) fn schema() -> SchemaRef {
@@ -71,7 +71,11 @@ impl Run<'_> {
         RecordBatch::try_new(schema(), columns).map_err(Error::internal)
     }
 
-    fn selected<'s>(&self, snapshot: &'s Snapshot, selection: &TestSelection) -> Result<Vec<&'s PolicyTest>> {
+    fn selected<'s>(
+        &self,
+        snapshot: &'s Arc<Snapshot>,
+        selection: &TestSelection,
+    ) -> Result<Vec<&'s PolicyTest>> {
         let by = self.context.identity().principal();
         let mut tests = policy_tests(snapshot, by);
         match selection {
@@ -86,7 +90,8 @@ impl Run<'_> {
                 let mut naming = Vec::new();
                 for test in tests {
                     let query = parse_query(&test.query)?;
-                    if qualify::query(&query, &self.context.session)?.names.contains(&name) {
+                    let qualified = self.warehouse.engine.qualified(&self.context, snapshot, &query)?;
+                    if qualified.names.contains(&name) {
                         naming.push(test);
                     }
                 }
