@@ -6,7 +6,7 @@ use tonic::Code;
 use weir_testkit::{TestServer, block_on};
 
 /// A table with a filter and a mask that hide from all but `hr`; alice and carol may read it, bob may not;
-/// `main.default.vault` is hidden from all, but a view of the administrator's reads it.
+/// `secret.hidden.vault` is hidden from all, but a view of the administrator's reads it.
 async fn ground() -> TestServer {
     let server = TestServer::start().await;
     server
@@ -17,11 +17,12 @@ async fn ground() -> TestServer {
              INSERT INTO main.default.people VALUES (1, 'raw-1'), (2, 'raw-2'), (3, 'raw-3');
              ALTER TABLE main.default.people SET ROW FILTER main.default.kept ON (id);
              ALTER TABLE main.default.people ALTER COLUMN ssn SET MASK main.default.masked;
-             CREATE SCHEMA main.hidden;
-             CREATE TABLE main.hidden.vault (id INT);
-             INSERT INTO main.hidden.vault VALUES (1), (2);
-             ALTER TABLE main.hidden.vault SET ROW FILTER main.default.kept ON (id);
-             CREATE VIEW main.default.front AS SELECT id FROM main.hidden.vault;
+             CREATE CATALOG secret;
+             CREATE SCHEMA secret.hidden;
+             CREATE TABLE secret.hidden.vault (id INT);
+             INSERT INTO secret.hidden.vault VALUES (1), (2);
+             ALTER TABLE secret.hidden.vault SET ROW FILTER main.default.kept ON (id);
+             CREATE VIEW main.default.front AS SELECT id FROM secret.hidden.vault;
              GRANT USE CATALOG ON CATALOG main TO alice;
              GRANT USE SCHEMA, SELECT ON SCHEMA main.default TO alice;
              GRANT USE CATALOG ON CATALOG main TO carol;
@@ -43,16 +44,16 @@ fn a_hidden_table_is_told_like_a_missing_one_by_every_proof() {
         let server = ground().await;
         server.prepare("GRANT IMPERSONATE ON METASTORE TO alice").await;
         for text in [
-            "EXPLAIN POLICY FOR SELECT * FROM main.hidden.NAME",
-            "EXPLAIN POLICY FOR TABLE main.hidden.NAME",
-            "EXPLAIN POLICY FOR TABLE main.hidden.NAME AS USER carol",
-            "ALTER TABLE main.hidden.NAME SET ROW FILTER main.default.kept ON (id) DRY RUN",
-            "ALTER TABLE main.hidden.NAME ALTER COLUMN id SET MASK main.default.kept DRY RUN FOR USERS (carol)",
-            "RUN POLICY TESTS ON TABLE main.hidden.NAME",
-            "REQUEST ACCESS ON TABLE main.hidden.NAME",
-            "SHOW ACCESS REQUESTS ON TABLE main.hidden.NAME",
-            "EXECUTE AS USER carol SELECT * FROM main.hidden.NAME",
-            "EXECUTE AS USER carol DESCRIBE TABLE main.hidden.NAME",
+            "EXPLAIN POLICY FOR SELECT * FROM secret.hidden.NAME",
+            "EXPLAIN POLICY FOR TABLE secret.hidden.NAME",
+            "EXPLAIN POLICY FOR TABLE secret.hidden.NAME AS USER carol",
+            "ALTER TABLE secret.hidden.NAME SET ROW FILTER main.default.kept ON (id) DRY RUN",
+            "ALTER TABLE secret.hidden.NAME ALTER COLUMN id SET MASK main.default.kept DRY RUN FOR USERS (carol)",
+            "RUN POLICY TESTS ON TABLE secret.hidden.NAME",
+            "REQUEST ACCESS ON TABLE secret.hidden.NAME",
+            "SHOW ACCESS REQUESTS ON TABLE secret.hidden.NAME",
+            "EXECUTE AS USER carol SELECT * FROM secret.hidden.NAME",
+            "EXECUTE AS USER carol DESCRIBE TABLE secret.hidden.NAME",
         ] {
             let hidden = server.refused("alice", &text.replace("NAME", "vault")).await;
             let missing = server.refused("alice", &text.replace("NAME", "nothere")).await;
@@ -73,7 +74,7 @@ fn a_view_over_a_hidden_table_is_explained_without_naming_it() {
         assert!(!rows.contains("vault") && !rows.contains("hidden"), "{rows}");
         let rows =
             server.rows("admin", "EXPLAIN POLICY FOR SELECT * FROM main.default.front").await.join("\n");
-        assert!(rows.contains("main.hidden.vault"), "{rows}");
+        assert!(rows.contains("secret.hidden.vault"), "{rows}");
     });
 }
 
@@ -136,20 +137,20 @@ fn execute_as_gives_the_targets_rights_and_not_the_callers() {
         server
             .prepare(
                 "GRANT IMPERSONATE ON METASTORE TO carol;
-                 CREATE TABLE main.default.only_carol (id INT);
-                 CREATE SCHEMA main.carols;
-                 CREATE TABLE main.carols.own (id INT);
-                 GRANT USE SCHEMA, SELECT ON SCHEMA main.carols TO carol",
+                 CREATE CATALOG carols;
+                 CREATE SCHEMA carols.s;
+                 CREATE TABLE carols.s.own (id INT);
+                 GRANT USE CATALOG, USE SCHEMA, SELECT ON CATALOG carols TO carol",
             )
             .await;
-        // carol is in hr and may read main.carols; as alice she is not and may not.
+        // carol is in hr and may read carols.s; as alice she is not and may not.
         assert_eq!(
             server.rows("carol", "EXECUTE AS USER alice SELECT id, ssn FROM main.default.people").await,
             ["1 | secret-body"]
         );
         for text in [
-            "EXECUTE AS USER alice SELECT * FROM main.carols.own",
-            "EXECUTE AS USER alice SELECT * FROM main.carols.own JOIN main.default.people USING (id)",
+            "EXECUTE AS USER alice SELECT * FROM carols.s.own",
+            "EXECUTE AS USER alice SELECT * FROM carols.s.own JOIN main.default.people USING (id)",
         ] {
             assert!(server.refused("carol", text).await.contains("TABLE_OR_VIEW_NOT_FOUND"), "{text}");
         }
@@ -240,15 +241,15 @@ fn the_books_and_the_trail_name_both() {
 fn requests_are_read_by_askers_and_those_who_may_grant() {
     block_on(async {
         let server = ground().await;
-        server.prepare("GRANT BROWSE ON CATALOG main TO bob").await;
+        server.prepare("GRANT BROWSE ON CATALOG main TO bob;\nGRANT BROWSE ON CATALOG secret TO bob").await;
         let asked = server
             .rows("bob", "REQUEST ACCESS ON TABLE main.default.people COMMENT 'the yearly report'")
             .await;
         assert!(asked[0].ends_with("| table `main.default.people` | SELECT"), "{asked:?}");
-        server.rows("bob", "REQUEST ACCESS ON TABLE main.hidden.vault PRIVILEGES (SELECT, MODIFY)").await;
+        server.rows("bob", "REQUEST ACCESS ON TABLE secret.hidden.vault PRIVILEGES (SELECT, MODIFY)").await;
         assert_eq!(server.rows("bob", "SHOW ACCESS REQUESTS").await.len(), 2);
         assert_eq!(server.rows("admin", "SHOW ACCESS REQUESTS").await.len(), 2);
-        assert_eq!(server.rows("admin", "SHOW ACCESS REQUESTS ON TABLE main.hidden.vault").await.len(), 1);
+        assert_eq!(server.rows("admin", "SHOW ACCESS REQUESTS ON TABLE secret.hidden.vault").await.len(), 1);
         assert_eq!(server.rows("alice", "SHOW ACCESS REQUESTS").await, Vec::<String>::new());
         server.prepare("GRANT MANAGE ON TABLE main.default.people TO alice").await;
         let read = server.rows("alice", "SHOW ACCESS REQUESTS").await;
