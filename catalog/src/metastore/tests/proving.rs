@@ -115,10 +115,11 @@ async fn access_is_asked_for_where_one_may_know_of_the_thing() {
     );
     assert_eq!(fixture.epoch().await, epoch, "asking changes nothing");
     let read = |by| metastore.access_request_list(by, Some(&on));
-    assert_eq!(read(fixture.bob).await.unwrap(), [asked.clone()]);
-    assert_eq!(read(fixture.root).await.unwrap(), [asked.clone()]);
+    assert_eq!(read(fixture.bob).await.unwrap(), std::slice::from_ref(&asked));
+    assert_eq!(read(fixture.root).await.unwrap(), std::slice::from_ref(&asked));
     assert_eq!(kind(read(fixture.alice).await), ErrorKind::NotFound);
     assert!(metastore.access_request_list(fixture.alice, None).await.unwrap().is_empty());
+    fixture.grant_use("alice").await;
     fixture.grant(on.clone(), "alice", &[Privilege::Manage]).await;
     assert_eq!(metastore.access_request_list(fixture.alice, None).await.unwrap(), [asked]);
 }
