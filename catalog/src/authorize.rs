@@ -88,11 +88,29 @@ pub fn resolve(
 pub fn visible_grants(snapshot: &Snapshot, principal: PrincipalId, securable: SecurableId) -> Vec<Grant> {
     let mut visible = Vec::new();
     for on in std::iter::once(securable).chain(snapshot.containers_of(securable)) {
-        let all = authorize(snapshot, principal, Privilege::ManageAccessControl, on).is_allowed();
+        let all = manages_access(snapshot, principal, on);
         let grants = snapshot.grants_on(on);
         visible.extend(grants.filter(|grant| all || snapshot.acts_as(principal, grant.principal)));
     }
     visible
+}
+
+/// The grants to exactly `to`, wherever they are, that `principal` may read: all where `to` is itself or a
+/// group of its, else those where it has MANAGE.
+pub fn visible_grants_to(snapshot: &Snapshot, principal: PrincipalId, to: PrincipalId) -> Vec<Grant> {
+    let own = snapshot.acts_as(principal, to);
+    let grants = snapshot.grants().filter(|grant| grant.principal == to);
+    grants.filter(|grant| own || manages_access(snapshot, principal, grant.securable)).collect()
+}
+
+/// Whether the principal may read and change everybody's grants there; on the metastore that is rank's.
+fn manages_access(snapshot: &Snapshot, principal: PrincipalId, on: SecurableId) -> bool {
+    match on {
+        SecurableId::Metastore => {
+            is_account_admin(snapshot, principal) || is_metastore_admin(snapshot, principal)
+        }
+        on => authorize(snapshot, principal, Privilege::ManageAccessControl, on).is_allowed(),
+    }
 }
 
 /// The tables and views that `principal` may be told of, by name. Costs what is visible, not what there

@@ -97,6 +97,8 @@ pub enum Reserved {
     SetMetastoreAdmin,
     /// Creating a table over files that are there already.
     CreateExternalTable,
+    /// Creating a volume over files that are there already.
+    CreateExternalVolume,
     /// Making a view or function run with the rights of somebody else.
     GiveRightsAway,
     /// Replacing the text of a view or function, which runs with its owner's rights.
@@ -124,7 +126,12 @@ impl Reserved {
                 "only an account admin or the metastore admin may set, drop or read policies on the metastore"
             }
             Reserved::SetMetastoreAdmin => "only an account admin may say who the metastore admin is",
-            Reserved::CreateExternalTable => "only an account admin may create an external table",
+            Reserved::CreateExternalTable => {
+                "an external table needs CREATE EXTERNAL TABLE on an external location that covers it"
+            }
+            Reserved::CreateExternalVolume => {
+                "an external volume needs CREATE EXTERNAL VOLUME on an external location that covers it"
+            }
             Reserved::GiveRightsAway => {
                 "only an account admin or the metastore admin may give a view or function to a principal other than oneself or one's groups"
             }
@@ -355,13 +362,25 @@ pub enum Error {
         /// What uses it.
         dependents: Dependents,
     },
-    /// Two tables may not share files.
+    /// Two securables may not share files.
     #[error("location `{location}` overlaps {}", overlapped(other.as_ref()))]
     LocationOverlap {
         /// As asked for.
         location: String,
-        /// The other table, when the caller may see it.
-        other: Option<ObjectName>,
+        /// The other table, volume or external location, when the caller may see it.
+        other: Option<SecurableName>,
+    },
+    /// OR REPLACE of a table whose files are not the warehouse's.
+    #[error("external table `{table}` cannot be replaced")]
+    ReplacesExternal {
+        /// The table.
+        table: ObjectName,
+    },
+    /// UNSET of a property that is not set.
+    #[error("property `{property}` is not set")]
+    PropertyNotFound {
+        /// The property.
+        property: String,
     },
     /// A location that is not what its kind of table takes.
     #[error("invalid location `{location}`: {reason}")]
@@ -502,6 +521,8 @@ impl Error {
             | Error::LocationOverlap { .. }
             | Error::InvalidLocation { .. }
             | Error::InvalidProperty { .. }
+            | Error::PropertyNotFound { .. }
+            | Error::ReplacesExternal { .. }
             | Error::DuplicateColumn { .. }
             | Error::WrongArgumentCount { .. }
             | Error::PolicyReadsGoverned { .. }
@@ -533,6 +554,8 @@ impl Error {
                 Some("policies speak of governed tags only: CREATE GOVERNED TAG makes one")
             }
             Error::Contention => Some("try again"),
+            Error::ReplacesExternal { .. } => Some("drop it and create it again, or insert into it"),
+            Error::PropertyNotFound { .. } => Some("say IF EXISTS to pass over properties that are not set"),
             _ => None,
         }
     }
@@ -546,10 +569,10 @@ fn quoted(texts: &[String]) -> String {
     texts.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn overlapped(other: Option<&ObjectName>) -> String {
+fn overlapped(other: Option<&SecurableName>) -> String {
     match other {
-        Some(name) => format!("the files of table `{name}`"),
-        None => "the files of another table".to_owned(),
+        Some(name) => format!("that of {name}"),
+        None => "another one".to_owned(),
     }
 }
 

@@ -36,7 +36,7 @@ pub use access_request::AccessRequest;
 pub use audit::{Origin, Requester};
 pub use authorize::{
     authorize, is_account_admin, is_metastore_admin, may_read_policies, may_see, resolve, visible_grants,
-    visible_tables,
+    visible_grants_to, visible_tables,
 };
 pub use coverage::{CoveredTable, Tagged};
 pub use decision::{Decision, Lack, Reason};

@@ -13,20 +13,26 @@
 mod access_requests;
 mod caller;
 mod catalogs;
+mod columns;
 mod dependents;
+mod external_locations;
 mod functions;
 mod governed_tags;
 mod grants;
 pub mod impersonation;
 mod passwords;
+mod places;
 mod policies;
 pub mod policy_tests;
 mod principals;
+mod properties;
 mod schemas;
+mod storage_credentials;
 mod tables;
 mod tag_policies;
 mod tags;
 mod views;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -47,15 +53,21 @@ use crate::store::{self, Change, PostgresStore, SqliteStore, Store};
 use caller::Caller;
 
 pub use catalogs::CatalogSpec;
+pub use columns::{ColumnSpec, MaskSpec};
+pub use external_locations::ExternalLocationSpec;
 pub use functions::FunctionSpec;
 pub use governed_tags::{GovernedTagSpec, TagValues};
+pub use places::{ExternalUse, Storage, require_external};
 pub use policy_tests::PolicyTestSpec;
 pub use principals::{AccountAdmin, Delegation, Enablement, PrincipalSpec};
+pub use properties::PropertyChange;
 pub use schemas::SchemaSpec;
-pub use tables::{Storage, TableSpec};
+pub use storage_credentials::StorageCredentialSpec;
+pub use tables::TableSpec;
 pub use tag_policies::TagPolicySpec;
 pub use tags::TagTarget;
 pub use views::ViewSpec;
+pub use volumes::VolumeSpec;
 
 /// How often an operation decides again before it gives up with [`Error::Contention`].
 const ATTEMPTS: usize = 64;

@@ -12,7 +12,10 @@ use crate::id::PrincipalId;
 use crate::name::{Name, ObjectName, SchemaName};
 use crate::principal::{Principal, PrincipalKind};
 use crate::privilege::Privilege;
-use crate::securable::{Catalog, Schema, SecurableId, SecurableKind, SecurableName, Table};
+use crate::securable::{
+    Catalog, ExternalLocation, Schema, SecurableId, SecurableKind, SecurableName, StorageCredential, Table,
+    Volume,
+};
 use crate::snapshot::Snapshot;
 use crate::stamps::Stamps;
 
@@ -57,14 +60,15 @@ impl<'a> Caller<'a> {
     }
 
     /// Rank that administers the metastore: account admin or metastore admin.
-    pub(super) fn require_rank(&self, act: Reserved) -> Result<Vec<Reason>, Error> {
+    pub(super) fn rank(&self) -> Option<Reason> {
         if self.is_account_admin() {
-            return Ok(vec![Reason::AccountAdmin]);
+            return Some(Reason::AccountAdmin);
         }
-        match is_metastore_admin(self.snapshot, self.by) {
-            true => Ok(vec![Reason::MetastoreAdmin]),
-            false => Err(Error::Reserved { act }),
-        }
+        is_metastore_admin(self.snapshot, self.by).then_some(Reason::MetastoreAdmin)
+    }
+
+    pub(super) fn require_rank(&self, act: Reserved) -> Result<Vec<Reason>, Error> {
+        self.rank().map(|rank| vec![rank]).ok_or(Error::Reserved { act })
     }
 
     pub(super) fn require_account_admin(&self, act: Reserved) -> Result<Vec<Reason>, Error> {
@@ -126,6 +130,24 @@ impl<'a> Caller<'a> {
     pub(super) fn function(&self, name: &ObjectName) -> Result<&'a Function, Error> {
         let function = self.snapshot.function(name).filter(|f| self.sees(SecurableId::Function(f.id)));
         function.ok_or_else(|| Error::NotFound { securable: SecurableName::Function(name.clone()) })
+    }
+
+    pub(super) fn volume(&self, name: &ObjectName) -> Result<&'a Volume, Error> {
+        let volume = self.snapshot.volume(name).filter(|v| self.sees(SecurableId::Volume(v.id)));
+        volume.ok_or_else(|| Error::NotFound { securable: SecurableName::Volume(name.clone()) })
+    }
+
+    pub(super) fn external_location(&self, name: &Name) -> Result<&'a ExternalLocation, Error> {
+        let found = self.snapshot.external_location(name);
+        let location = found.filter(|l| self.sees(SecurableId::ExternalLocation(l.id)));
+        location.ok_or_else(|| Error::NotFound { securable: SecurableName::ExternalLocation(name.clone()) })
+    }
+
+    pub(super) fn storage_credential(&self, name: &Name) -> Result<&'a StorageCredential, Error> {
+        let found = self.snapshot.storage_credential(name);
+        let credential = found.filter(|c| self.sees(SecurableId::StorageCredential(c.id)));
+        credential
+            .ok_or_else(|| Error::NotFound { securable: SecurableName::StorageCredential(name.clone()) })
     }
 
     /// Principals are not hidden: one must be able to name whom one grants to.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::dependents::Objects;
 use super::principals::check_name;
-use super::tables::check_properties;
+use super::properties::{PropertyChange, check_properties};
 use super::{Contents, Created, Metastore, OnExisting, OnMissing, Request, Write};
 use crate::audit::{Action, Answer, Requester};
 use crate::error::Error;
@@ -15,7 +15,6 @@ use crate::name::{Name, SchemaName};
 use crate::principal::{ACCOUNT_USERS, Principal, PrincipalKind};
 use crate::privilege::Privilege;
 use crate::securable::{Catalog, Schema, SecurableId, SecurableKind, SecurableName};
-use crate::snapshot::Snapshot;
 use crate::store::{self, Change};
 
 /// The catalog and schema that a new store begins with.
@@ -139,7 +138,7 @@ impl Metastore {
             if caller.snapshot.catalog(to).is_some() {
                 return Err(catalog_exists(to));
             }
-            caller.check_renamable(&securable, &inside(caller.snapshot, catalog))?;
+            caller.check_renamable(&securable, &Objects::of_catalog(caller.snapshot, catalog.id))?;
             let stamps = caller.altered(catalog.stamps);
             let renamed = Catalog { name: to.clone(), stamps, ..catalog.clone() };
             Ok(Write { changes: vec![Change::CatalogPut(renamed)], because, value: () })
@@ -161,6 +160,30 @@ impl Metastore {
             let because = caller.require(Privilege::Manage, SecurableId::Catalog(catalog.id))?;
             let stamps = caller.altered(catalog.stamps);
             let altered = Catalog { comment: comment.clone(), stamps, ..catalog.clone() };
+            Ok(Write { changes: vec![Change::CatalogPut(altered)], because, value: () })
+        })
+        .await
+    }
+
+    /// Needs MANAGE.
+    pub async fn catalog_set_properties(
+        &self,
+        by: impl Into<Requester> + Send,
+        now: DateTime<Utc>,
+        name: &Name,
+        change: PropertyChange,
+    ) -> Result<(), Error> {
+        change.check()?;
+        let securable = SecurableName::Catalog(name.clone());
+        self.write(Request::new(by, now, Action::CatalogAlter, securable), |caller| {
+            let catalog = caller.catalog(name)?;
+            let because = caller.require(Privilege::Manage, SecurableId::Catalog(catalog.id))?;
+            let properties = change.apply(&catalog.properties)?;
+            if properties == catalog.properties {
+                return Ok(Write::nothing(()));
+            }
+            let stamps = caller.altered(catalog.stamps);
+            let altered = Catalog { properties, stamps, ..catalog.clone() };
             Ok(Write { changes: vec![Change::CatalogPut(altered)], because, value: () })
         })
         .await
@@ -189,22 +212,15 @@ impl Metastore {
             if contents == Contents::Restrict && schemas.peek().is_some() {
                 return Err(Error::NotEmpty { kind: SecurableKind::Catalog, name: name.to_string() });
             }
-            let going = inside(caller.snapshot, catalog);
+            let going = Objects::of_catalog(caller.snapshot, catalog.id);
             caller.check_droppable(&securable, &going)?;
-            let mut changes = going.removals();
-            changes.extend(going.policy_removals(caller.snapshot));
+            let mut changes = going.removals(caller.snapshot);
             changes.extend(schemas.map(|schema| Change::SchemaRemove(schema.id)));
             changes.push(Change::CatalogRemove(catalog.id));
             Ok(Write { changes, because, value: true })
         })
         .await
     }
-}
-
-fn inside(snapshot: &Snapshot, catalog: &Catalog) -> Objects {
-    let mut inside = Objects::inside(snapshot, snapshot.schemas(catalog.id).map(|schema| schema.id));
-    inside.containers.insert(SecurableId::Catalog(catalog.id));
-    inside
 }
 
 fn catalog_exists(name: &Name) -> Error {

@@ -1,32 +1,34 @@
 //! What uses a thing that is about to be dropped or renamed.
 //!
 //! Policies use functions by id; views and functions use tables by id and carry the names of
-//! what they use in their text. Calls of functions and tests of groups stand in the text alone;
-//! there the name is searched for, so that a mention inside a string counts as a use too: it
-//! refuses once too often rather than once too seldom. A group whose name a text puts together
-//! at run time is not found.
+//! what they use in their text. Calls of functions are known by id and searched for in the text
+//! as well; tests of groups and what policy tests query stand in texts alone. There the name is
+//! searched for, so that a mention inside a string counts as a use too: it refuses once too often
+//! rather than once too seldom. A group whose name a text puts together at run time is not found.
+//!
+//! A tag policy whose scope is dropped goes with it. One on another scope is a use of what it calls.
 
 use std::collections::{BTreeSet, HashSet};
 
 use super::caller::Caller;
 use super::tag_policies::described;
 use crate::error::{Dependents, Error};
-use crate::id::{FunctionId, SchemaId, TableId};
-use crate::name::ObjectName;
+use crate::id::{CatalogId, FunctionId, SchemaId, TableId, VolumeId};
 use crate::policy::PolicyFunction;
+use crate::policy_test::PolicyTest;
 use crate::securable::SecurableId;
 use crate::snapshot::Snapshot;
 use crate::store::Change;
 use crate::tag::{GovernedTag, TagKey};
 use crate::tag_policy::TagPolicy;
 
-/// Tables, views and functions.
+/// Tables, views, functions and volumes, with the containers that go with them.
 #[derive(Default)]
 pub(super) struct Objects {
-    /// The catalogs and schemas themselves.
-    pub(super) containers: HashSet<SecurableId>,
-    pub(super) tables: HashSet<TableId>,
-    pub(super) functions: HashSet<FunctionId>,
+    tables: HashSet<TableId>,
+    functions: HashSet<FunctionId>,
+    volumes: HashSet<VolumeId>,
+    containers: Vec<SecurableId>,
 }
 
 impl Objects {
@@ -38,37 +40,61 @@ impl Objects {
         Self { functions: HashSet::from([id]), ..Self::default() }
     }
 
-    /// All that the schemas hold.
-    pub(super) fn inside(snapshot: &Snapshot, schemas: impl IntoIterator<Item = SchemaId>) -> Self {
-        let mut inside = Self::default();
-        for schema in schemas {
-            inside.containers.insert(SecurableId::Schema(schema));
-            inside.tables.extend(snapshot.tables(schema).map(|table| table.id));
-            inside.functions.extend(snapshot.functions(schema).map(|function| function.id));
-        }
-        inside
+    /// A schema with all that it holds.
+    pub(super) fn of_schema(snapshot: &Snapshot, schema: SchemaId) -> Self {
+        let mut objects = Self::default();
+        objects.add_schema(snapshot, schema);
+        objects
     }
 
-    /// Whether a policy that stands on the scope goes with them.
-    fn holds(&self, scope: SecurableId) -> bool {
+    /// A catalog with all that it holds.
+    pub(super) fn of_catalog(snapshot: &Snapshot, catalog: CatalogId) -> Self {
+        let mut objects = Self { containers: vec![SecurableId::Catalog(catalog)], ..Self::default() };
+        for schema in snapshot.schemas(catalog) {
+            objects.add_schema(snapshot, schema.id);
+        }
+        objects
+    }
+
+    fn add_schema(&mut self, snapshot: &Snapshot, schema: SchemaId) {
+        self.tables.extend(snapshot.tables(schema).map(|table| table.id));
+        self.functions.extend(snapshot.functions(schema).map(|function| function.id));
+        self.volumes.extend(snapshot.volumes(schema).map(|volume| volume.id));
+        self.containers.push(SecurableId::Schema(schema));
+    }
+
+    /// Whether there is nothing in the containers.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tables.is_empty() && self.functions.is_empty() && self.volumes.is_empty()
+    }
+
+    /// The changes that remove what is in the containers, and the tag policies on it and on them.
+    pub(super) fn removals(&self, snapshot: &Snapshot) -> Vec<Change> {
+        let tables = self.tables.iter().map(|id| SecurableId::Table(*id));
+        let scopes = tables.chain(self.containers.iter().copied());
+        let policies = scopes.flat_map(|scope| snapshot.tag_policies_on(scope));
+        let mut changes: Vec<Change> = policies.map(|policy| Change::TagPolicyRemove(policy.id)).collect();
+        changes.extend(self.tables.iter().map(|id| Change::TableRemove(*id)));
+        changes.extend(self.functions.iter().map(|id| Change::FunctionRemove(*id)));
+        changes.extend(self.volumes.iter().map(|id| Change::VolumeRemove(*id)));
+        changes
+    }
+
+    fn has_scope(&self, scope: SecurableId) -> bool {
         match scope {
             SecurableId::Table(id) => self.tables.contains(&id),
             scope => self.containers.contains(&scope),
         }
     }
 
-    /// The changes that remove the policies that stand on them.
-    pub(super) fn policy_removals(&self, snapshot: &Snapshot) -> Vec<Change> {
-        let tables = self.tables.iter().map(|id| SecurableId::Table(*id));
-        let scopes = self.containers.iter().copied().chain(tables);
-        let policies = scopes.flat_map(|scope| snapshot.tag_policies_on(scope));
-        policies.map(|policy| Change::TagPolicyRemove(policy.id)).collect()
+    fn function_names(&self, snapshot: &Snapshot) -> Vec<String> {
+        let functions = self.functions.iter().filter_map(|id| snapshot.function_by_id(*id));
+        functions.map(|function| function.name.to_string()).collect()
     }
 
-    /// The changes that remove them.
-    pub(super) fn removals(&self) -> Vec<Change> {
-        let tables = self.tables.iter().map(|id| Change::TableRemove(*id));
-        tables.chain(self.functions.iter().map(|id| Change::FunctionRemove(*id))).collect()
+    fn table_names(&self, snapshot: &Snapshot) -> Vec<String> {
+        let tables = self.tables.iter().filter_map(|id| snapshot.table_by_id(*id));
+        tables.map(|table| table.name.to_string()).collect()
     }
 }
 
@@ -101,6 +127,15 @@ impl<'c, 's> Found<'c, 's> {
         }
     }
 
+    /// A policy test is for its owner and for account admins.
+    fn add_policy_test(&mut self, test: &PolicyTest) {
+        if self.caller.is(test.owner) || self.caller.is_account_admin() {
+            self.visible.insert(format!("policy test `{}`", test.name));
+        } else {
+            self.hidden_policies += 1;
+        }
+    }
+
     fn refuse(self, what: impl ToString) -> Result<(), Error> {
         let hidden = self.hidden.len() + self.hidden_policies;
         let dependents = Dependents { visible: self.visible.into_iter().collect(), hidden };
@@ -117,6 +152,7 @@ impl Caller<'_> {
         let mut found = Found::new(self);
         texts_that_use(&mut found, going, going);
         policies_that_call(&mut found, going);
+        tests_that_query(&mut found, going);
         found.refuse(what)
     }
 
@@ -124,6 +160,7 @@ impl Caller<'_> {
     pub(super) fn check_renamable(&self, what: impl ToString, renamed: &Objects) -> Result<(), Error> {
         let mut found = Found::new(self);
         texts_that_use(&mut found, renamed, &Objects::default());
+        tests_that_query(&mut found, renamed);
         found.refuse(what)
     }
 
@@ -192,20 +229,35 @@ impl Caller<'_> {
 /// Views and functions outside `except` that read a table or call a function of `used`.
 fn texts_that_use(found: &mut Found<'_, '_>, used: &Objects, except: &Objects) {
     let snapshot = found.caller.snapshot;
-    let called: Vec<&ObjectName> =
-        used.functions.iter().filter_map(|id| Some(&snapshot.function_by_id(*id)?.name)).collect();
-    let uses = |reads: &[TableId], text: &str| {
-        reads.iter().any(|id| used.tables.contains(id)) || called.iter().any(|name| mentions(text, name))
+    let names = used.function_names(snapshot);
+    let uses = |reads: &[TableId], calls: &[FunctionId], text: &str| {
+        reads.iter().any(|id| used.tables.contains(id))
+            || calls.iter().any(|id| used.functions.contains(id))
+            || mentions_any(text, &names)
     };
     for table in snapshot.all_tables().filter(|table| !except.tables.contains(&table.id)) {
-        if table.view().is_some_and(|view| uses(&view.reads, &view.text)) {
+        if table.view().is_some_and(|view| uses(&view.reads, &view.calls, &view.text)) {
             found.add(SecurableId::Table(table.id), format!("view `{}`", table.name));
         }
     }
     for function in snapshot.all_functions().filter(|function| !except.functions.contains(&function.id)) {
-        if uses(&function.reads, &function.body) {
+        if uses(&function.reads, &function.calls, &function.body) {
             found.add(SecurableId::Function(function.id), format!("function `{}`", function.name));
         }
+    }
+}
+
+/// Policy tests whose query names a table or function of `used`.
+fn tests_that_query(found: &mut Found<'_, '_>, used: &Objects) {
+    let snapshot = found.caller.snapshot;
+    let mut tests = snapshot.policy_tests().peekable();
+    if tests.peek().is_none() {
+        return;
+    }
+    let mut names = used.function_names(snapshot);
+    names.extend(used.table_names(snapshot));
+    for test in tests.filter(|test| mentions_any(&test.query, &names)) {
+        found.add_policy_test(test);
     }
 }
 
@@ -222,21 +274,25 @@ fn policies_that_call(found: &mut Found<'_, '_>, going: &Objects) {
         }
     }
     for policy in found.caller.snapshot.all_tag_policies() {
-        if calls(policy.function) && !going.holds(policy.scope) {
+        if calls(policy.function) && !going.has_scope(policy.scope) {
             found.add_policy(policy);
         }
     }
 }
 
-/// Whether `text` has the three-part name, quoted or not.
-fn mentions(text: &str, name: &ObjectName) -> bool {
+/// Whether `text` has one of the three-part names, quoted or not.
+fn mentions_any(text: &str, names: &[String]) -> bool {
+    if names.is_empty() {
+        return false;
+    }
     let plain: String =
         text.chars().filter(|c| *c != '`' && !c.is_whitespace()).collect::<String>().to_lowercase();
-    let name = name.to_string();
     let in_name = |c: char| c.is_alphanumeric() || c == '_';
-    plain.match_indices(&name).any(|(at, _)| {
-        let after = plain.get(at + name.len()..).and_then(|rest| rest.chars().next());
-        !after.is_some_and(in_name)
+    names.iter().any(|name| {
+        plain.match_indices(name.as_str()).any(|(at, _)| {
+            let after = plain.get(at + name.len()..).and_then(|rest| rest.chars().next());
+            !after.is_some_and(in_name)
+        })
     })
 }
 
@@ -255,14 +311,15 @@ fn has_string(text: &str, value: &str) -> bool {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+    use crate::name::ObjectName;
 
     #[test]
     fn a_name_is_found_quoted_or_not_and_only_whole() {
-        let name = ObjectName::new("main", "hr", "mask").unwrap();
-        assert!(mentions("SELECT main.hr.mask(x)", &name));
-        assert!(mentions("`Main` . `hr`.`MASK` (x)", &name));
-        assert!(!mentions("main.hr.mask_all(x)", &name));
-        assert!(!mentions("main.hr2.mask(x)", &name));
+        let names = [ObjectName::new("main", "hr", "mask").unwrap().to_string()];
+        assert!(mentions_any("SELECT main.hr.mask(x)", &names));
+        assert!(mentions_any("`Main` . `hr`.`MASK` (x)", &names));
+        assert!(!mentions_any("main.hr.mask_all(x)", &names));
+        assert!(!mentions_any("main.hr2.mask(x)", &names));
     }
 
     #[test]

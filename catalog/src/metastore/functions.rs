@@ -183,8 +183,9 @@ impl Metastore {
                 found => found?,
             };
             let because = caller.require(Privilege::Manage, SecurableId::Function(function.id))?;
-            caller.check_droppable(&securable, &Objects::function(function.id))?;
-            Ok(Write { changes: vec![Change::FunctionRemove(function.id)], because, value: true })
+            let going = Objects::function(function.id);
+            caller.check_droppable(&securable, &going)?;
+            Ok(Write { changes: going.removals(caller.snapshot), because, value: true })
         })
         .await
     }

@@ -215,29 +215,41 @@ fn transfer(caller: &Caller<'_>, id: SecurableId, owner: PrincipalId) -> Option<
     let snapshot = caller.snapshot;
     match id {
         SecurableId::Metastore => Some(Change::MetastoreOwnerPut(Some(owner))),
-        SecurableId::Catalog(id) => {
-            snapshot.catalog_by_id(id).map(|catalog| Change::CatalogPut(Catalog { owner, ..catalog.clone() }))
-        }
-        SecurableId::Schema(id) => {
-            snapshot.schema_by_id(id).map(|schema| Change::SchemaPut(Schema { owner, ..schema.clone() }))
-        }
-        SecurableId::Table(id) => {
-            snapshot.table_by_id(id).map(|table| Change::TablePut(Box::new(Table { owner, ..table.clone() })))
-        }
-        SecurableId::Function(id) => snapshot
-            .function_by_id(id)
-            .map(|function| Change::FunctionPut(Box::new(Function { owner, ..function.clone() }))),
-        SecurableId::Volume(id) => {
-            snapshot.volume_by_id(id).map(|volume| Change::VolumePut(Volume { owner, ..volume.clone() }))
-        }
-        SecurableId::ExternalLocation(id) => snapshot
-            .external_location_by_id(id)
-            .map(|location| Change::ExternalLocationPut(ExternalLocation { owner, ..location.clone() })),
-        SecurableId::StorageCredential(id) => snapshot.storage_credential_by_id(id).map(|credential| {
-            Change::StorageCredentialPut(StorageCredential { owner, ..credential.clone() })
+        SecurableId::Catalog(id) => snapshot.catalog_by_id(id).map(|catalog| {
+            Change::CatalogPut(Catalog { owner, stamps: caller.altered(catalog.stamps), ..catalog.clone() })
         }),
-        SecurableId::GovernedTag(id) => snapshot
-            .governed_tag_by_id(id)
-            .map(|tag| Change::GovernedTagPut(GovernedTag { owner, ..tag.clone() })),
+        SecurableId::Schema(id) => snapshot.schema_by_id(id).map(|schema| {
+            Change::SchemaPut(Schema { owner, stamps: caller.altered(schema.stamps), ..schema.clone() })
+        }),
+        SecurableId::Table(id) => snapshot.table_by_id(id).map(|table| {
+            Change::TablePut(Box::new(Table { owner, stamps: caller.altered(table.stamps), ..table.clone() }))
+        }),
+        SecurableId::Function(id) => snapshot.function_by_id(id).map(|function| {
+            Change::FunctionPut(Box::new(Function {
+                owner,
+                stamps: caller.altered(function.stamps),
+                ..function.clone()
+            }))
+        }),
+        SecurableId::Volume(id) => snapshot.volume_by_id(id).map(|volume| {
+            Change::VolumePut(Volume { owner, stamps: caller.altered(volume.stamps), ..volume.clone() })
+        }),
+        SecurableId::ExternalLocation(id) => snapshot.external_location_by_id(id).map(|location| {
+            Change::ExternalLocationPut(ExternalLocation {
+                owner,
+                stamps: caller.altered(location.stamps),
+                ..location.clone()
+            })
+        }),
+        SecurableId::StorageCredential(id) => snapshot.storage_credential_by_id(id).map(|credential| {
+            Change::StorageCredentialPut(StorageCredential {
+                owner,
+                stamps: caller.altered(credential.stamps),
+                ..credential.clone()
+            })
+        }),
+        SecurableId::GovernedTag(id) => snapshot.governed_tag_by_id(id).map(|tag| {
+            Change::GovernedTagPut(GovernedTag { owner, stamps: caller.altered(tag.stamps), ..tag.clone() })
+        }),
     }
 }

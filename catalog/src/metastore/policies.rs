@@ -127,7 +127,7 @@ fn is_on(mask: &ColumnMask, column: &ColumnBinding) -> bool {
     }
 }
 
-fn check_settable<'s>(
+pub(super) fn check_settable<'s>(
     caller: &Caller<'s>,
     table: &ObjectName,
     function: &ObjectName,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::dependents::Objects;
-use super::tables::check_properties;
+use super::properties::{PropertyChange, check_properties};
 use super::{Contents, Created, Metastore, OnExisting, OnMissing, Request, Write};
 use crate::audit::{Action, Requester};
 use crate::error::Error;
@@ -83,7 +83,7 @@ impl Metastore {
             if caller.snapshot.schema(&to).is_some() {
                 return Err(schema_exists(&to));
             }
-            caller.check_renamable(&securable, &Objects::inside(caller.snapshot, [schema.id]))?;
+            caller.check_renamable(&securable, &Objects::of_schema(caller.snapshot, schema.id))?;
             let renamed = Schema { name: to, stamps: caller.altered(schema.stamps), ..schema.clone() };
             Ok(Write { changes: vec![Change::SchemaPut(renamed)], because, value: () })
         })
@@ -109,6 +109,30 @@ impl Metastore {
         .await
     }
 
+    /// Needs MANAGE.
+    pub async fn schema_set_properties(
+        &self,
+        by: impl Into<Requester> + Send,
+        now: DateTime<Utc>,
+        name: &SchemaName,
+        change: PropertyChange,
+    ) -> Result<(), Error> {
+        change.check()?;
+        let securable = SecurableName::Schema(name.clone());
+        self.write(Request::new(by, now, Action::SchemaAlter, securable), |caller| {
+            let schema = caller.schema(name)?;
+            let because = caller.require(Privilege::Manage, SecurableId::Schema(schema.id))?;
+            let properties = change.apply(&schema.properties)?;
+            if properties == schema.properties {
+                return Ok(Write::nothing(()));
+            }
+            let stamps = caller.altered(schema.stamps);
+            let altered = Schema { properties, stamps, ..schema.clone() };
+            Ok(Write { changes: vec![Change::SchemaPut(altered)], because, value: () })
+        })
+        .await
+    }
+
     /// Needs MANAGE. With [`Contents::Cascade`] all it contains goes too, unless something
     /// outside uses it. Returns whether there was anything to drop.
     pub async fn schema_drop(
@@ -128,13 +152,12 @@ impl Metastore {
                 found => found?,
             };
             let because = caller.require(Privilege::Manage, SecurableId::Schema(schema.id))?;
-            let going = Objects::inside(caller.snapshot, [schema.id]);
-            let mut changes = going.removals();
-            if contents == Contents::Restrict && !changes.is_empty() {
+            let going = Objects::of_schema(caller.snapshot, schema.id);
+            if contents == Contents::Restrict && !going.is_empty() {
                 return Err(Error::NotEmpty { kind: SecurableKind::Schema, name: name.to_string() });
             }
             caller.check_droppable(&securable, &going)?;
-            changes.extend(going.policy_removals(caller.snapshot));
+            let mut changes = going.removals(caller.snapshot);
             changes.push(Change::SchemaRemove(schema.id));
             Ok(Write { changes, because, value: true })
         })

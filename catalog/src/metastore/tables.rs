@@ -6,37 +6,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::caller::Caller;
+use super::columns::{check_policies_kept, rebound};
 use super::dependents::Objects;
+use super::places::{ExternalUse, Storage, check_place, require_external};
+use super::properties::{PropertyChange, check_properties};
 use super::tags::{Keeping, carry_tags};
 use super::{Created, Metastore, OnExisting, OnMissing, Request, Write};
 use crate::audit::{Action, Requester};
 use crate::decision::Reason;
-use crate::error::{Dependents, Error, Reserved};
+use crate::error::Error;
 use crate::id::TableId;
 use crate::name::{Name, ObjectName};
-use crate::policy::{ColumnBinding, PolicyArgument};
 use crate::privilege::Privilege;
 use crate::securable::{
-    Column, POLICY_DEFAULT_PROPERTY, PROTECTION_PROPERTY, Protection, SecurableId, SecurableKind,
-    SecurableName, Table, TableKind,
+    Column, POLICY_DEFAULT_PROPERTY, PROTECTION_PROPERTY, SecurableId, SecurableKind, SecurableName, Table,
+    TableKind,
 };
 use crate::store::Change;
 use crate::tag::Tags;
-
-/// Where a table's files are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Storage {
-    /// Under the data root.
-    Managed {
-        /// Relative to the data root, e.g. `tables/0192…`.
-        location: String,
-    },
-    /// Elsewhere.
-    External {
-        /// An absolute URL, canonical, ending in `/`.
-        location: String,
-    },
-}
 
 /// A table to be made. Its Delta log is the server's concern.
 #[derive(Debug, Clone)]
@@ -54,8 +41,9 @@ pub struct TableSpec {
 }
 
 impl Metastore {
-    /// Needs CREATE TABLE on the schema with USE on the way; for external tables also rank.
-    /// Refused when the files are, contain, or lie within another table's.
+    /// Needs CREATE TABLE on the schema with USE on the way; for external tables also CREATE EXTERNAL TABLE on
+    /// the external location that covers them, or rank. Refused when the files are, contain, or lie within
+    /// another table's or a volume's.
     pub async fn table_create(
         &self,
         by: impl Into<Requester> + Send,
@@ -80,17 +68,14 @@ impl Metastore {
                 };
             }
             let kind = match &spec.storage {
-                Storage::Managed { location } => {
-                    check_managed(location)?;
-                    TableKind::Managed { location: location.clone() }
-                }
+                Storage::Managed { location } => TableKind::Managed { location: location.clone() },
                 Storage::External { location } => {
-                    because.extend(caller.require_account_admin(Reserved::CreateExternalTable)?);
-                    check_external(location)?;
+                    let external = ExternalUse::Table;
+                    because.extend(require_external(caller.snapshot, caller.by, external, location)?);
                     TableKind::External { location: location.clone() }
                 }
             };
-            check_overlap(caller, &kind)?;
+            check_place(caller, &spec.storage)?;
             let table = Table {
                 id: TableId::fresh(),
                 schema: schema.id,
@@ -109,6 +94,41 @@ impl Metastore {
             Ok(Write { changes, because, value: Created::Made(table) })
         })
         .await
+    }
+
+    /// OR REPLACE: a table that is there gets other columns and files, and keeps its id, grants, owner, tags, row
+    /// filter, and what masks and tags its columns have, by name. Needs CREATE TABLE on the schema and MANAGE on
+    /// the table. Refused when a policy would lose its column or that column's type, or a tag its column, and
+    /// for external tables. Makes the table where there is none.
+    pub async fn table_replace(
+        &self,
+        by: impl Into<Requester> + Send,
+        now: DateTime<Utc>,
+        spec: TableSpec,
+    ) -> Result<Created<Table>, Error> {
+        check_columns(&spec.columns)?;
+        check_properties(&spec.properties)?;
+        let by = by.into();
+        let securable = SecurableName::Table(spec.name.clone());
+        let request = Request::new(by.clone(), now, Action::TableReplace, securable);
+        let replaced = self
+            .write(request, |caller| {
+                let schema = caller.schema(&spec.name.schema_name())?;
+                let mut because = caller.require(Privilege::CreateTable, SecurableId::Schema(schema.id))?;
+                if caller.snapshot.table(&spec.name).is_none() {
+                    return Ok(Write::nothing(None));
+                }
+                let table = caller.table_of_kind(&spec.name, SecurableKind::Table)?;
+                because.extend(caller.require(Privilege::Manage, SecurableId::Table(table.id))?);
+                let replacement = replacement(caller, table, &spec)?;
+                let changes = vec![Change::TablePut(Box::new(replacement.clone()))];
+                Ok(Write { changes, because, value: Some(replacement) })
+            })
+            .await?;
+        match replaced {
+            Some(table) => Ok(Created::Replaced(table)),
+            None => self.table_create(by, now, spec, OnExisting::Fail).await,
+        }
     }
 
     /// Needs MANAGE. Refused while a view or function reads it. Returns the table that was
@@ -143,8 +163,7 @@ impl Metastore {
             let because = caller.require(Privilege::Manage, SecurableId::Table(table.id))?;
             let going = Objects::table(table.id);
             caller.check_droppable(described(table), &going)?;
-            let mut changes = going.policy_removals(caller.snapshot);
-            changes.push(Change::TableRemove(table.id));
+            let changes = going.removals(caller.snapshot);
             Ok(Write { changes, because, value: Some(table.clone()) })
         })
         .await
@@ -187,46 +206,24 @@ impl Metastore {
         .await
     }
 
-    /// What is known of a table's columns, after its Delta log got other ones. Needs MANAGE.
-    /// Refused when a policy is bound by name to a column that would be gone, or that has tags; the tags
-    /// of the others stay.
-    pub async fn table_set_columns(
-        &self,
-        by: impl Into<Requester> + Send,
-        now: DateTime<Utc>,
-        name: &ObjectName,
-        columns: Vec<Column>,
-    ) -> Result<(), Error> {
-        check_columns(&columns)?;
-        self.table_alter(by, now, name, |caller, table| {
-            check_bound_columns(table, &columns)?;
-            let columns = carry_tags(caller, table, columns.clone(), Keeping::Tagged)?;
-            Ok(Some(Table { columns, ..table.clone() }))
-        })
-        .await
-    }
-
     /// Sets and removes properties of a table or view. Needs MANAGE.
     pub async fn table_set_properties(
         &self,
         by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         name: &ObjectName,
-        set: BTreeMap<String, String>,
-        unset: &[String],
+        change: PropertyChange,
     ) -> Result<(), Error> {
-        check_properties(&set)?;
+        change.check()?;
         self.table_alter(by, now, name, |_, table| {
-            let mut properties = table.properties.clone();
-            properties.retain(|key, _| !unset.contains(key));
-            properties.extend(set.clone());
+            let properties = change.apply(&table.properties)?;
             Ok(Some(Table { properties, ..table.clone() }))
         })
         .await
     }
 
     /// What every ALTER of a table or view has in common.
-    async fn table_alter(
+    pub(super) async fn table_alter(
         &self,
         by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
@@ -246,6 +243,27 @@ impl Metastore {
     }
 }
 
+fn replacement(caller: &Caller<'_>, table: &Table, spec: &TableSpec) -> Result<Table, Error> {
+    let (TableKind::Managed { .. }, Storage::Managed { location }) = (&table.kind, &spec.storage) else {
+        return Err(Error::ReplacesExternal { table: table.name.clone() });
+    };
+    check_place(caller, &spec.storage)?;
+    check_policies_kept(table, &spec.columns)?;
+    let columns = carry_tags(caller, table, spec.columns.clone(), Keeping::Tagged)?;
+    let governing = [PROTECTION_PROPERTY, POLICY_DEFAULT_PROPERTY];
+    let mut properties = table.properties.clone();
+    properties.retain(|property, _| governing.contains(&property.as_str()));
+    properties.extend(spec.properties.clone());
+    Ok(rebound(Table {
+        kind: TableKind::Managed { location: location.clone() },
+        columns,
+        properties,
+        comment: spec.comment.clone(),
+        stamps: caller.altered(table.stamps),
+        ..table.clone()
+    }))
+}
+
 /// ``table `main.hr.people` `` or the same for a view.
 pub(super) fn described(table: &Table) -> String {
     format!("{} `{}`", table.securable_kind().noun(), table.name)
@@ -263,145 +281,6 @@ pub(super) fn check_columns(columns: &[Column]) -> Result<(), Error> {
     }
 }
 
-/// The properties of governance take known values only, on tables, schemas and catalogs alike.
-pub(super) fn check_properties(properties: &BTreeMap<String, String>) -> Result<(), Error> {
-    let known = |property: &str, value: &str| match property {
-        PROTECTION_PROPERTY => Protection::parse(value).is_some(),
-        POLICY_DEFAULT_PROPERTY => matches!(value, "allow" | "deny"),
-        _ => true,
-    };
-    match properties.iter().find(|(property, value)| !known(property, value)) {
-        Some((property, value)) => {
-            Err(Error::InvalidProperty { property: property.clone(), value: value.clone() })
-        }
-        None => Ok(()),
-    }
-}
-
-fn check_bound_columns(table: &Table, columns: &[Column]) -> Result<(), Error> {
-    let gone = |binding: &ColumnBinding| {
-        binding.field_id.is_none() && !columns.iter().any(|column| same_column(&column.name, &binding.name))
-    };
-    let gone_of = |arguments: &[PolicyArgument]| {
-        let bindings = arguments.iter().filter_map(|argument| match argument {
-            PolicyArgument::Column(binding) => Some(binding),
-            PolicyArgument::Literal(_) => None,
-        });
-        bindings.into_iter().find(|binding| gone(binding)).cloned()
-    };
-    let filter = table.row_filter.as_ref().and_then(|filter| {
-        gone_of(&filter.arguments).map(|column| (column, format!("the row filter of {}", described(table))))
-    });
-    let mask = table.masks.iter().find_map(|mask| {
-        let column = if gone(&mask.column) { Some(mask.column.clone()) } else { gone_of(&mask.arguments) };
-        let policy = format!("the mask of column `{}` of {}", mask.column.name, described(table));
-        column.map(|column| (column, policy))
-    });
-    match filter.or(mask) {
-        Some((column, policy)) => Err(Error::DependentsExist {
-            what: format!("column `{}`", column.name),
-            dependents: Dependents { visible: vec![policy], hidden: 0 },
-        }),
-        None => Ok(()),
-    }
-}
-
 pub(super) fn same_column(left: &str, right: &str) -> bool {
     left.to_lowercase() == right.to_lowercase()
-}
-
-fn check_managed(location: &str) -> Result<(), Error> {
-    let segments_fit = location.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
-    if segments_fit && !location.contains(['\\', ':']) {
-        return Ok(());
-    }
-    Err(Error::InvalidLocation {
-        location: location.to_owned(),
-        reason: "a path relative to the data root is needed",
-    })
-}
-
-fn check_external(location: &str) -> Result<(), Error> {
-    let refuse = |reason| Err(Error::InvalidLocation { location: location.to_owned(), reason });
-    let Some((scheme, rest)) = location.split_once("://") else {
-        return refuse("an absolute URL is needed");
-    };
-    let Some(path) = rest.strip_suffix('/') else {
-        return refuse("it must end in `/`");
-    };
-    // `file:///a` has an empty authority, which is its first segment.
-    let mut segments = path.split('/');
-    let authority = segments.next().unwrap_or_default();
-    if scheme.is_empty() || (authority.is_empty() && scheme != "file") {
-        return refuse("an absolute URL is needed");
-    }
-    if segments.any(|segment| matches!(segment, "" | "." | "..")) || location.contains(['?', '#', '\\']) {
-        return refuse("it is not in canonical form");
-    }
-    Ok(())
-}
-
-/// INVARIANT: no file belongs to two tables; policies on the one would not hold for the other.
-fn check_overlap(caller: &Caller<'_>, kind: &TableKind) -> Result<(), Error> {
-    let location = match kind {
-        TableKind::Managed { location } | TableKind::External { location } => location,
-        TableKind::View(_) => return Ok(()),
-    };
-    let mut overlapping = caller.snapshot.all_tables().filter(|table| match (&table.kind, kind) {
-        (TableKind::Managed { location: other }, TableKind::Managed { .. })
-        | (TableKind::External { location: other }, TableKind::External { .. }) => overlaps(location, other),
-        _ => false,
-    });
-    match overlapping.next() {
-        None => Ok(()),
-        Some(other) => Err(Error::LocationOverlap {
-            location: location.clone(),
-            other: caller.sees(SecurableId::Table(other.id)).then(|| other.name.clone()),
-        }),
-    }
-}
-
-/// Whether one is the other or lies within it, segment by segment. Case does not matter: some
-/// file systems do not tell `A` from `a`.
-fn overlaps(left: &str, right: &str) -> bool {
-    let (left, right) = (left.to_lowercase(), right.to_lowercase());
-    let (left, right) = (left.trim_end_matches('/'), right.trim_end_matches('/'));
-    left.split('/').zip(right.split('/')).all(|(left, right)| left == right)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn locations_overlap_by_segments_only() {
-        assert!(overlaps("s3://b/a/", "s3://b/a/"));
-        assert!(overlaps("s3://b/a/", "s3://b/a/c/"));
-        assert!(overlaps("s3://b/a/c/", "s3://b/a/"));
-        assert!(overlaps("file:///D/A/", "file:///d/a/b/"));
-        assert!(!overlaps("s3://b/a/", "s3://b/ab/"));
-        assert!(!overlaps("s3://b/a/", "gs://b/a/"));
-        assert!(!overlaps("tables/1", "tables/12"));
-    }
-
-    #[test]
-    fn only_canonical_locations_pass() {
-        assert!(check_external("file:///data/people/").is_ok());
-        assert!(check_external("s3://bucket/").is_ok());
-        for wrong in [
-            "/data/",
-            "file:///data",
-            "file:///a/../b/",
-            "s3:///a/",
-            "file:///a//b/",
-            "s3://b/a?x=/",
-            "://b/",
-        ] {
-            assert!(check_external(wrong).is_err(), "{wrong}");
-        }
-        assert!(check_managed("tables/1").is_ok());
-        for wrong in ["", "/tables", "tables/", "a/../b", "file:///a", "a//b"] {
-            assert!(check_managed(wrong).is_err(), "{wrong}");
-        }
-    }
 }

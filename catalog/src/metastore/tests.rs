@@ -6,6 +6,7 @@ mod administration;
 mod definitions;
 mod governance;
 mod proving;
+mod storage;
 mod tags;
 mod writing;
 

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::columns::check_policies_kept;
 use super::functions::{reads_behind, require_calls};
 use super::policies::{Sources, check_policy_sources, reads_of};
-use super::tables::{check_columns, check_properties, exists};
+use super::properties::check_properties;
+use super::tables::{check_columns, exists};
 use super::tags::{Keeping, carry_tags};
 use super::{Created, Metastore, OnExistingDefinition, OnMissing, Request, Write};
 use crate::audit::{Action, Requester};
@@ -38,7 +40,7 @@ impl Metastore {
     /// Needs CREATE VIEW (which CREATE TABLE gives) on the schema with USE on the way, SELECT on all
     /// it reads and EXECUTE on all it calls. Only the owner replaces a view; id, grants, policies and
     /// the tags of columns of the same names stay. Refused when a column would go that has a governed
-    /// tag.
+    /// tag, or that a policy is bound to.
     pub async fn view_create(
         &self,
         by: impl Into<Requester> + Send,
@@ -68,6 +70,7 @@ impl Metastore {
                 }
                 because.extend(caller.require_ownership(view.owner, SecurableId::Table(view.id))?);
                 check_replacement(caller, view, &spec.definition)?;
+                check_policies_kept(view, &spec.columns)?;
                 columns = carry_tags(caller, view, columns, Keeping::Governed)?;
             }
             for source in &spec.definition.reads {
@@ -91,6 +94,44 @@ impl Metastore {
             let changes = vec![Change::TablePut(Box::new(view.clone()))];
             let value = if existing.is_some() { Created::Replaced(view) } else { Created::Made(view) };
             Ok(Write { changes, because, value })
+        })
+        .await
+    }
+
+    /// ALTER VIEW … AS: another query, everything else stays, remarks on columns by their names. For the owner,
+    /// with SELECT on all it reads and USE on the way.
+    pub async fn view_set_definition(
+        &self,
+        by: impl Into<Requester> + Send,
+        now: DateTime<Utc>,
+        name: &ObjectName,
+        definition: ViewDefinition,
+        columns: Vec<Column>,
+    ) -> Result<(), Error> {
+        check_columns(&columns)?;
+        let request = Request::new(by, now, Action::ViewReplace, format!("view `{name}`"));
+        self.write(request, |caller| {
+            let view = caller.table_of_kind(name, SecurableKind::View)?;
+            let id = SecurableId::Table(view.id);
+            let mut because = caller.require(Privilege::Manage, id)?;
+            because.extend(caller.require_ownership(view.owner, id)?);
+            check_replacement(caller, view, &definition)?;
+            check_policies_kept(view, &columns)?;
+            for source in &definition.reads {
+                because.extend(require_source(caller, *source)?);
+            }
+            because.extend(require_calls(caller, &definition.calls)?);
+            let mut columns = carry_tags(caller, view, columns.clone(), Keeping::Governed)?;
+            for column in &mut columns {
+                column.comment = view.column(&column.name).and_then(|known| known.comment.clone());
+            }
+            let altered = Table {
+                kind: TableKind::View(definition.clone()),
+                columns,
+                stamps: caller.altered(view.stamps),
+                ..view.clone()
+            };
+            Ok(Write { changes: vec![Change::TablePut(Box::new(altered))], because, value: () })
         })
         .await
     }

@@ -294,7 +294,7 @@ async fn properties_and_columns_are_checked() {
     fixture.table(root, "main.default.t").await;
     let set = |value: &str| {
         let set = BTreeMap::from([("governance.protection".to_owned(), value.to_owned())]);
-        fixture.metastore.table_set_properties(root, now(), &t, set, &[])
+        fixture.metastore.table_set_properties(root, now(), &t, PropertyChange::Set(set))
     };
     assert!(matches!(set("lax").await, Err(Error::InvalidProperty { .. })));
     set("strict").await.unwrap();
