@@ -25,6 +25,7 @@ use crate::sql::{Command, TagPolicyCommand};
 mod access;
 mod catalog;
 mod describe;
+mod external_location;
 mod function;
 mod grant;
 mod listing;
@@ -36,10 +37,12 @@ mod schema;
 mod session;
 mod show;
 mod sight;
+mod storage_credential;
 mod table;
 mod tag;
 mod tag_policy;
 mod view;
+mod volume;
 
 pub(crate) use listing::Pattern;
 pub(crate) use policy::{Tried, tried};
@@ -65,6 +68,9 @@ pub async fn run(environment: &Environment, context: &Context, command: &Command
         Command::Schema(command) => schema::run(call, command).await,
         Command::Table(command) => table::run(call, command).await,
         Command::View(command) => view::run(call, command).await,
+        Command::Volume(command) => volume::run(call, command).await,
+        Command::ExternalLocation(command) => external_location::run(call, command).await,
+        Command::StorageCredential(command) => storage_credential::run(call, command).await,
         Command::Function(command) => function::run(call, command).await,
         Command::Policy(command) => policy::run(call, command).await,
         Command::TagPolicy(command) => tag_policy::run(call, command).await,
@@ -94,6 +100,9 @@ pub fn schema(command: &Command) -> Option<SchemaRef> {
         | Command::Schema(_)
         | Command::Table(_)
         | Command::View(_)
+        | Command::Volume(_)
+        | Command::ExternalLocation(_)
+        | Command::StorageCredential(_)
         | Command::Function(_)
         | Command::Policy(_)
         | Command::TagPolicy(TagPolicyCommand::Create(_) | TagPolicyCommand::Drop { .. })

@@ -4,7 +4,7 @@
 //! `file:///…/` URL under one of the configured external roots; anything else is refused, links
 //! and `..` resolved before the look.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use url::Url;
 use weir_catalog::{Table, TableId, TableKind};
@@ -67,6 +67,39 @@ impl Locations {
         let relative = path.strip_prefix(&root.directory).map_err(|_| not_allowed(location))?;
         let relative = relative.to_str().ok_or_else(|| not_allowed(location))?;
         TableLocation::new(root.name.clone(), relative).map_err(Error::from)
+    }
+
+    /// The URL of a folder as a user writes it, before storage is looked at: absolute, without `..`, ending in
+    /// `/`. What it says is decided on; what is used is [`canonical_external`](Self::canonical_external).
+    pub fn written_external(&self, written: &str) -> Result<String> {
+        let path = match Url::parse(written) {
+            Ok(url) if url.scheme() == "file" => url.to_file_path().map_err(|()| not_allowed(written))?,
+            Ok(_) => return Err(not_allowed(written)),
+            Err(_) => PathBuf::from(written),
+        };
+        let climbs = path.components().any(|part| matches!(part, Component::ParentDir));
+        if !path.is_absolute() || climbs {
+            return Err(not_allowed(written));
+        }
+        Url::from_directory_path(&path).map(Url::into).map_err(|()| not_allowed(written))
+    }
+
+    /// The canonical URL of a folder for an external location: one that exists and is an external root of the
+    /// configuration, or lies under one.
+    pub fn canonical_folder(&self, written: &str) -> Result<String> {
+        let url = self.written_external(written)?;
+        let path = Url::parse(&url).ok().and_then(|url| url.to_file_path().ok());
+        let path = path.and_then(|path| path.canonicalize().ok()).filter(|path| path.is_dir());
+        let path = path.ok_or_else(|| not_allowed(written))?;
+        if !self.external.iter().any(|root| path.starts_with(&root.directory)) {
+            return Err(not_allowed(written));
+        }
+        Url::from_directory_path(&path).map(Url::into).map_err(|()| not_allowed(written))
+    }
+
+    /// The refusal of a location that is outside the roots or does not exist.
+    pub fn not_allowed(&self, written: &str) -> Error {
+        not_allowed(written)
     }
 
     /// The canonical URL of a location as a user writes it: a path or a `file:` URL of a folder

@@ -32,6 +32,8 @@ scripts! {
     queries_speak_the_dialect = "queries.slt";
     /// What is not there is refused by its name.
     what_is_not_there_is_refused_by_name = "refused.slt";
+    /// Volumes, locations, credentials, properties, columns, denials.
+    securables_are_altered_and_guarded = "securables.slt";
     /// SHOW and DESCRIBE.
     listings_tell_what_the_caller_may_know = "listings.slt";
     /// EXPLAIN POLICY, EXECUTE AS USER, DRY RUN, policy tests, requests for access.

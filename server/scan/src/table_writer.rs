@@ -113,6 +113,31 @@ impl DeltaTables {
         Ok(table)
     }
 
+    /// Adds nullable columns after those the table has, in one commit. A table with column mapping is refused.
+    pub async fn add_columns(
+        &self,
+        location: &TableLocation,
+        columns: SchemaRef,
+        commit_metadata: Vec<(String, String)>,
+    ) -> Result<PinnedTable> {
+        let invalid = |source| Error::InvalidDefinition { table: location.clone(), source };
+        let columns = table_schema::for_delta(&columns)?;
+        let columns: StructType =
+            columns.as_ref().try_into_kernel().map_err(|cause| invalid(Box::new(cause)))?;
+        let fields: Vec<_> = columns.fields().cloned().collect();
+        let table = self.open(location).await?;
+        let extended = table
+            .table()
+            .add_columns()
+            .with_fields(fields)
+            .with_commit_properties(commit_properties(commit_metadata, None))
+            .await
+            .map_err(|failure| error::commit_failure(location, failure))?;
+        let extended = PinnedTable::new(location.clone(), extended)?;
+        self.committed(extended.clone()).await?;
+        Ok(extended)
+    }
+
     /// Appends rows in one commit. Columns are matched by name; the session gives memory, spill space and parallelism.
     ///
     /// `commit_metadata` goes into the commit as it is. With `app_txn`, an application's name for itself and a number

@@ -1,13 +1,13 @@
-//! CREATE and DROP CATALOG.
+//! CREATE, DROP and ALTER CATALOG.
 
 use std::collections::BTreeMap;
 
-use weir_catalog::metastore::{CatalogSpec, Contents, OnExisting, OnMissing};
+use weir_catalog::metastore::{CatalogSpec, Contents, OnExisting, OnMissing, PropertyChange};
 
 use super::{Call, done};
 use crate::error::Result;
 use crate::run::Outcome;
-use crate::sql::{CatalogCommand, DropBehaviour};
+use crate::sql::{CatalogCommand, DropBehaviour, PropertiesChange};
 
 pub(super) async fn run(call: Call<'_>, command: &CatalogCommand) -> Result<Outcome> {
     match command {
@@ -25,8 +25,24 @@ pub(super) async fn run(call: Call<'_>, command: &CatalogCommand) -> Result<Outc
                 .catalog_drop(call.by(), call.now(), &name.name, contents(*behaviour), on_missing(*if_exists))
                 .await?;
         }
+        CatalogCommand::Rename { name, to } => {
+            call.metastore().catalog_rename(call.by(), call.now(), &name.name, &to.name).await?;
+        }
+        CatalogCommand::Properties { name, change } => {
+            let change = property_change(change);
+            call.metastore().catalog_set_properties(call.by(), call.now(), &name.name, change).await?;
+        }
     }
     done()
+}
+
+pub(super) fn property_change(change: &PropertiesChange) -> PropertyChange {
+    match change {
+        PropertiesChange::Set(properties) => PropertyChange::Set(properties.clone()),
+        PropertiesChange::Unset { keys, if_exists } => {
+            PropertyChange::Unset { properties: keys.clone(), on_missing: on_missing(*if_exists) }
+        }
+    }
 }
 
 pub(super) fn on_existing(if_not_exists: bool) -> OnExisting {

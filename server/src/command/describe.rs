@@ -20,6 +20,10 @@ use crate::run::Outcome;
 use crate::sql::{Describe, types};
 use crate::system::SystemTableName;
 
+mod storage;
+
+pub(super) use storage::uses as uses_location;
+
 /// The columns of a description.
 pub(super) fn columns(describe: &Describe) -> Columns {
     match describe {
@@ -31,6 +35,10 @@ pub(super) fn columns(describe: &Describe) -> Columns {
             Columns::texts(&["database_description_item", "database_description_value"])
         }
         Describe::Function { .. } => Columns::texts(&["function_desc"]),
+        Describe::Volume(_)
+        | Describe::ExternalLocation(_)
+        | Describe::StorageCredential(_)
+        | Describe::Metastore => Columns::texts(&["info_name", "info_value"]),
     }
 }
 
@@ -67,6 +75,7 @@ pub(super) async fn run(call: Call<'_>, describe: &Describe) -> Result<Outcome> 
                 ("Catalog Name", Some(catalog.name.to_string())),
                 ("Comment", catalog.comment.clone()),
                 ("Owner", owner),
+                ("Properties", property_list(&catalog.properties).filter(|_| *extended)),
             ])
         }
         Describe::Schema { name, extended } => {
@@ -80,11 +89,16 @@ pub(super) async fn run(call: Call<'_>, describe: &Describe) -> Result<Outcome> 
                 ("Namespace Name", Some(name.schema.to_string())),
                 ("Comment", schema.comment.clone()),
                 ("Owner", owner),
+                ("Properties", property_list(&schema.properties).filter(|_| *extended)),
             ])
         }
         Describe::Function { name, extended } => {
             function_rows(sight, sight.function(&name.resolve(session)?)?, *extended)
         }
+        Describe::Volume(name) => storage::volume(sight, &name.resolve(session)?)?,
+        Describe::ExternalLocation(name) => storage::external_location(sight, name)?,
+        Describe::StorageCredential(name) => storage::storage_credential(sight, name)?,
+        Describe::Metastore => storage::metastore(sight),
     };
     listing(columns(describe), &rows)
 }
@@ -111,6 +125,11 @@ pub(super) fn require_text(sight: Sight<'_>, table: &Table) -> Result<()> {
 /// Whether the caller administers the table: as its owner, by MANAGE or by rank.
 pub(super) fn administers(sight: Sight<'_>, table: &Table) -> bool {
     sight.may(Privilege::Manage, SecurableId::Table(table.id)) || sight.is_account_admin()
+}
+
+fn property_list(properties: &std::collections::BTreeMap<String, String>) -> Option<String> {
+    let properties: Vec<String> = properties.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    (!properties.is_empty()).then(|| format!("[{}]", properties.join(",")))
 }
 
 fn pairs<const N: usize>(pairs: [(&str, Option<String>); N]) -> Vec<Row> {
@@ -157,8 +176,6 @@ fn details(sight: Sight<'_>, table: &Table) -> Vec<(String, String)> {
         TableKind::View(definition) if reads => Some(definition.text.clone()),
         _ => None,
     };
-    let properties: Vec<String> =
-        table.properties.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let rows = [
         ("Catalog", Some(table.name.catalog.to_string())),
         ("Database", Some(table.name.schema.to_string())),
@@ -168,7 +185,7 @@ fn details(sight: Sight<'_>, table: &Table) -> Vec<(String, String)> {
         ("Type", Some(kind.to_owned())),
         ("Provider", provider.map(str::to_owned)),
         ("Comment", table.comment.clone()),
-        ("Table Properties", (!properties.is_empty()).then(|| format!("[{}]", properties.join(",")))),
+        ("Table Properties", property_list(&table.properties)),
         ("Location", location.filter(|_| administers).cloned()),
         ("View Text", view_text),
     ];

@@ -1,4 +1,4 @@
-//! GRANT and REVOKE.
+//! GRANT, REVOKE, DENY and REVOKE DENY.
 
 use super::sight::Sight;
 use super::{Call, done};
@@ -17,6 +17,14 @@ pub(super) async fn run(call: Call<'_>, command: &GrantCommand) -> Result<Outcom
         GrantCommand::Revoke { privileges, on, principal } => {
             let on = sight.securable(call, on)?;
             call.metastore().grant_remove(call.by(), call.now(), &on, principal, privileges).await?;
+        }
+        GrantCommand::Deny { privileges, on, principal } => {
+            let on = sight.securable(call, on)?;
+            call.metastore().deny_add(call.by(), call.now(), &on, principal, privileges).await?;
+        }
+        GrantCommand::RevokeDenial { privileges, on, principal } => {
+            let on = sight.securable(call, on)?;
+            call.metastore().deny_remove(call.by(), call.now(), &on, principal, privileges).await?;
         }
     }
     done()

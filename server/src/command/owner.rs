@@ -5,7 +5,7 @@ use weir_catalog::securable::SecurableName;
 
 use super::sight::Sight;
 use super::{Call, done};
-use crate::error::{Condition, Error, Result};
+use crate::error::Result;
 use crate::run::Outcome;
 use crate::sql::cursor::unsupported;
 use crate::sql::{CommentTarget, OwnerCommand};
@@ -37,10 +37,12 @@ async fn comment(call: Call<'_>, on: SecurableName, text: Option<String>) -> Res
         SecurableName::Table(name) => metastore.table_set_comment(by, now, &name, text).await?,
         SecurableName::GovernedTag(key) => metastore.governed_tag_set_comment(by, now, &key, text).await?,
         SecurableName::Metastore => return Err(unsupported("COMMENT ON METASTORE")),
-        on @ (SecurableName::Volume(_)
-        | SecurableName::ExternalLocation(_)
-        | SecurableName::StorageCredential(_)) => {
-            return Err(unsupported(&format!("COMMENT ON {on}")));
+        SecurableName::Volume(name) => metastore.volume_set_comment(by, now, &name, text).await?,
+        SecurableName::ExternalLocation(name) => {
+            metastore.external_location_set_comment(by, now, &name, text).await?;
+        }
+        SecurableName::StorageCredential(name) => {
+            metastore.storage_credential_set_comment(by, now, &name, text).await?;
         }
         SecurableName::Function(name) => metastore.function_set_comment(by, now, &name, text).await?,
     }
@@ -54,16 +56,7 @@ async fn comment_column(
     column: &str,
     text: Option<String>,
 ) -> Result<()> {
-    let found = sight.table(table)?;
-    let id = weir_catalog::SecurableId::Table(found.id);
-    sight.require(weir_catalog::Privilege::Manage, id, &SecurableName::Table(table.clone()))?;
-    let mut columns = found.columns.clone();
-    let wanted = column.to_lowercase();
-    let Some(column) = columns.iter_mut().find(|known| known.name.to_lowercase() == wanted) else {
-        let message = format!("column `{column}` of table `{table}` not found");
-        return Err(Error::new(Condition::UnresolvedColumn, message));
-    };
-    column.comment = text;
-    call.metastore().table_set_columns(call.by(), call.now(), table, columns).await?;
+    sight.table(table)?;
+    call.metastore().column_set_comment(call.by(), call.now(), table, column, text).await?;
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! SHOW: what the caller may see, in the reference's column names.
 
 use weir_catalog::securable::{SecurableId, SecurableKind, SecurableName};
-use weir_catalog::{Name, PrincipalKind, SchemaName, Table, visible_grants};
+use weir_catalog::{
+    Effect, Grant, Name, PrincipalKind, SchemaName, Table, visible_grants, visible_grants_to,
+};
 
 use super::describe::{require_description, require_text};
 use super::listing::{Columns, Pattern, Row, listing};
@@ -17,6 +19,7 @@ use crate::sql::{
 use crate::system::SystemTableName;
 
 mod create_table;
+mod storage;
 
 pub(super) use create_table::arguments as policy_arguments;
 
@@ -33,6 +36,10 @@ pub(super) fn columns(kind: &ShowKind) -> Columns {
         ShowKind::Functions { .. } => Columns::texts(&["function"]),
         ShowKind::Users | ShowKind::ServicePrincipals | ShowKind::Groups => Columns::texts(&["name"]),
         ShowKind::Grants { .. } => Columns::texts(&["Principal", "ActionType", "ObjectType", "ObjectKey"]),
+        ShowKind::GrantsTo(_) => Columns::texts(&["Principal", "ActionType", "ObjectType", "ObjectKey"]),
+        ShowKind::Volumes(_) => Columns::texts(&["database", "volume_name"]),
+        ShowKind::ExternalLocations => Columns::texts(&["name", "url", "comment"]),
+        ShowKind::StorageCredentials => Columns::texts(&["name", "comment"]),
         ShowKind::CreateTable(_) => Columns::texts(&["createtab_stmt"]),
         ShowKind::Properties(_) => Columns::texts(&["key", "value"]),
         ShowKind::GovernedTags => Columns::texts(&["tag_key", "allowed_values", "owner", "comment"]),
@@ -89,6 +96,10 @@ pub(super) async fn run(call: Call<'_>, show: &Show) -> Result<Outcome> {
         ShowKind::ServicePrincipals => named(principals(sight, PrincipalKind::ServicePrincipal), &pattern),
         ShowKind::Groups => named(principals(sight, PrincipalKind::Group), &pattern),
         ShowKind::Grants { principal, on } => grants(call, sight, principal.as_deref(), on)?,
+        ShowKind::GrantsTo(principal) => grants_to(sight, principal)?,
+        ShowKind::Volumes(schema) => storage::volumes(sight, &schema_name(call, schema.as_ref())?, &pattern)?,
+        ShowKind::ExternalLocations => storage::external_locations(sight, &pattern),
+        ShowKind::StorageCredentials => storage::storage_credentials(sight, &pattern),
         ShowKind::CreateTable(name) => {
             let table = sight.table(&name.resolve(&call.context.session)?)?;
             require_text(sight, table)?;
@@ -225,8 +236,19 @@ fn grants(
     on: &SecurableReference,
 ) -> Result<Vec<Row>> {
     let id = sight.find(&sight.securable(call, on)?)?;
-    let mut rows: Vec<[String; 4]> = visible_grants(sight.snapshot, sight.by, id)
-        .into_iter()
+    let grants = visible_grants(sight.snapshot, sight.by, id);
+    Ok(grant_rows(sight, &grants, |name| principal.is_none_or(|wanted| wanted == name)))
+}
+
+/// Who is not known and who holds nothing that the caller may read look the same.
+fn grants_to(sight: Sight<'_>, principal: &str) -> Result<Vec<Row>> {
+    let Some(to) = sight.snapshot.principal_by_name(principal) else { return Ok(Vec::new()) };
+    Ok(grant_rows(sight, &visible_grants_to(sight.snapshot, sight.by, to.id), |_| true))
+}
+
+fn grant_rows(sight: Sight<'_>, grants: &[Grant], wanted: impl Fn(&str) -> bool) -> Vec<Row> {
+    let mut rows: Vec<[String; 4]> = grants
+        .iter()
         .map(|grant| {
             let kind =
                 sight.snapshot.kind_of(grant.securable).map(|kind| kind.to_string()).unwrap_or_default();
@@ -234,12 +256,16 @@ fn grants(
                 SecurableId::Metastore => sight.snapshot.metastore_id().to_string(),
                 securable => sight.snapshot.display_name(securable),
             };
-            [sight.principal_name(grant.principal), grant.privilege.name().to_owned(), kind, key]
+            let action = match grant.effect {
+                Effect::Allow => grant.privilege.name().to_owned(),
+                Effect::Deny => format!("DENY {}", grant.privilege),
+            };
+            [sight.principal_name(grant.principal), action, kind, key]
         })
-        .filter(|[name, ..]| principal.is_none_or(|wanted| wanted == name))
+        .filter(|[name, ..]| wanted(name))
         .collect();
     rows.sort();
-    Ok(rows.iter().map(|row| Row::of(row.each_ref().map(String::as_str))).collect())
+    rows.iter().map(|row| Row::of(row.each_ref().map(String::as_str))).collect()
 }
 
 /// The columns that partition a table; its Delta log tells.

@@ -108,6 +108,9 @@ impl<'a> Sight<'a> {
             }
             SecurableReference::Function(name) => SecurableName::Function(name.resolve(session)?),
             SecurableReference::GovernedTag(key) => SecurableName::GovernedTag(key.clone()),
+            SecurableReference::Volume(name) => SecurableName::Volume(name.resolve(session)?),
+            SecurableReference::ExternalLocation(name) => SecurableName::ExternalLocation(name.clone()),
+            SecurableReference::StorageCredential(name) => SecurableName::StorageCredential(name.clone()),
         })
     }
 }

@@ -8,19 +8,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
-use weir_catalog::error::Reserved;
-use weir_catalog::metastore::{Created, OnMissing, Storage, TableSpec};
-use weir_catalog::securable::SecurableName;
+use weir_catalog::metastore::{Created, ExternalUse, OnMissing, Storage, TableSpec, require_external};
+use weir_catalog::securable::{SecurableId, SecurableKind, SecurableName};
 use weir_catalog::{Column, ObjectName, Privilege, Table};
 use weir_scan::NewTable;
 
-use super::catalog::{on_existing, on_missing};
+use super::catalog::{on_existing, on_missing, property_change};
 use super::sight::Sight;
 use super::{Call, done, policy};
 use crate::error::{Condition, Error, Result};
 use crate::run::Outcome;
 use crate::sql::cursor::unsupported;
 use crate::sql::{CreateTable, ObjectReference, TableCommand, types};
+
+mod columns;
 
 pub(super) async fn run(call: Call<'_>, command: &TableCommand) -> Result<Outcome> {
     let session = &call.context.session;
@@ -30,11 +31,17 @@ pub(super) async fn run(call: Call<'_>, command: &TableCommand) -> Result<Outcom
             drop_table(call, &name.resolve(session)?, on_missing(*if_exists)).await?;
         }
         TableCommand::Rename { name, to } => rename(call, &name.resolve(session)?, to).await?,
-        TableCommand::SetProperties { name, properties } => {
+        TableCommand::Properties { name, change } => {
             let name = name.resolve(session)?;
-            call.metastore()
-                .table_set_properties(call.by(), call.now(), &name, properties.clone(), &[])
-                .await?;
+            let change = property_change(change);
+            call.metastore().table_set_properties(call.by(), call.now(), &name, change).await?;
+        }
+        TableCommand::AddColumns { name, columns } => {
+            columns::add(call, &name.resolve(session)?, columns).await?;
+        }
+        TableCommand::CommentColumn { name, column, comment } => {
+            let (name, comment) = (name.resolve(session)?, Some(comment.clone()));
+            call.metastore().column_set_comment(call.by(), call.now(), &name, column, comment).await?;
         }
     }
     done()
@@ -49,9 +56,15 @@ async fn create(call: Call<'_>, create: &CreateTable) -> Result<()> {
     if create.if_not_exists && snapshot.table(&name).is_some_and(|table| !is_view(table)) {
         return Ok(());
     }
+    if create.or_replace && snapshot.table(&name).is_some() {
+        return replace(call, sight, &name, create).await;
+    }
     let (storage, columns) = match &create.location {
         Some(location) => external(call, sight, create, location).await?,
-        None => managed(call, &snapshot, &name, create).await?,
+        None => {
+            check_absent(&snapshot, &name)?;
+            managed(call, &name, create).await?
+        }
     };
     let spec = TableSpec {
         name: name.clone(),
@@ -71,8 +84,41 @@ async fn create(call: Call<'_>, create: &CreateTable) -> Result<()> {
     Ok(())
 }
 
+fn check_absent(snapshot: &weir_catalog::Snapshot, name: &ObjectName) -> Result<()> {
+    let Some(existing) = snapshot.table(name) else { return Ok(()) };
+    let kind = existing.securable_kind();
+    Err(weir_catalog::Error::AlreadyExists { kind, name: name.to_string() }.into())
+}
+
+/// OR REPLACE of a table that is there: a new log in a new folder, which the catalog then takes for the old
+/// one at once. Policies in the statement would take the place of the table's own, so there are none.
+async fn replace(call: Call<'_>, sight: Sight<'_>, name: &ObjectName, create: &CreateTable) -> Result<()> {
+    let table = sight.table(name)?;
+    let named = SecurableName::Table(name.clone());
+    sight.require(Privilege::Manage, SecurableId::Table(table.id), &named)?;
+    if create.row_filter.is_some() || create.columns.iter().any(|column| column.mask.is_some()) {
+        return Err(unsupported("CREATE OR REPLACE TABLE with policies, of a table that is there")
+            .with_hint("the table keeps its policies; alter them by ALTER TABLE"));
+    }
+    sight.expect_kind(table, SecurableKind::Table)?;
+    let before = call.environment.locations.of(table)?;
+    let (storage, columns) = managed(call, name, create).await?;
+    let spec = TableSpec {
+        name: name.clone(),
+        storage,
+        columns,
+        properties: create.properties.clone(),
+        comment: create.comment.clone(),
+    };
+    call.metastore().table_replace(call.by(), call.now(), spec).await?;
+    if let Some(place) = before {
+        call.environment.tables.forget(&place);
+    }
+    Ok(())
+}
+
 fn is_view(table: &Table) -> bool {
-    table.securable_kind() == weir_catalog::securable::SecurableKind::View
+    table.securable_kind() == SecurableKind::View
 }
 
 async fn set_policies(call: Call<'_>, table: &ObjectName, create: &CreateTable) -> Result<()> {
@@ -88,16 +134,7 @@ async fn set_policies(call: Call<'_>, table: &ObjectName, create: &CreateTable) 
 }
 
 /// Makes the Delta log of a new table under the data root.
-async fn managed(
-    call: Call<'_>,
-    snapshot: &weir_catalog::Snapshot,
-    name: &ObjectName,
-    create: &CreateTable,
-) -> Result<(Storage, Vec<Column>)> {
-    if let Some(existing) = snapshot.table(name) {
-        let kind = existing.securable_kind();
-        return Err(weir_catalog::Error::AlreadyExists { kind, name: name.to_string() }.into());
-    }
+async fn managed(call: Call<'_>, name: &ObjectName, create: &CreateTable) -> Result<(Storage, Vec<Column>)> {
     let locations = &call.environment.locations;
     let location = locations.new_managed();
     let place = locations.managed(&location)?;
@@ -132,8 +169,10 @@ async fn external(
     create: &CreateTable,
     location: &str,
 ) -> Result<(Storage, Vec<Column>)> {
+    let locations = &call.environment.locations;
     // Before storage is looked at: a refusal must not tell what lies there.
-    sight.require_account_admin(Reserved::CreateExternalTable)?;
+    let allowed = |url: &str| require_external(sight.snapshot, sight.by, ExternalUse::Table, url).map(drop);
+    allowed(&locations.written_external(location)?)?;
     if !create.columns.is_empty() {
         return Err(unsupported("CREATE TABLE with columns and LOCATION")
             .with_hint("leave the columns out: the table's log tells them"));
@@ -141,8 +180,9 @@ async fn external(
     if !create.partitioned_by.is_empty() {
         return Err(unsupported("PARTITIONED BY with LOCATION").with_hint("the table's log tells it"));
     }
-    let locations = &call.environment.locations;
     let canonical = locations.canonical_external(location)?;
+    // A link may lead out of what the caller may use; that it is there is not told.
+    allowed(&canonical).map_err(|_| locations.not_allowed(location))?;
     let name = create.name.resolve(&call.context.session)?;
     let place = locations.external(&canonical)?;
     let table = call.environment.tables.open(&place).await.map_err(|error| told(error, &name))?;
@@ -189,6 +229,13 @@ async fn drop_table(call: Call<'_>, name: &ObjectName, on_missing: OnMissing) ->
 }
 
 async fn rename(call: Call<'_>, name: &ObjectName, to: &ObjectReference) -> Result<()> {
+    in_place(call, name, to)?;
+    call.metastore().table_rename(call.by(), call.now(), name, &to.object).await?;
+    Ok(())
+}
+
+/// Refuses a new name in another schema.
+pub(super) fn in_place(call: Call<'_>, name: &ObjectName, to: &ObjectReference) -> Result<()> {
     // A name of one part stays in the table's schema, whatever the session's is.
     let catalog = to.catalog.as_ref().unwrap_or(&name.catalog);
     let schema = to.schema.as_ref().unwrap_or(&name.schema);
@@ -200,6 +247,5 @@ async fn rename(call: Call<'_>, name: &ObjectName, to: &ObjectReference) -> Resu
     if !in_place || *schema != name.schema {
         return Err(unsupported("RENAME TO another schema").at(to.position));
     }
-    call.metastore().table_rename(call.by(), call.now(), name, &to.object).await?;
     Ok(())
 }

@@ -1,14 +1,17 @@
-//! CREATE and DROP VIEW.
+//! CREATE, DROP and ALTER VIEW.
 
-use weir_catalog::ViewDefinition;
 use weir_catalog::metastore::{OnExistingDefinition, ViewSpec};
+use weir_catalog::securable::SecurableKind;
+use weir_catalog::{ObjectName, ViewDefinition};
 
-use super::catalog::on_missing;
+use super::catalog::{on_missing, property_change};
+use super::sight::Sight;
+use super::table::in_place;
 use super::{Call, done};
 use crate::error::{Condition, Error, Result};
 use crate::run::Outcome;
 use crate::sql::types::quoted;
-use crate::sql::{CreateView, ViewCommand, ast, parse_query};
+use crate::sql::{CreateView, ObjectReference, ViewCommand, ast, parse_query};
 
 pub(super) async fn run(call: Call<'_>, command: &ViewCommand) -> Result<Outcome> {
     match command {
@@ -17,8 +20,40 @@ pub(super) async fn run(call: Call<'_>, command: &ViewCommand) -> Result<Outcome
             let name = name.resolve(&call.context.session)?;
             call.metastore().view_drop(call.by(), call.now(), &name, on_missing(*if_exists)).await?;
         }
+        ViewCommand::Rename { name, to } => {
+            let name = of_view(call, name).await?;
+            in_place(call, &name, to)?;
+            call.metastore().table_rename(call.by(), call.now(), &name, &to.object).await?;
+        }
+        ViewCommand::Properties { name, change } => {
+            let name = of_view(call, name).await?;
+            let change = property_change(change);
+            call.metastore().table_set_properties(call.by(), call.now(), &name, change).await?;
+        }
+        ViewCommand::SetQuery { name, query } => {
+            let name = of_view(call, name).await?;
+            let snapshot = call.snapshot().await?;
+            let analysed = call.environment.analysis.view(call.context, &snapshot, query).await?;
+            let definition = ViewDefinition {
+                text: analysed.text,
+                tests_identity: analysed.tests_identity,
+                reads: analysed.reads,
+                calls: analysed.calls,
+            };
+            let metastore = call.metastore();
+            metastore.view_set_definition(call.by(), call.now(), &name, definition, analysed.columns).await?;
+        }
     }
     done()
+}
+
+/// The name of a view that the caller sees.
+async fn of_view(call: Call<'_>, name: &ObjectReference) -> Result<ObjectName> {
+    let name = name.resolve(&call.context.session)?;
+    let snapshot = call.snapshot().await?;
+    let sight = Sight::new(call, &snapshot);
+    sight.expect_kind(sight.table(&name)?, SecurableKind::View)?;
+    Ok(name)
 }
 
 async fn create(call: Call<'_>, create: &CreateView) -> Result<()> {

@@ -30,7 +30,6 @@ impl From<CatalogError> for Error {
             CatalogError::TagPolicyExists { .. } => Condition::PolicyAlreadyExists,
             CatalogError::PolicyScopeUnfit { .. } => Condition::PolicyOnSecurableTypeNotSupported,
             CatalogError::TagNotGoverned { .. } => Condition::UnknownTagPolicy,
-            CatalogError::ColumnNotFound { .. } => Condition::UnresolvedColumn,
             CatalogError::PolicyReadsItself { .. } => Condition::InvalidStatement,
             CatalogError::AlreadyExists { kind, .. } => exists(kind),
             CatalogError::PolicyTestNotFound { .. } => Condition::PolicyTestNotFound,
@@ -50,6 +49,7 @@ impl From<CatalogError> for Error {
             | CatalogError::TagValueNotTaken { .. }
             | CatalogError::InvalidLocation { .. }
             | CatalogError::InvalidProperty { .. }
+            | CatalogError::PropertyNotFound { .. }
             | CatalogError::InvalidPassword
             | CatalogError::ReasonTooLong { .. }
             | CatalogError::PrincipalKindUnfit { .. } => Condition::InvalidParameterValue,
@@ -59,6 +59,8 @@ impl From<CatalogError> for Error {
             | CatalogError::TaggedColumn { .. }
             | CatalogError::LastAccountAdmin { .. } => Condition::DependentsExist,
             CatalogError::LocationOverlap { .. } => Condition::LocationOverlap,
+            CatalogError::ColumnNotFound { .. } => Condition::UnresolvedColumn,
+            CatalogError::ReplacesExternal { .. } => Condition::UnsupportedFeature,
             CatalogError::DuplicateColumn { .. } => Condition::ColumnAlreadyExists,
             CatalogError::WrongArgumentCount { .. } => Condition::WrongNumArgs,
             CatalogError::PolicyReadsGoverned { .. } => Condition::UnsupportedFeature,

@@ -187,6 +187,16 @@ impl<'a> Cursor<'a> {
         CatalogReference::from_parts(&parts, position)
     }
 
+    /// A name of one part.
+    pub(crate) fn name(&mut self) -> Result<weir_catalog::Name> {
+        let position = self.position();
+        let name = self.identifier()?.value;
+        if self.peek_symbol(&Token::Period) {
+            return Err(self.expected("a name of one part"));
+        }
+        super::reference::checked(&name, position)
+    }
+
     /// A schema's name.
     pub(crate) fn schema(&mut self) -> Result<SchemaReference> {
         let (parts, position) = self.parts()?;

@@ -101,6 +101,7 @@ fn read(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "RUN" => statement::proof::run,
         "REQUEST" => |cursor| statement::access::request(cursor).map(Statement::Command),
         "COMMENT" => comment,
+        "DENY" => |cursor| statement::grant::deny(cursor).map(Statement::Command),
         "GRANT" => |cursor| statement::grant::grant(cursor).map(Statement::Command),
         "REVOKE" => |cursor| statement::grant::revoke(cursor).map(Statement::Command),
         "SHOW" if cursor.peek_nth_word(1, "POLICY") && cursor.peek_nth_word(2, "TESTS") => {
@@ -142,10 +143,7 @@ fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
         return statement::policy_test::create(cursor, or_replace).map(Statement::Command);
     }
     if or_replace {
-        if cursor.peek_nth_word(2, "TABLE") {
-            return Err(cursor.unsupported("CREATE OR REPLACE TABLE"));
-        }
-        if ["VIEW", "FUNCTION", "POLICY"].iter().any(|kind| cursor.peek_nth_word(2, kind)) {
+        if ["TABLE", "VIEW", "FUNCTION", "POLICY"].iter().any(|kind| cursor.peek_nth_word(2, kind)) {
             cursor.words(&["OR", "REPLACE"]);
         } else {
             let kind = cursor.peek_word(2).unwrap_or_default();
@@ -153,7 +151,7 @@ fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
         }
     }
     if cursor.word("TABLE") {
-        return statement::table::create(cursor);
+        return statement::table::create(cursor, or_replace);
     }
     let command = if cursor.word("VIEW") {
         statement::view::create(cursor, or_replace)
@@ -167,6 +165,14 @@ fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
         statement::catalog::create_catalog(cursor)
     } else if cursor.word("SCHEMA") || cursor.word("DATABASE") {
         statement::catalog::create_schema(cursor)
+    } else if cursor.words(&["EXTERNAL", "VOLUME"]) {
+        statement::volume::create_external(cursor)
+    } else if cursor.word("VOLUME") {
+        statement::volume::create(cursor)
+    } else if cursor.words(&["EXTERNAL", "LOCATION"]) {
+        statement::external_location::create(cursor)
+    } else if cursor.words(&["STORAGE", "CREDENTIAL"]) {
+        statement::storage_credential::create(cursor)
     } else if let Some(kind) = statement::principal::kind(cursor) {
         statement::principal::create(cursor, kind)
     } else {
@@ -192,6 +198,12 @@ fn drop_(cursor: &mut Cursor<'_>) -> Result<Command> {
         statement::catalog::drop_catalog(cursor)
     } else if cursor.word("SCHEMA") || cursor.word("DATABASE") {
         statement::catalog::drop_schema(cursor)
+    } else if cursor.word("VOLUME") {
+        statement::volume::drop(cursor)
+    } else if cursor.words(&["EXTERNAL", "LOCATION"]) {
+        statement::external_location::drop(cursor)
+    } else if cursor.words(&["STORAGE", "CREDENTIAL"]) {
+        statement::storage_credential::drop(cursor)
     } else if let Some(kind) = statement::principal::kind(cursor) {
         statement::principal::drop(cursor, kind)
     } else {
@@ -209,12 +221,26 @@ fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
     if cursor.words(&["GOVERNED", "TAG"]) {
         return statement::tag::alter(cursor);
     }
-    let on = if cursor.word("CATALOG") {
-        SecurableReference::Catalog(cursor.catalog()?)
-    } else if cursor.word("SCHEMA") || cursor.word("DATABASE") {
-        SecurableReference::Schema(cursor.schema()?)
-    } else if cursor.word("VIEW") {
-        SecurableReference::View(cursor.object()?)
+    if cursor.word("CATALOG") {
+        return statement::catalog::alter_catalog(cursor);
+    }
+    if cursor.word("SCHEMA") || cursor.word("DATABASE") {
+        return statement::catalog::alter_schema(cursor);
+    }
+    if cursor.word("VIEW") {
+        return statement::view::alter(cursor);
+    }
+    if cursor.word("VOLUME") {
+        return statement::volume::alter(cursor);
+    }
+    if cursor.words(&["EXTERNAL", "LOCATION"]) {
+        return statement::external_location::alter(cursor);
+    }
+    if cursor.words(&["STORAGE", "CREDENTIAL"]) {
+        return statement::storage_credential::alter(cursor);
+    }
+    let on = if cursor.word("METASTORE") {
+        SecurableReference::Metastore
     } else if cursor.word("FUNCTION") {
         let name = cursor.object()?;
         if cursor.words(&["RENAME", "TO"]) {
@@ -262,6 +288,9 @@ fn check_clauses(statement: &Statement) -> Result<()> {
         }
         Statement::Command(Command::View(statement::ViewCommand::Create(create))) => {
             refused_clauses::check_query(&create.query)
+        }
+        Statement::Command(Command::View(statement::ViewCommand::SetQuery { query, .. })) => {
+            refused_clauses::check_query(query)
         }
         Statement::Command(Command::Function(statement::FunctionCommand::Create(create))) => {
             let defaults = create.parameters.iter().filter_map(|parameter| parameter.default.as_ref());

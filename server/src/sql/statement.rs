@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast;
 pub mod access;
 pub mod catalog;
 pub mod describe;
+pub mod external_location;
 pub mod function;
 pub mod grant;
 pub mod impersonation;
@@ -19,14 +20,17 @@ pub mod proof;
 pub mod query;
 pub mod session;
 pub mod show;
+pub mod storage_credential;
 pub mod table;
 pub mod tag;
 pub mod tag_policy;
 pub mod view;
+pub mod volume;
 
 pub use access::AccessCommand;
-pub use catalog::{CatalogCommand, DropBehaviour, SchemaCommand};
+pub use catalog::{CatalogCommand, DropBehaviour, PropertiesChange, SchemaCommand};
 pub use describe::Describe;
+pub use external_location::{CreateExternalLocation, ExternalLocationCommand};
 pub use function::{
     CreateFunction, DataAccess, DeclaredReturns, FunctionBody, FunctionColumn, FunctionCommand,
     FunctionParameter,
@@ -39,10 +43,12 @@ pub use principal::PrincipalCommand;
 pub use proof::{DryRun, ExplainPolicy, Explained, Proof, TestSelection};
 pub use session::SessionCommand;
 pub use show::{FunctionOrigin, Show, ShowKind};
+pub use storage_credential::StorageCredentialCommand;
 pub use table::{ColumnDefinition, CreateTable, CreateTableAs, TableCommand};
 pub use tag::{GovernedTagCommand, TagCommand, TagValuesClause, TaggedReference};
 pub use tag_policy::{CreateTagPolicy, TagPolicyCommand, TagRule};
 pub use view::{CreateView, ViewColumn, ViewCommand};
+pub use volume::{CreateVolume, VolumeCommand};
 
 use super::reference::ObjectReference;
 
@@ -105,6 +111,12 @@ pub enum Command {
     Table(TableCommand),
     /// Views: CREATE, DROP.
     View(ViewCommand),
+    /// Volumes.
+    Volume(VolumeCommand),
+    /// External locations.
+    ExternalLocation(ExternalLocationCommand),
+    /// Storage credentials.
+    StorageCredential(StorageCredentialCommand),
     /// Functions: CREATE, DROP, RENAME.
     Function(FunctionCommand),
     /// Row filters and column masks of a table.

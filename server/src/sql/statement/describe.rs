@@ -45,12 +45,20 @@ pub enum Describe {
     },
     /// DESCRIBE GOVERNED TAG.
     GovernedTag(weir_catalog::TagKey),
+    /// DESCRIBE VOLUME.
+    Volume(ObjectReference),
+    /// DESCRIBE EXTERNAL LOCATION.
+    ExternalLocation(weir_catalog::Name),
+    /// DESCRIBE STORAGE CREDENTIAL.
+    StorageCredential(weir_catalog::Name),
+    /// DESCRIBE METASTORE.
+    Metastore,
 }
 
 /// After DESCRIBE.
 pub(crate) fn describe(cursor: &mut Cursor<'_>) -> Result<Command> {
     if let Some(word) = cursor.peek_word(0)
-        && matches!(word.as_str(), "HISTORY" | "DETAIL" | "QUERY" | "SELECT" | "WITH" | "VALUES" | "VOLUME")
+        && matches!(word.as_str(), "HISTORY" | "DETAIL" | "QUERY" | "SELECT" | "WITH" | "VALUES")
         && !cursor.is_end_after(1)
     {
         return Err(cursor.unsupported(&format!("DESCRIBE {word}")));
@@ -81,6 +89,22 @@ pub(crate) fn describe(cursor: &mut Cursor<'_>) -> Result<Command> {
         "GOVERNED" if cursor.peek_nth_word(1, "TAG") && !cursor.is_end_after(2) => {
             cursor.expect_words(&["GOVERNED", "TAG"])?;
             Describe::GovernedTag(super::tag::key(cursor)?)
+        }
+        "VOLUME" if named => {
+            cursor.take();
+            Describe::Volume(cursor.object()?)
+        }
+        "EXTERNAL" if cursor.peek_nth_word(1, "LOCATION") && !cursor.is_end_after(2) => {
+            cursor.expect_words(&["EXTERNAL", "LOCATION"])?;
+            Describe::ExternalLocation(cursor.name()?)
+        }
+        "STORAGE" if cursor.peek_nth_word(1, "CREDENTIAL") && !cursor.is_end_after(2) => {
+            cursor.expect_words(&["STORAGE", "CREDENTIAL"])?;
+            Describe::StorageCredential(cursor.name()?)
+        }
+        "METASTORE" if !named => {
+            cursor.take();
+            Describe::Metastore
         }
         _ => table(cursor)?,
     };

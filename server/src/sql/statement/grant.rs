@@ -3,7 +3,7 @@
 use std::fmt;
 
 use datafusion::sql::sqlparser::tokenizer::Token;
-use weir_catalog::Privilege;
+use weir_catalog::{Name, Privilege};
 
 use super::{Command, TaggedReference};
 use crate::error::{Condition, Error, Result};
@@ -27,6 +27,12 @@ pub enum SecurableReference {
     Function(ObjectReference),
     /// A governed tag.
     GovernedTag(weir_catalog::TagKey),
+    /// A volume.
+    Volume(ObjectReference),
+    /// An external location.
+    ExternalLocation(Name),
+    /// A storage credential.
+    StorageCredential(Name),
 }
 
 /// GRANT or REVOKE.
@@ -48,6 +54,24 @@ pub enum GrantCommand {
         /// On what.
         on: SecurableReference,
         /// By whom, exact.
+        principal: String,
+    },
+    /// DENY.
+    Deny {
+        /// What may not be done.
+        privileges: Vec<Privilege>,
+        /// On what.
+        on: SecurableReference,
+        /// By whom, exact.
+        principal: String,
+    },
+    /// REVOKE DENY.
+    RevokeDenial {
+        /// What is denied.
+        privileges: Vec<Privilege>,
+        /// On what.
+        on: SecurableReference,
+        /// To whom, exact.
         principal: String,
     },
 }
@@ -95,6 +119,9 @@ impl fmt::Display for SecurableReference {
             SecurableReference::View(name) => write!(f, "VIEW {name}"),
             SecurableReference::Function(name) => write!(f, "FUNCTION {name}"),
             SecurableReference::GovernedTag(key) => write!(f, "GOVERNED TAG {key}"),
+            SecurableReference::Volume(name) => write!(f, "VOLUME {name}"),
+            SecurableReference::ExternalLocation(name) => write!(f, "EXTERNAL LOCATION {name}"),
+            SecurableReference::StorageCredential(name) => write!(f, "STORAGE CREDENTIAL {name}"),
         }
     }
 }
@@ -117,12 +144,25 @@ pub(crate) fn revoke(cursor: &mut Cursor<'_>) -> Result<Command> {
     if cursor.peek_words(&["GRANT", "OPTION", "FOR"]) {
         return Err(cursor.unsupported("GRANT OPTION FOR"));
     }
+    let denial = cursor.word("DENY");
     let privileges = privileges(cursor)?;
     cursor.expect_words(&["ON"])?;
     let on = securable(cursor)?;
     cursor.expect_words(&["FROM"])?;
     let principal = principal(cursor)?;
-    Ok(Command::Grant(GrantCommand::Revoke { privileges, on, principal }))
+    Ok(Command::Grant(match denial {
+        true => GrantCommand::RevokeDenial { privileges, on, principal },
+        false => GrantCommand::Revoke { privileges, on, principal },
+    }))
+}
+
+/// After DENY.
+pub(crate) fn deny(cursor: &mut Cursor<'_>) -> Result<Command> {
+    let privileges = privileges(cursor)?;
+    cursor.expect_words(&["ON"])?;
+    let on = securable(cursor)?;
+    cursor.expect_words(&["TO"])?;
+    Ok(Command::Grant(GrantCommand::Deny { privileges, on, principal: principal(cursor)? }))
 }
 
 /// Whether OWNER TO or SET OWNER TO is ahead; consumed.
@@ -171,6 +211,9 @@ fn tagged(on: &SecurableReference) -> Option<TaggedReference> {
         SecurableReference::View(name) => Some(TaggedReference::View(name.clone())),
         SecurableReference::Metastore
         | SecurableReference::Function(_)
+        | SecurableReference::Volume(_)
+        | SecurableReference::ExternalLocation(_)
+        | SecurableReference::StorageCredential(_)
         | SecurableReference::GovernedTag(_) => None,
     }
 }
@@ -239,10 +282,22 @@ pub(crate) fn securable(cursor: &mut Cursor<'_>) -> Result<SecurableReference> {
             cursor.expect_words(&["GOVERNED", "TAG"])?;
             return Ok(SecurableReference::GovernedTag(super::tag::key(cursor)?));
         }
+        "VOLUME" if named => {
+            cursor.take();
+            return Ok(SecurableReference::Volume(cursor.object()?));
+        }
+        "EXTERNAL" if cursor.peek_nth_word(1, "LOCATION") && !cursor.is_end_after(2) => {
+            cursor.expect_words(&["EXTERNAL", "LOCATION"])?;
+            return Ok(SecurableReference::ExternalLocation(cursor.name()?));
+        }
+        "STORAGE" if cursor.peek_nth_word(1, "CREDENTIAL") && !cursor.is_end_after(2) => {
+            cursor.expect_words(&["STORAGE", "CREDENTIAL"])?;
+            return Ok(SecurableReference::StorageCredential(cursor.name()?));
+        }
         "TABLE" if named => {
             cursor.take();
         }
-        "VOLUME" | "MODEL" | "CONNECTION" | "SHARE" | "RECIPIENT" | "PROVIDER" | "CREDENTIAL" if named => {
+        "MODEL" | "CONNECTION" | "SHARE" | "RECIPIENT" | "PROVIDER" | "CREDENTIAL" if named => {
             return Err(cursor.unsupported(&kind));
         }
         "EXTERNAL" | "STORAGE" | "SERVICE" | "MATERIALIZED" | "STREAMING" | "ANY" | "ANONYMOUS" | "CLEAN"

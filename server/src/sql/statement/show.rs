@@ -50,6 +50,14 @@ pub enum ShowKind {
         /// On what.
         on: SecurableReference,
     },
+    /// SHOW GRANTS [TO] principal: all of that principal's, wherever they are.
+    GrantsTo(String),
+    /// SHOW VOLUMES [IN schema].
+    Volumes(Option<SchemaReference>),
+    /// SHOW EXTERNAL LOCATIONS.
+    ExternalLocations,
+    /// SHOW STORAGE CREDENTIALS.
+    StorageCredentials,
     /// SHOW CREATE TABLE.
     CreateTable(ObjectReference),
     /// SHOW TBLPROPERTIES.
@@ -89,8 +97,12 @@ fn takes_pattern(kind: &ShowKind) -> bool {
         | ShowKind::ServicePrincipals
         | ShowKind::Columns(_)
         | ShowKind::GovernedTags
+        | ShowKind::Volumes(_)
+        | ShowKind::ExternalLocations
+        | ShowKind::StorageCredentials
         | ShowKind::Groups => true,
         ShowKind::Grants { .. }
+        | ShowKind::GrantsTo(_)
         | ShowKind::CreateTable(_)
         | ShowKind::Policies(_)
         | ShowKind::EffectivePolicies(_)
@@ -115,6 +127,9 @@ fn kind(cursor: &mut Cursor<'_>) -> Result<ShowKind> {
         "USERS" => ShowKind::Users,
         "SERVICE" if cursor.word("PRINCIPALS") => ShowKind::ServicePrincipals,
         "GROUPS" => ShowKind::Groups,
+        "VOLUMES" => ShowKind::Volumes(within(cursor, Cursor::schema)?),
+        "EXTERNAL" if cursor.word("LOCATIONS") => ShowKind::ExternalLocations,
+        "STORAGE" if cursor.word("CREDENTIALS") => ShowKind::StorageCredentials,
         "GRANTS" | "GRANT" => grants(cursor)?,
         "CREATE" if cursor.word("TABLE") || cursor.word("VIEW") => ShowKind::CreateTable(cursor.object()?),
         "GOVERNED" if cursor.word("TAGS") => ShowKind::GovernedTags,
@@ -132,7 +147,15 @@ fn functions(cursor: &mut Cursor<'_>, origin: FunctionOrigin) -> Result<ShowKind
 }
 
 fn grants(cursor: &mut Cursor<'_>) -> Result<ShowKind> {
+    if cursor.word("TO") {
+        return Ok(ShowKind::GrantsTo(principal(cursor)?));
+    }
     let principal = if cursor.peek_words(&["ON"]) { None } else { Some(principal(cursor)?) };
+    if let Some(principal) = &principal
+        && cursor.at_end()
+    {
+        return Ok(ShowKind::GrantsTo(principal.clone()));
+    }
     cursor.expect_words(&["ON"])?;
     Ok(ShowKind::Grants { principal, on: securable(cursor)? })
 }

@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::policy::{self, MaskClause, RowFilterClause};
-use super::{Command, Statement, TaggedReference};
+use super::{Command, PropertiesChange, Statement, TaggedReference};
 use crate::error::{Condition, Error, Result};
 use crate::sql::cursor::Cursor;
 use crate::sql::reference::ObjectReference;
@@ -37,6 +37,8 @@ pub struct CreateTable {
     pub name: ObjectReference,
     /// Whether an existing one is left as it is.
     pub if_not_exists: bool,
+    /// Whether an existing one gets this definition.
+    pub or_replace: bool,
     /// Its columns; none for a table whose Delta log at `location` tells them.
     pub columns: Vec<ColumnDefinition>,
     /// Where an external table lies.
@@ -89,12 +91,28 @@ pub enum TableCommand {
         /// Its name afterwards.
         to: ObjectReference,
     },
-    /// ALTER TABLE … SET TBLPROPERTIES.
-    SetProperties {
+    /// ALTER TABLE … SET or UNSET TBLPROPERTIES.
+    Properties {
         /// Its name.
         name: ObjectReference,
-        /// The properties to set.
-        properties: BTreeMap<String, String>,
+        /// What is set or goes.
+        change: PropertiesChange,
+    },
+    /// ALTER TABLE … ADD COLUMNS.
+    AddColumns {
+        /// Its name.
+        name: ObjectReference,
+        /// The columns, all nullable.
+        columns: Vec<ColumnDefinition>,
+    },
+    /// ALTER TABLE … ALTER COLUMN … COMMENT.
+    CommentColumn {
+        /// Its name.
+        name: ObjectReference,
+        /// The column.
+        column: String,
+        /// The remark.
+        comment: String,
     },
 }
 
@@ -136,8 +154,12 @@ const REFUSED_COLUMN: &[&[&str]] = &[
 ];
 
 /// After CREATE TABLE.
-pub(crate) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
+pub(crate) fn create(cursor: &mut Cursor<'_>, or_replace: bool) -> Result<Statement> {
+    let position = cursor.position();
     let if_not_exists = cursor.if_not_exists();
+    if or_replace && if_not_exists {
+        return Err(super::view::replace_and_if_not_exists().at(position));
+    }
     let name = cursor.object()?;
     if cursor.peek_symbol(&Token::LParen) && cursor.peek_nth_word(1, "SELECT") {
         return Err(cursor.expected("columns, or AS before a query"));
@@ -145,7 +167,15 @@ pub(crate) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let columns_position = cursor.position();
     let columns = if cursor.peek_symbol(&Token::LParen) { cursor.bracketed(column)? } else { Vec::new() };
     let clauses = clauses(cursor)?;
+    if or_replace && clauses.location.is_some() {
+        return Err(cursor.unsupported("CREATE OR REPLACE TABLE with LOCATION"));
+    }
     if cursor.word("AS") || cursor.peek_words(&["SELECT"]) || cursor.peek_words(&["WITH"]) {
+        if or_replace {
+            return Err(cursor
+                .unsupported("CREATE OR REPLACE TABLE … AS")
+                .with_hint("replace it with columns and insert the rows"));
+        }
         if !columns.is_empty() {
             return Err(super::super::cursor::unsupported("CREATE TABLE with columns and a query")
                 .at(columns_position));
@@ -173,6 +203,7 @@ pub(crate) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     Ok(Statement::Command(Command::Table(TableCommand::Create(CreateTable {
         name,
         if_not_exists,
+        or_replace,
         columns,
         location,
         partitioned_by,
@@ -209,9 +240,19 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
         let to = cursor.object()?;
         return Ok(Command::Table(TableCommand::Rename { name: table, to }));
     }
-    if cursor.words(&["SET", "TBLPROPERTIES"]) {
-        let properties = properties(cursor)?;
-        return Ok(Command::Table(TableCommand::SetProperties { name: table, properties }));
+    if let Some(change) = super::catalog::properties_change(cursor, &["TBLPROPERTIES"])? {
+        return Ok(Command::Table(TableCommand::Properties { name: table, change }));
+    }
+    if cursor.words(&["ADD", "COLUMNS"]) || cursor.words(&["ADD", "COLUMN"]) {
+        let columns = added_columns(cursor)?;
+        return Ok(Command::Table(TableCommand::AddColumns { name: table, columns }));
+    }
+    for refused in [&["DROP", "COLUMN"][..], &["DROP", "COLUMNS"], &["RENAME", "COLUMN"]] {
+        if cursor.peek_words(refused) {
+            return Err(cursor
+                .unsupported(&format!("ALTER TABLE … {}", refused.join(" ")))
+                .with_hint("it needs column mapping; CREATE OR REPLACE TABLE gives a table other columns"));
+        }
     }
     if let Some(command) = super::tag::alteration(cursor, &TaggedReference::Table(table.clone()))? {
         return Ok(command);
@@ -220,6 +261,25 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
         return super::grant::owner(cursor, super::SecurableReference::Table(table));
     }
     Err(unknown_alteration(cursor))
+}
+
+/// `(column, …)`, or one column without brackets.
+fn added_columns(cursor: &mut Cursor<'_>) -> Result<Vec<ColumnDefinition>> {
+    let position = cursor.position();
+    let columns = match cursor.peek_symbol(&Token::LParen) {
+        true => cursor.bracketed(column)?,
+        false => vec![column(cursor)?],
+    };
+    if columns.is_empty() {
+        return Err(cursor.expected("a column before `)`"));
+    }
+    if columns.iter().any(|column| !column.nullable) {
+        return Err(crate::sql::cursor::unsupported("ADD COLUMN … NOT NULL")
+            .with_hint("rows that are there have NULL in it")
+            .at(position));
+    }
+    check_columns(&columns, &[])?;
+    Ok(columns)
 }
 
 fn unknown_alteration(cursor: &Cursor<'_>) -> Error {
@@ -237,6 +297,10 @@ fn alter_column(cursor: &mut Cursor<'_>, table: ObjectReference) -> Result<Comma
     let column = cursor.identifier()?.value;
     if cursor.peek_symbol(&Token::Period) {
         return Err(cursor.unsupported("ALTER COLUMN of a field of a column"));
+    }
+    if cursor.word("COMMENT") {
+        let comment = cursor.string()?;
+        return Ok(Command::Table(TableCommand::CommentColumn { name: table, column, comment }));
     }
     if cursor.words(&["SET", "MASK"]) {
         let mask = policy::mask(cursor)?;
@@ -279,8 +343,10 @@ fn column(cursor: &mut Cursor<'_>) -> Result<ColumnDefinition> {
             column.comment = Some(cursor.string()?);
         } else if column.mask.is_none() && cursor.word("MASK") {
             column.mask = Some(policy::mask(cursor)?);
-        } else if cursor.peek_symbol(&Token::Comma) || cursor.peek_symbol(&Token::RParen) {
+        } else if cursor.peek_symbol(&Token::Comma) || cursor.peek_symbol(&Token::RParen) || cursor.at_end() {
             return Ok(column);
+        } else if cursor.peek_words(&["FIRST"]) || cursor.peek_words(&["AFTER"]) {
+            return Err(cursor.unsupported("the place of a column (FIRST, AFTER)"));
         } else {
             return Err(cursor.unknown_clause("NOT NULL, COMMENT, MASK, `,` or `)`", REFUSED_COLUMN));
         }
@@ -346,10 +412,7 @@ fn partition_columns(cursor: &mut Cursor<'_>) -> Result<Vec<String>> {
 pub(crate) fn properties(cursor: &mut Cursor<'_>) -> Result<BTreeMap<String, String>> {
     let position = cursor.position();
     let pairs = cursor.bracketed(|cursor| {
-        let key = match cursor.peek() {
-            Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) => cursor.string()?,
-            _ => cursor.parts()?.0.join("."),
-        };
+        let key = super::catalog::key(cursor)?;
         cursor.symbol(&Token::Eq);
         Ok((key, property_value(cursor)?))
     })?;

@@ -1,11 +1,11 @@
-//! Views: CREATE and DROP.
+//! Views: CREATE, DROP, RENAME, properties, another query.
 
 use std::collections::BTreeMap;
 
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::Command;
+use super::{Command, PropertiesChange, SecurableReference};
 use crate::error::{Condition, Error, Result};
 use crate::sql::cursor::Cursor;
 use crate::sql::reference::ObjectReference;
@@ -50,6 +50,27 @@ pub enum ViewCommand {
         /// Whether a missing one is no error.
         if_exists: bool,
     },
+    /// ALTER VIEW … RENAME TO.
+    Rename {
+        /// Its name.
+        name: ObjectReference,
+        /// Its name afterwards.
+        to: ObjectReference,
+    },
+    /// ALTER VIEW … SET or UNSET TBLPROPERTIES.
+    Properties {
+        /// Its name.
+        name: ObjectReference,
+        /// What is set or goes.
+        change: PropertiesChange,
+    },
+    /// ALTER VIEW … AS.
+    SetQuery {
+        /// Its name.
+        name: ObjectReference,
+        /// What it shows afterwards.
+        query: Box<ast::Query>,
+    },
 }
 
 const REFUSED: &[&[&str]] = &[
@@ -92,6 +113,21 @@ pub(crate) fn create(cursor: &mut Cursor<'_>, or_replace: bool) -> Result<Comman
         properties,
         query,
     })))
+}
+
+/// After ALTER VIEW.
+pub(crate) fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
+    let name = cursor.object()?;
+    if cursor.words(&["RENAME", "TO"]) {
+        return Ok(Command::View(ViewCommand::Rename { name, to: cursor.object()? }));
+    }
+    if cursor.word("AS") {
+        return Ok(Command::View(ViewCommand::SetQuery { name, query: cursor.query()? }));
+    }
+    match super::catalog::properties_change(cursor, &["TBLPROPERTIES"])? {
+        Some(change) => Ok(Command::View(ViewCommand::Properties { name, change })),
+        None => super::grant::alter(cursor, SecurableReference::View(name)),
+    }
 }
 
 /// After DROP VIEW.
