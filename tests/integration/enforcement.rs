@@ -7,6 +7,7 @@
 
 mod arithmetic;
 mod existence;
+mod functions;
 mod handles;
 mod identifiers;
 mod masked_columns;

@@ -4,6 +4,7 @@
 
 mod administration;
 mod definitions;
+mod functions;
 mod governance;
 mod proving;
 mod storage;
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::error::ErrorKind;
 use crate::function::{Parameter, Returns};
-use crate::id::{PrincipalId, TableId};
+use crate::id::{FunctionId, PrincipalId, TableId};
 use crate::name::{Name, ObjectName, SchemaName};
 use crate::policy::ColumnBinding;
 use crate::principal::PrincipalKind;

@@ -180,7 +180,7 @@ impl<'a> PolicyCompiler<'a> {
     /// empty).
     pub async fn body_type(&self, function: &Function) -> Result<DataType> {
         let body = Body::plan(self.scope, &Access::beside(function), function).await?;
-        Ok(body.gives()?)
+        body.gives()
     }
 
     /// Refuses a function that cannot be a policy's: what it reads must be ungoverned tables.

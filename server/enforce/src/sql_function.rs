@@ -26,5 +26,5 @@ pub use calls::is_builtin;
 pub(crate) use inline::{Budget, Spot, in_expression, in_plan};
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test is a panic")]
+#[expect(clippy::unwrap_used, reason = "a failed test is a panic")]
 mod tests;

@@ -288,7 +288,7 @@ impl Arguments<'_> {
         map_plan(plan, &mut |expression, _, _| {
             let written = expression.transform_up(|part| match part {
                 Expr::OuterReferenceColumn(_, column) if is_parameter(&column) => {
-                    Ok(Transformed::yes(self.from_inside(&column)?))
+                    Ok(Transformed::yes(self.seen_inside(&column)?))
                 }
                 other => map_subquery(other, &mut |plan| self.in_rows(plan)),
             })?;
@@ -305,7 +305,7 @@ impl Arguments<'_> {
     }
 
     /// The argument as a query inside the body sees it.
-    fn from_inside(&self, column: &Column) -> Result<Expr> {
+    fn seen_inside(&self, column: &Column) -> Result<Expr> {
         let value = self.of(column)?;
         let nested = value.exists(|part| {
             Ok(matches!(
