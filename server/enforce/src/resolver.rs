@@ -121,6 +121,11 @@ impl Access {
         self.purpose == Purpose::Policy
     }
 
+    /// Whether it is the caller's own statement.
+    pub(crate) fn is_callers(&self) -> bool {
+        self.depth == 0 && !self.is_policy()
+    }
+
     /// The full name of a function.
     pub(crate) fn function_name(&self, parts: &[&str]) -> Option<ObjectName> {
         let (catalog, schema, function) = match parts {

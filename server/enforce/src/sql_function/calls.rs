@@ -125,7 +125,8 @@ impl Calls {
     async fn body(&mut self, scope: &Arc<Scope>, access: &Access, function: &Function) -> Result<Arc<Body>> {
         let body = Box::pin(scope.body(access, function)).await.map_err(|error| broken(function, error))?;
         self.uses.extend(&body.uses);
-        if !body.uses.is_knowable(scope, scope.caller().principal()) {
+        // What stands deeper is in these uses, or behind a barrier of its own.
+        if access.is_callers() && !body.uses.is_knowable(scope, scope.caller().principal()) {
             scope.hide_expressions();
         }
         Ok(body)
@@ -152,7 +153,11 @@ impl Calls {
             self.uses.extend(&bound.1);
             arguments.push(bound.0);
         }
-        table::rows(&body, arguments, scope.seal())
+        let place = match access.is_policy() {
+            true => Place::Open,
+            false => Place::Sealed(scope.seal().clone()),
+        };
+        table::rows(&body, arguments, &place)
     }
 }
 

@@ -4,17 +4,19 @@
 use std::sync::Arc;
 
 use datafusion::common::{DFSchema, Spans};
+use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, Subquery, TableSource};
 
 use super::body::{Body, Saying};
-use super::inline::{Arguments, as_value, fit, is_constant};
+use super::inline::{Arguments, Place, as_value, fit, is_constant};
 use crate::error::Refusal;
 use crate::governed_scan_exec::StatementSeal;
 use crate::sealed_view;
 
-/// The rows of a call: always a sealed leaf, since the body runs with its owner's rights.
-pub(super) fn rows(body: &Body, arguments: Vec<Expr>, seal: &StatementSeal) -> Result<Arc<dyn TableSource>> {
+/// The rows of a call: a sealed leaf, since the body runs with its owner's rights; inside a policy,
+/// which is in its table's leaf already, a view that is read through.
+pub(super) fn rows(body: &Body, arguments: Vec<Expr>, place: &Place) -> Result<Arc<dyn TableSource>> {
     let Saying::Rows(plan) = &body.saying else {
         let reason = "it gives one value, not rows".to_owned();
         return Err(Refusal::BadCall { function: body.name.clone(), reason }.into());
@@ -29,7 +31,10 @@ pub(super) fn rows(body: &Body, arguments: Vec<Expr>, seal: &StatementSeal) -> R
         values.push(fit(argument, parameter, &schema)?);
     }
     let plan = Arguments { body, values: &values, schema: &schema }.in_rows(plan.clone())?;
-    Ok(sealed_view::sealed(body.name.clone(), None, plan, seal.clone()))
+    Ok(match place {
+        Place::Open => provider_as_source(Arc::new(ViewTable::new(plan, None))),
+        Place::Sealed(seal) => sealed_view::sealed(body.name.clone(), None, plan, seal.clone()),
+    })
 }
 
 /// `value`, which stands on no column of the statement, from a sealed leaf of one row.

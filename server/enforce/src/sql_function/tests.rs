@@ -433,6 +433,8 @@ async fn policies_call_functions_with_their_owners_rights() {
     let keep = world.filter(numbers, &["n INT"], "main.hr.allowed(n) AND main.hr.allowed(n)", &["x"]);
     assert_eq!(rows(&world, "SELECT x FROM numbers").await, ["1", "2"]);
     assert_eq!(rows(&world, "SELECT x FROM numbers WHERE 1/(x-5) > -1").await, ["1", "2"]);
+    let (scope, _) = world.plan(world.alice, "SELECT x FROM numbers").await.unwrap();
+    assert!(scope.shows_expressions());
     // The policy's owner loses EXECUTE: the table cannot be read.
     owned_by(&mut world, keep, |world| world.bob);
     let error = world.error(world.alice, "SELECT x FROM numbers").await;
@@ -444,4 +446,19 @@ async fn policies_call_functions_with_their_owners_rights() {
     owned_by(&mut world, inner, |world| world.root);
     world.filter(secrets, &["v INT"], "v > 0", &["v"]);
     world.error(world.alice, "SELECT x FROM numbers").await;
+}
+
+#[tokio::test]
+async fn policies_read_the_rows_of_functions() {
+    let (mut world, numbers, _) = world();
+    rows_function(
+        &mut world,
+        "upto",
+        &["n INT"],
+        &[("k", "INT")],
+        "SELECT k FROM main.hr.secrets WHERE k <= n",
+    );
+    world.filter(numbers, &["n INT"], "n IN (SELECT k FROM main.hr.upto(2))", &["x"]);
+    assert_eq!(rows(&world, "SELECT x FROM numbers").await, ["1", "2"]);
+    assert_eq!(rows(&world, "SELECT x FROM numbers WHERE 1/(x-5) > -1").await, ["1", "2"]);
 }
