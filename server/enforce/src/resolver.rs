@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, TableReference};
@@ -134,6 +134,7 @@ impl Access {
             [catalog, schema, function] => (*catalog, *schema, *function),
             _ => return None,
         };
+        // reason: what cannot be a name is no function's
         ObjectName::new(catalog, schema, function).ok()
     }
 
@@ -171,6 +172,7 @@ pub struct Scope {
     spelling: Mutex<HashMap<String, String>>,
     bodies: Mutex<HashMap<(FunctionId, Purpose), Arc<Body>>>,
     hides_expressions: AtomicBool,
+    leaf_numbers: Arc<AtomicUsize>,
 }
 
 impl fmt::Debug for Scope {
@@ -198,6 +200,7 @@ impl Scope {
             spelling: Mutex::default(),
             bodies: Mutex::default(),
             hides_expressions: AtomicBool::new(false),
+            leaf_numbers: Arc::default(),
         })
     }
 
@@ -233,6 +236,11 @@ impl Scope {
     /// Whether the plan holds no function's body that the caller may not know.
     pub fn shows_expressions(&self) -> bool {
         !self.hides_expressions.load(Ordering::Relaxed)
+    }
+
+    /// Numbers for leaves of calls, each given once a statement.
+    pub(crate) fn leaf_numbers(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.leaf_numbers)
     }
 
     pub(crate) fn hide_expressions(&self) {

@@ -12,8 +12,9 @@
 //! row, and any other call is refused. A call inside a policy is inside the policy's leaf already.
 //!
 //! How calls are found is in [`calls`], how bodies take their places in [`inline`], rows in
-//! [`table`].
+//! [`table`], and how names of body and statement are kept from meeting in [`apart`].
 
+mod apart;
 mod body;
 mod calls;
 mod inline;

@@ -98,7 +98,7 @@ fn policies_of(
 ) -> BTreeMap<FunctionId, BTreeMap<SecurableId, String>> {
     let mut found: BTreeMap<FunctionId, BTreeMap<SecurableId, String>> = BTreeMap::new();
     for table in snapshot.all_tables() {
-        for id in Table::policy_functions(table).into_iter().filter(|id| functions.contains(id)) {
+        for id in Table::policy_functions(table).filter(|id| functions.contains(id)) {
             let text = format!("the policies of table `{}`", table.name);
             found.entry(id).or_default().insert(SecurableId::Table(table.id), text);
         }

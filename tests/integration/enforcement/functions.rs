@@ -63,7 +63,7 @@ const ATTACKS: &[Attack] = &[
     rows("SELECT main.lib.outer(id) FROM main.hr.people WHERE main.lib.outer(id) < 3", &["1", "2"]),
     rows("SELECT abs(-3)", &["3"]),
     refused("SELECT main.lib.inner(1)", "INSUFFICIENT_PERMISSIONS"),
-    refused("SELECT main.gov.of_region('north')", "UNRESOLVED_ROUTINE"),
+    refused("SELECT main.gov.of_region('north')", "INSUFFICIENT_PERMISSIONS"),
     refused("SELECT main.gov.nothing('north')", "UNRESOLVED_ROUTINE"),
     rows("SELECT id, v FROM main.lib.coded WHERE 1/(v - 12) > -2", &["1 | 11"]),
     rows("SELECT id FROM main.lib.own WHERE 1/(id - 77700) > -1", &["1", "2"]),
@@ -133,10 +133,13 @@ fn a_call_ends_with_the_grant_and_with_its_owners_rights() {
             )
             .await
             .unwrap();
-        alice
-            .statement("CREATE FUNCTION main.lib.calls() RETURNS INT RETURN main.lib.code(1)")
-            .await
-            .unwrap();
+        for sql in [
+            "CREATE FUNCTION main.lib.calls() RETURNS INT RETURN main.lib.code(1)",
+            "GRANT EXECUTE ON FUNCTION main.lib.calls TO admin",
+            "GRANT EXECUTE ON FUNCTION main.lib.hers TO admin",
+        ] {
+            alice.statement(sql).await.unwrap();
+        }
         let admin = people.client("admin");
         let sql = "SELECT main.lib.calls()";
         assert_eq!(admin.statement(sql).await.unwrap().value(), "11");

@@ -11,6 +11,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Volatility, cas
 use datafusion::sql::sqlparser::ast;
 use weir_catalog::{Function, FunctionId, PrincipalId, Privilege, Returns, SecurableId, TableId, authorize};
 
+use super::apart::{bare_names, set_apart};
 use super::inline::{is_constant, size_of};
 use crate::binder::{bind_expression_with_uses, bind_query_over};
 use crate::error::Refusal;
@@ -73,6 +74,8 @@ pub(crate) struct Body {
     pub(super) parameters: Vec<Arc<Field>>,
     pub(super) returns: DataType,
     pub(super) saying: Saying,
+    /// The columns in its subqueries that belong to no relation.
+    pub(super) bare_names: BTreeSet<String>,
     /// How many expressions and operators it has.
     pub(super) size: usize,
     /// What it touches, itself among the functions.
@@ -95,11 +98,20 @@ impl Body {
             }
         };
         uses.functions.insert(function.id);
-        let size = match &saying {
-            Saying::Value(expression) => size_of(expression)?,
-            Saying::Rows(_) => 1,
+        let (size, bare_names) = match &saying {
+            Saying::Value(expression) => (size_of(expression)?, bare_names(expression)?),
+            Saying::Rows(_) => (1, BTreeSet::new()),
         };
-        Ok(Self { id: function.id, name: function.name.to_string(), parameters, returns, saying, size, uses })
+        Ok(Self {
+            id: function.id,
+            name: function.name.to_string(),
+            parameters,
+            returns,
+            saying,
+            bare_names,
+            size,
+            uses,
+        })
     }
 }
 
@@ -140,6 +152,7 @@ async fn value_of(
         return Err(unfit(function, format!("its body gives {own} and it returns {returns}")).into());
     }
     let value = if own == returns { value } else { cast(value, returns.clone()) };
+    let value = set_apart(value, &function.name.to_string())?;
     Ok((Saying::Value(value), returns, uses))
 }
 

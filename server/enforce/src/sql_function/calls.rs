@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::common::DFSchema;
 use datafusion::error::Result;
@@ -80,7 +81,8 @@ impl Calls {
         access: &Access,
         tree: &mut (impl Visit + VisitMut),
     ) -> Result<Self> {
-        let mut search = Search { state: scope.state(), names: Vec::new(), rows: Vec::new() };
+        let numbers = scope.leaf_numbers();
+        let mut search = Search { state: scope.state(), numbers, names: Vec::new(), rows: Vec::new() };
         if let ControlFlow::Break(refusal) = VisitMut::visit(tree, &mut search) {
             return Err(refusal.into());
         }
@@ -92,7 +94,7 @@ impl Calls {
             let body = calls.body(scope, access, function).await?;
             let place = match access.is_policy() || body.uses.is_readable(scope, access.reader()) {
                 true => Place::Open,
-                false => Place::Sealed(scope.seal().clone()),
+                false => Place::Sealed(scope.seal().clone(), scope.leaf_numbers()),
             };
             let udf = ScalarUDF::new_from_impl(inline::Call::new(body, place));
             calls.scalar.insert(function.name.to_string(), Arc::new(udf));
@@ -155,7 +157,7 @@ impl Calls {
         }
         let place = match access.is_policy() {
             true => Place::Open,
-            false => Place::Sealed(scope.seal().clone()),
+            false => Place::Sealed(scope.seal().clone(), scope.leaf_numbers()),
         };
         table::rows(&body, arguments, &place)
     }
@@ -243,7 +245,7 @@ impl Known {
             match given.get_mut(place) {
                 None => return Err(self.wrong_number(arguments.len())),
                 Some(Some(_)) => {
-                    let name = self.parameters.get(place).map(|(name, _)| name.as_str()).unwrap_or_default();
+                    let name = self.parameters.get(place).map_or("", |(name, _)| name.as_str());
                     return Err(self.bad(format!("argument `{name}` is given twice")));
                 }
                 Some(empty) => *empty = Some(value.clone()),
@@ -285,6 +287,7 @@ struct RowsCall {
 /// Finds calls; those in FROM are taken out.
 struct Search<'a> {
     state: &'a SessionState,
+    numbers: Arc<AtomicUsize>,
     names: Vec<SqlName>,
     rows: Vec<RowsCall>,
 }
@@ -314,7 +317,7 @@ impl VisitorMut for Search<'_> {
             let refusal = Refusal::Unsupported(format!("table function `{}`", display(&name)));
             return ControlFlow::Break(refusal);
         }
-        let key = format!("{ROWS}{}", self.rows.len());
+        let key = format!("{ROWS}{}", self.numbers.fetch_add(1, Ordering::Relaxed));
         let own = name.0.last().and_then(|part| part.as_ident()).cloned();
         let alias = alias.or_else(|| own.map(alias_of));
         *factor = TableFactor::Table {

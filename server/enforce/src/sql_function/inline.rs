@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -34,8 +35,9 @@ pub(crate) const PARTS_MAX: usize = 20_000;
 pub(super) enum Place {
     /// In the call's place.
     Open,
-    /// Behind a barrier: the one who calls may not read all that the body reads.
-    Sealed(StatementSeal),
+    /// Behind a barrier: the one who calls may not read all that the body reads. Each leaf gets a number,
+    /// since the engine takes leaves of one name for one.
+    Sealed(StatementSeal, Arc<AtomicUsize>),
 }
 
 /// A call while the statement is planned. Never runs: its body takes its place.
@@ -194,7 +196,7 @@ fn written_out(call: &Call, arguments: Vec<Expr>, schema: &DFSchema, budget: &Bu
     let arguments = Arguments { body, values: &fitted, schema };
     match &call.place {
         Place::Open => arguments.in_body(expression.clone()),
-        Place::Sealed(seal) => {
+        Place::Sealed(seal, numbers) => {
             for argument in &fitted {
                 if !is_constant(argument)? {
                     let reason = "you need SELECT on all that it reads, or constant arguments";
@@ -203,7 +205,7 @@ fn written_out(call: &Call, arguments: Vec<Expr>, schema: &DFSchema, budget: &Bu
                     );
                 }
             }
-            one_row(body, arguments.in_body(expression.clone())?, seal)
+            one_row(body, arguments.in_body(expression.clone())?, seal, numbers)
         }
     }
 }
@@ -325,6 +327,13 @@ impl Arguments<'_> {
             return Err(Refusal::BadCall { function: self.body.name.clone(), reason }.into());
         }
         let outwards = value.clone().transform_up(|part| match part {
+            Expr::Column(column)
+                if column.relation.is_none() && self.body.bare_names.contains(&column.name) =>
+            {
+                let reason =
+                    format!("its body knows another `{}`: give the column a table's alias", column.name);
+                Err(Refusal::BadCall { function: self.body.name.clone(), reason }.into())
+            }
             Expr::Column(column) => {
                 let field = Arc::clone(self.schema.field_from_column(&column)?);
                 Ok(Transformed::yes(Expr::OuterReferenceColumn(field, column)))
@@ -335,7 +344,7 @@ impl Arguments<'_> {
     }
 }
 
-fn is_parameter(column: &Column) -> bool {
+pub(super) fn is_parameter(column: &Column) -> bool {
     column.relation.as_ref().is_some_and(|relation| relation.table() == PARAMETERS)
 }
 
@@ -366,13 +375,13 @@ fn map_plan(
 }
 
 /// The subquery with the references outwards that its plan has now.
-fn with_outer(subquery: Subquery) -> Subquery {
+pub(super) fn with_outer(subquery: Subquery) -> Subquery {
     let outer_ref_columns = subquery.subquery.all_out_ref_exprs();
     Subquery { outer_ref_columns, ..subquery }
 }
 
 /// Applies `map` to the plan of a subquery, where the expression is one.
-fn map_subquery(
+pub(super) fn map_subquery(
     expression: Expr,
     map: &mut dyn FnMut(LogicalPlan) -> Result<LogicalPlan>,
 ) -> Result<Transformed<Expr>> {

@@ -2,6 +2,7 @@
 //! view that its reader may not read through.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::common::{DFSchema, Spans};
 use datafusion::datasource::{ViewTable, provider_as_source};
@@ -33,16 +34,17 @@ pub(super) fn rows(body: &Body, arguments: Vec<Expr>, place: &Place) -> Result<A
     let plan = Arguments { body, values: &values, schema: &schema }.in_rows(plan.clone())?;
     Ok(match place {
         Place::Open => provider_as_source(Arc::new(ViewTable::new(plan, None))),
-        Place::Sealed(seal) => sealed_view::sealed(body.name.clone(), None, plan, seal.clone()),
+        Place::Sealed(seal, _) => sealed_view::sealed(body.name.clone(), None, plan, seal.clone()),
     })
 }
 
 /// `value`, which stands on no column of the statement, from a sealed leaf of one row.
-pub(super) fn one_row(body: &Body, value: Expr, seal: &StatementSeal) -> Result<Expr> {
+pub(super) fn one_row(body: &Body, value: Expr, seal: &StatementSeal, numbers: &AtomicUsize) -> Result<Expr> {
     let value = as_value(value, body)?;
     let plan = LogicalPlanBuilder::empty(true).project(vec![value.alias("value")])?.build()?;
     let source = sealed_view::sealed(body.name.clone(), None, plan, seal.clone());
-    let scan = LogicalPlanBuilder::scan(format!("{}()", body.name), source, None)?.build()?;
+    let number = numbers.fetch_add(1, Ordering::Relaxed);
+    let scan = LogicalPlanBuilder::scan(format!("{}() #{number}", body.name), source, None)?.build()?;
     Ok(Expr::ScalarSubquery(Subquery {
         subquery: Arc::new(scan),
         outer_ref_columns: Vec::new(),

@@ -462,3 +462,67 @@ async fn policies_read_the_rows_of_functions() {
     assert_eq!(rows(&world, "SELECT x FROM numbers").await, ["1", "2"]);
     assert_eq!(rows(&world, "SELECT x FROM numbers WHERE 1/(x-5) > -1").await, ["1", "2"]);
 }
+
+#[tokio::test]
+async fn names_of_body_and_statement_do_not_meet() {
+    let (mut world, ..) = world();
+    function(&mut world, "same", &["n INT"], "INT", "(SELECT max(x) FROM main.hr.numbers WHERE x = n)");
+    function(
+        &mut world,
+        "aliased",
+        &["n INT"],
+        "INT",
+        "(SELECT max(p.x) FROM main.hr.numbers p WHERE p.x = n)",
+    );
+    function(
+        &mut world,
+        "nested",
+        &["n INT"],
+        "BOOLEAN",
+        "EXISTS (SELECT 1 FROM (SELECT x AS y FROM main.hr.numbers) WHERE y = n)",
+    );
+    function(&mut world, "chained", &["n INT"], "INT", "main.hr.same(n) + main.hr.aliased(n)");
+    for (sql, expected) in [
+        ("SELECT same(x) FROM numbers WHERE x < 3", vec!["1", "2"]),
+        ("SELECT same(numbers.x + 1) FROM numbers WHERE x < 3", vec!["2", "3"]),
+        ("SELECT aliased(p.x) FROM numbers p WHERE p.x < 3", vec!["1", "2"]),
+        ("SELECT x FROM numbers WHERE same(x) = 2", vec!["2"]),
+        ("SELECT p.x, same(p.x), aliased(p.x) FROM numbers p WHERE p.x < 3", vec!["1|1|1", "2|2|2"]),
+        ("SELECT chained(x) FROM numbers WHERE x < 3", vec!["2", "4"]),
+        ("SELECT x FROM numbers WHERE nested(x + 5)", vec!["1"]),
+        ("SELECT t.y FROM (SELECT x + 5 AS y FROM numbers) t WHERE nested(t.y)", vec!["6"]),
+        ("SELECT same(1), same(2), same(1)", vec!["1|2|1"]),
+    ] {
+        let sql = sql.replace("same(1), same(2), same(1)", "same(1), same(2), same(1) AS again");
+        assert_eq!(rows(&world, &sql).await, expected, "{sql}");
+    }
+    let sql = "SELECT y FROM (SELECT x + 5 AS y FROM numbers) WHERE nested(y)";
+    let error = world.error(world.alice, sql).await;
+    assert!(error.contains("its body knows another `y`"), "{error}");
+}
+
+#[tokio::test]
+async fn sealed_calls_are_told_apart() {
+    let (mut world, ..) = world();
+    function(&mut world, "looked", &["n INT"], "INT", "(SELECT max(v) FROM main.hr.secrets WHERE k = n)");
+    function(
+        &mut world,
+        "known",
+        &["n INT"],
+        "BOOLEAN",
+        "EXISTS (SELECT 1 FROM main.hr.secrets s WHERE s.k = n)",
+    );
+    rows_function(
+        &mut world,
+        "upto",
+        &["n INT"],
+        &[("k", "INT")],
+        "SELECT k FROM main.hr.secrets WHERE k <= n",
+    );
+    assert_eq!(rows(&world, "SELECT looked(1), looked(2), known(1), known(10)").await, ["11|12|true|false"]);
+    assert_eq!(rows(&world, "SELECT looked(1) + looked(2)").await, ["23"]);
+    let sql = "SELECT (SELECT max(k) FROM upto(1)) AS a, (SELECT max(k) FROM upto(2)) AS b";
+    assert_eq!(rows(&world, sql).await, ["1|2"]);
+    world.view("v", &["k"], "SELECT (SELECT max(k) FROM main.hr.upto(3)) AS k", &[]);
+    assert_eq!(rows(&world, "SELECT v.k, (SELECT max(k) FROM upto(1)) AS b FROM v").await, ["3|1"]);
+}
