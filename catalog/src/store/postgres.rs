@@ -36,6 +36,10 @@ impl PostgresStore {
     /// Connects and brings the tables up to date. `url` is `postgres://user:password@host:port/database`,
     /// with PostgreSQL's own parameters; it is in no error.
     pub async fn open(url: &str) -> Result<Self, Error> {
+        // The parser takes whatever stands before `://`.
+        if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Err(Error::Address);
+        }
         let options: PgConnectOptions = url.parse().map_err(|_| Error::Address)?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
@@ -116,3 +120,6 @@ impl Store for PostgresStore {
         password_hash(&mut *self.pool.acquire().await?, principal).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a case fails by panicking")]
 
+mod postgres_server;
+
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -42,6 +44,8 @@ use crate::tag::{GovernedTag, TagKey, Tags};
 use crate::tag_policy::{
     Audience, ColumnMatch, Composition, OnNoMatch, TagCondition, TagPolicy, TagPolicyArgument, TagPolicyRule,
 };
+
+pub use postgres_server::PostgresServer;
 
 /// Makes one `#[tokio::test]` of each case; `$fresh` is an `async fn() -> Handles`.
 #[macro_export]
