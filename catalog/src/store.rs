@@ -145,6 +145,9 @@ pub enum Error {
     /// The store's address is none. It is not shown: it may hold a password.
     #[error("the address of the catalog store is not a PostgreSQL URL")]
     Address,
+    /// The file is none of a catalog, or is damaged as a whole.
+    #[error("the file of the catalog store is not a database or is damaged")]
+    NoCatalog(#[source] Box<dyn StdError + Send + Sync>),
     /// A row that cannot be read back.
     #[error("a row of the catalog store is damaged: {what} `{value}`")]
     Damaged {
@@ -161,7 +164,9 @@ impl Error {
             Error::Conflict => ErrorKind::Conflict,
             Error::Unavailable(_) => ErrorKind::Unavailable,
             Error::Address => ErrorKind::Invalid,
-            Error::Statement(_) | Error::Migration(_) | Error::Damaged { .. } => ErrorKind::Internal,
+            Error::Statement(_) | Error::Migration(_) | Error::NoCatalog(_) | Error::Damaged { .. } => {
+                ErrorKind::Internal
+            }
         }
     }
 }
@@ -169,6 +174,7 @@ impl Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match error {
+            sqlx::Error::Database(_) if is_no_database(&error) => Error::NoCatalog(Box::new(error)),
             sqlx::Error::Database(_) if is_out_of_reach(&error) => Error::Unavailable(Box::new(error)),
             sqlx::Error::Database(_)
             | sqlx::Error::RowNotFound
@@ -179,6 +185,14 @@ impl From<sqlx::Error> for Error {
             other => Error::Unavailable(Box::new(other)),
         }
     }
+}
+
+/// Whether SQLite finds the file damaged or of another kind.
+fn is_no_database(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    // PostgreSQL's codes have five characters, SQLite's fewer.
+    let code = code.filter(|code| code.len() < 5).and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 11 | 26))
 }
 
 /// Whether the database says that it is busy, full, read-only, shutting down or cannot be opened, rather
@@ -194,3 +208,6 @@ fn is_out_of_reach(error: &sqlx::Error) -> bool {
     // full, cannot open.
     code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
 }
+
+#[cfg(test)]
+mod tests;

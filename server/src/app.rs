@@ -187,9 +187,17 @@ pub fn stop_signal() -> Result<CancellationToken> {
     Ok(stop)
 }
 
+/// The catalog in the store of the configuration, which is made and migrated as needed.
+pub async fn open_store(config: &Config) -> Result<Metastore> {
+    let metastore = match config.catalog.database()? {
+        Some(url) => Metastore::open_postgres(url.reveal()).await?,
+        None => Metastore::open_sqlite(&config.catalog_path()).await?,
+    };
+    Ok(metastore.with_staleness(config.catalog.staleness.duration()))
+}
+
 async fn open_catalog(config: &Config, clock: &dyn Clock) -> Result<Arc<Metastore>> {
-    let path = config.catalog_path();
-    let metastore = Metastore::open_sqlite(&path).await?;
+    let metastore = open_store(config).await?;
     if let Some(admin) = &config.catalog.initial_admin {
         match metastore.bootstrap_admin(admin, clock.now()).await {
             Ok(_) => tracing::info!(admin, "made the catalog and its first administrator"),
@@ -197,6 +205,13 @@ async fn open_catalog(config: &Config, clock: &dyn Clock) -> Result<Arc<Metastor
             Err(error) => return Err(error.into()),
         }
     }
+    // The first statement shall not wait for it.
+    let started = clock.now();
+    let snapshot = metastore.snapshot().await?;
+    let counts = snapshot.counts();
+    let counts: Vec<_> = counts.iter().map(|(noun, count)| format!("{count} {noun}")).collect();
+    let load_ms = (clock.now() - started).num_milliseconds();
+    tracing::info!(epoch = snapshot.epoch().0, load_ms, "loaded the catalog: {}", counts.join(", "));
     Ok(Arc::new(metastore))
 }
 

@@ -31,7 +31,7 @@ mod storage;
 mod tests;
 
 pub use billing::Billing;
-pub use catalog::Catalog;
+pub use catalog::{Catalog, StoreUrl};
 pub use environment::Variable;
 pub use identity::{Identity, Issuer, LOCAL_ISSUER_NAME};
 pub use limits::Limits;
@@ -81,6 +81,7 @@ impl Config {
     /// Refuses settings that contradict each other or would be unsafe.
     pub fn check(&self) -> Result<()> {
         self.server.check()?;
+        self.catalog.check()?;
         self.storage.check()?;
         self.identity.check()?;
         self.limits.check()?;
@@ -134,7 +135,8 @@ impl Config {
         create_directory(&self.journal_directory(), "server.data_directory")?;
         create_directory(&self.system_directory(), "server.data_directory")?;
         create_directory(&self.temp_directory(), "server.data_directory")?;
-        of_catalog.map_or(Ok(()), |parent| create_directory(parent, "catalog.path"))
+        let is_file = self.catalog.url.is_none() && self.catalog.url_file.is_none();
+        of_catalog.filter(|_| is_file).map_or(Ok(()), |parent| create_directory(parent, "catalog.path"))
     }
 
     /// The documented default file; parses back to the defaults.
@@ -142,9 +144,14 @@ impl Config {
         reference::document()
     }
 
-    /// These settings as a file, without secrets: settings name the files in which secrets stand.
+    /// These settings as a file, without secrets: settings name the files in which secrets stand, and the
+    /// one that may be a secret itself, `catalog.url`, is left out.
     pub fn to_toml(&self) -> Result<String> {
-        toml::to_string(self).map_err(Error::internal)
+        let mut shown = self.clone();
+        shown.catalog.url = None;
+        let text = toml::to_string(&shown).map_err(Error::internal)?;
+        let hidden = self.catalog.url.is_some();
+        Ok(if hidden { format!("# catalog.url is set and not shown\n{text}") } else { text })
     }
 }
 

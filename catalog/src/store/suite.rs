@@ -93,7 +93,7 @@ impl fmt::Debug for Handles {
     }
 }
 
-fn event(action: &str) -> AuditEvent {
+pub(in crate::store) fn event(action: &str) -> AuditEvent {
     AuditEvent {
         id: AuditEventId::fresh(),
         at: DateTime::from_timestamp_micros(1_800_000_000_123_456).unwrap(),

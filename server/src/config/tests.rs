@@ -58,7 +58,8 @@ fn examples_of_the_reference_are_accepted() {
         let example = line.strip_prefix("# ").filter(|rest| {
             let key = rest.split(' ').next().unwrap_or_default();
             let is_key = key.chars().all(|c| c.is_ascii_lowercase() || c == '_') && rest.contains(" = ");
-            (is_key && !rest.starts_with(key_file)) || rest.starts_with("[[")
+            (is_key && !rest.starts_with(key_file) && !rest.starts_with("url_file ="))
+                || rest.starts_with("[[")
         });
         text.push_str(example.unwrap_or(line));
         text.push('\n');
@@ -230,4 +231,43 @@ fn unwritable_directory_and_taken_port_are_told_in_sentences() {
         assert!(said.message().contains("in use"), "{said}");
         assert!(said.hint().unwrap().contains("WEIR_SERVER__FLIGHT_ADDRESS"));
     });
+}
+
+#[test]
+fn the_address_of_the_catalog_store_is_shown_nowhere() {
+    let url = "postgres://weir:hunter2@db.example.com/weir?sslmode=verify-full";
+    let config =
+        of_variables(&[("WEIR_CATALOG__URL", url), ("WEIR_LIMITS__STATEMENT_TIMEOUT", "7s")]).unwrap();
+    assert_eq!(config.catalog.database().unwrap().unwrap().reveal(), url);
+    let told = format!("{config:?}{}", config.to_toml().unwrap());
+    assert!(!told.contains("hunter2") && told.contains("catalog.url is set and not shown"), "{told}");
+    for wrong in ["mysql://weir:hunter2@db/weir", "weir:hunter2@db", "7"] {
+        let said = message(of_variables(&[("WEIR_CATALOG__URL", wrong)]));
+        assert!(said.contains("catalog.url") && !said.contains("hunter2"), "{said}");
+    }
+    let said = message(of_file("[catalog]\nurl = { password = \"hunter2\" }\n"));
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn the_address_of_the_catalog_store_may_stand_in_a_file_of_its_own() {
+    let of = |file: &Written| {
+        let name = file.0.display().to_string();
+        of_variables(&[("WEIR_CATALOG__URL_FILE", &name)]).unwrap().catalog.database()
+    };
+    let url = "postgresql://weir:hunter2@db.example.com/weir";
+    assert_eq!(of(&Written::new(&format!("{url}\n"))).unwrap().unwrap().reveal(), url);
+    let error = of(&Written::new("hunter2")).unwrap_err();
+    assert!(!format!("{error:?}{error}").contains("hunter2"), "{error:?}");
+    let missing = of_variables(&[("WEIR_CATALOG__URL_FILE", "/nowhere/url")]).unwrap();
+    assert!(missing.catalog.database().unwrap_err().message().contains("/nowhere/url"));
+}
+
+#[test]
+fn there_is_one_catalog_store_and_it_is_asked_at_least_each_second() {
+    let url = ("WEIR_CATALOG__URL", "postgres://db/weir");
+    assert!(message(of_variables(&[url, ("WEIR_CATALOG__PATH", "x")])).contains("`catalog.path` and"));
+    assert!(message(of_variables(&[url, ("WEIR_CATALOG__URL_FILE", "x")])).contains("`catalog.url_file`"));
+    assert!(of_variables(&[("WEIR_CATALOG__STALENESS", "1s")]).is_ok());
+    assert!(message(of_variables(&[("WEIR_CATALOG__STALENESS", "1001ms")])).contains("1s"));
 }

@@ -122,9 +122,10 @@ fn store(error: StoreError) -> Error {
             .caused_by(error),
         StoreError::Address => Error::new(Condition::InvalidConfiguration, error.to_string())
             .with_hint("write postgres://user:password@host:port/database"),
-        StoreError::Statement(_) | StoreError::Migration(_) | StoreError::Damaged { .. } => {
-            Error::internal(error)
-        }
+        StoreError::Statement(_)
+        | StoreError::Migration(_)
+        | StoreError::NoCatalog(_)
+        | StoreError::Damaged { .. } => Error::internal(error),
     }
 }
 

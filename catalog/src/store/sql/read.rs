@@ -31,8 +31,7 @@ macro_rules! sql_read {
         }
 
         fn epoch_cell(epoch: Epoch) -> Result<i64, Error> {
-            i64::try_from(epoch.0)
-                .map_err(|_| Error::Damaged { what: "epoch", value: epoch.0.to_string() })
+            i64::try_from(epoch.0).map_err(|_| Error::Damaged { what: "epoch", value: epoch.0.to_string() })
         }
 
         pub(super) async fn epoch(database: &mut $connection) -> Result<Epoch, Error> {
@@ -118,7 +117,9 @@ macro_rules! sql_read {
             let (metastore, owner, epoch): (String, Option<String>, i64) =
                 query_as("SELECT id, owner, epoch FROM metastore").fetch_one(&mut *database).await?;
             let memberships: Vec<(String, String)> = match since {
-                None => query_as("SELECT group_id, member_id FROM memberships").fetch_all(&mut *database).await?,
+                None => {
+                    query_as("SELECT group_id, member_id FROM memberships").fetch_all(&mut *database).await?
+                }
                 Some(epoch) => {
                     query_as(
                         "SELECT group_id, member_id FROM memberships WHERE group_id IN
@@ -147,50 +148,88 @@ macro_rules! sql_read {
                     owner: owner.map(|text| rows::id("metastore owner", &text)).transpose()?,
                 },
                 principals: load_rows!(
-                    database, since, "PRINCIPAL", rows::PrincipalRow, "SELECT t.* FROM principals t"
+                    database,
+                    since,
+                    "PRINCIPAL",
+                    rows::PrincipalRow,
+                    "SELECT t.* FROM principals t"
                 ),
                 memberships: memberships
                     .iter()
                     .map(|(group, member)| Ok((rows::id("group id", group)?, rows::id("member id", member)?)))
                     .collect::<Result<_, Error>>()?,
                 catalogs: load_rows!(
-                    database, since, "CATALOG", rows::CatalogRow, "SELECT t.* FROM catalogs t"
+                    database,
+                    since,
+                    "CATALOG",
+                    rows::CatalogRow,
+                    "SELECT t.* FROM catalogs t"
                 ),
                 schemas: load_rows!(
-                    database, since, "SCHEMA", rows::SchemaRow,
+                    database,
+                    since,
+                    "SCHEMA",
+                    rows::SchemaRow,
                     "SELECT t.*, c.name AS catalog_name FROM schemas t JOIN catalogs c ON c.id = t.catalog_id"
                 ),
                 tables: load_rows!(
-                    database, since, "TABLE", rows::TableRow,
+                    database,
+                    since,
+                    "TABLE",
+                    rows::TableRow,
                     "SELECT t.*, s.name AS schema_name, c.name AS catalog_name FROM tables t
                      JOIN schemas s ON s.id = t.schema_id JOIN catalogs c ON c.id = s.catalog_id"
                 ),
                 functions: load_rows!(
-                    database, since, "FUNCTION", rows::FunctionRow,
+                    database,
+                    since,
+                    "FUNCTION",
+                    rows::FunctionRow,
                     "SELECT t.*, s.name AS schema_name, c.name AS catalog_name FROM functions t
                      JOIN schemas s ON s.id = t.schema_id JOIN catalogs c ON c.id = s.catalog_id"
                 ),
                 volumes: load_rows!(
-                    database, since, "VOLUME", rows::VolumeRow,
+                    database,
+                    since,
+                    "VOLUME",
+                    rows::VolumeRow,
                     "SELECT t.*, s.name AS schema_name, c.name AS catalog_name FROM volumes t
                      JOIN schemas s ON s.id = t.schema_id JOIN catalogs c ON c.id = s.catalog_id"
                 ),
                 external_locations: load_rows!(
-                    database, since, "EXTERNAL_LOCATION", rows::ExternalLocationRow,
+                    database,
+                    since,
+                    "EXTERNAL_LOCATION",
+                    rows::ExternalLocationRow,
                     "SELECT t.* FROM external_locations t"
                 ),
                 storage_credentials: load_rows!(
-                    database, since, "STORAGE_CREDENTIAL", rows::StorageCredentialRow,
+                    database,
+                    since,
+                    "STORAGE_CREDENTIAL",
+                    rows::StorageCredentialRow,
                     "SELECT t.* FROM storage_credentials t"
                 ),
                 governed_tags: load_rows!(
-                    database, since, "GOVERNED_TAG", rows::GovernedTagRow, "SELECT t.* FROM governed_tags t"
+                    database,
+                    since,
+                    "GOVERNED_TAG",
+                    rows::GovernedTagRow,
+                    "SELECT t.* FROM governed_tags t"
                 ),
                 tag_policies: load_rows!(
-                    database, since, "TAG_POLICY", rows::TagPolicyRow, "SELECT t.* FROM tag_policies t"
+                    database,
+                    since,
+                    "TAG_POLICY",
+                    rows::TagPolicyRow,
+                    "SELECT t.* FROM tag_policies t"
                 ),
                 policy_tests: load_rows!(
-                    database, since, "POLICY_TEST", rows::PolicyTestRow, "SELECT t.* FROM policy_tests t"
+                    database,
+                    since,
+                    "POLICY_TEST",
+                    rows::PolicyTestRow,
+                    "SELECT t.* FROM policy_tests t"
                 ),
                 grants: grants.into_iter().map(rows::GrantRow::into_model).collect::<Result<_, Error>>()?,
             };

@@ -61,3 +61,108 @@ async fn a_damaged_row_is_named_not_defaulted() {
     let error = store.load().await.unwrap_err();
     assert!(matches!(error, Error::Damaged { what: "principal id", .. }), "{error:?}");
 }
+
+/// The suite's rows, in a file that is closed.
+async fn filled(path: &std::path::Path) -> Content {
+    let store = SqliteStore::open(path).await.unwrap();
+    let handles = Handles { one: Arc::new(store.clone()), two: Arc::new(store.clone()), keep: Box::new(()) };
+    crate::store::suite::everything_put_is_loaded_again(handles).await;
+    let content = store.load().await.unwrap().1;
+    store.pool.close().await;
+    content
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_another_process_writes_to_is_read_and_a_write_waits_its_turn() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("catalog.sqlite");
+    let content = filled(&path).await;
+    let store = SqliteStore::open(&path).await.unwrap();
+    let epoch = store.epoch().await.unwrap();
+    let other = SqliteStore::open(&path).await.unwrap();
+    let mut lock = other.pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    assert_eq!(store.load().await.unwrap().1, content, "a lock for writing keeps no reader out");
+    let owner = Change::MetastoreOwnerPut(None);
+    let waiting = tokio::spawn({
+        let (store, event) = (store.clone(), crate::store::suite::event("x"));
+        async move { store.commit(epoch, &[owner], &event).await }
+    });
+    sqlx::query("UPDATE metastore SET epoch = epoch").execute(&mut *lock).await.unwrap();
+    assert!(!waiting.is_finished());
+    lock.rollback().await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap(), Epoch(epoch.0 + 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_stays_locked_is_unavailable_and_nothing_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("catalog.sqlite");
+    let content = filled(&path).await;
+    let patient = SqliteStore::open(&path).await.unwrap();
+    let epoch = patient.epoch().await.unwrap();
+    let options = SqliteConnectOptions::new().filename(&path).busy_timeout(Duration::from_millis(50));
+    let store = SqliteStore { pool: SqlitePoolOptions::new().connect_with(options).await.unwrap() };
+    let lock = patient.pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let event = crate::store::suite::event("x");
+    let error = store.commit(epoch, &[Change::MetastoreOwnerPut(None)], &event).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    drop(lock);
+    assert_eq!(store.load().await.unwrap(), (epoch, content));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_turns_read_only_refuses_writes_and_answers_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("catalog.sqlite");
+    let content = filled(&path).await;
+    // What SQLite does on a read-only file; the superuser would write to it all the same.
+    let options = SqliteConnectOptions::new().filename(&path).read_only(true);
+    let store = SqliteStore { pool: SqlitePoolOptions::new().connect_with(options).await.unwrap() };
+    let (epoch, loaded) = store.load().await.unwrap();
+    assert_eq!(loaded, content);
+    let event = crate::store::suite::event("x");
+    let error = store.commit(epoch, &[Change::MetastoreOwnerPut(None)], &event).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    assert_eq!(store.load().await.unwrap(), (epoch, content));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_the_commit_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("catalog.sqlite");
+    let content = filled(&path).await;
+    let options = SqliteConnectOptions::new().filename(&path).pragma("max_page_count", "1");
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    let store = SqliteStore { pool };
+    let (epoch, _) = store.load().await.unwrap();
+    let mut event = crate::store::suite::event("x");
+    event.because = "x".repeat(1 << 20);
+    let error = store.commit(epoch, &[Change::MetastoreOwnerPut(None)], &event).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    assert_eq!(store.load().await.unwrap(), (epoch, content), "the owner was put before the disk was full");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_catalog_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("catalog.sqlite");
+    let text = "this is no database, but somebody's letter".repeat(100);
+    std::fs::write(&path, &text).unwrap();
+    let error = SqliteStore::open(&path).await.unwrap_err();
+    assert!(matches!(error, Error::NoCatalog(_)), "{error:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_page_is_an_error_and_never_an_empty_catalog() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("catalog.sqlite");
+    filled(&path).await;
+    let mut bytes = std::fs::read(&path).unwrap();
+    // All pages but the first, which says that it is a database.
+    for byte in bytes.iter_mut().skip(4096) {
+        *byte = 0xff;
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    SqliteStore::open(&path).await.unwrap_err();
+}
