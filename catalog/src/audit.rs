@@ -107,6 +107,8 @@ pub enum Action {
     PolicyTestReplace,
     PolicyTestDrop,
     AccessRequestAdd,
+    /// A whole document of objects, policies and grants at once.
+    CatalogImport,
 }
 
 impl Action {
@@ -170,6 +172,7 @@ impl Action {
             Action::PolicyTestReplace => "replacePolicyTest",
             Action::PolicyTestDrop => "dropPolicyTest",
             Action::AccessRequestAdd => "requestAccess",
+            Action::CatalogImport => "importCatalog",
         }
     }
 }

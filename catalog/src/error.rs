@@ -109,6 +109,8 @@ pub enum Reserved {
     ReadAudit,
     /// Replacing or dropping somebody else's policy test.
     ChangePolicyTest,
+    /// Importing a document of the whole catalog.
+    ImportCatalog,
 }
 
 impl Reserved {
@@ -137,6 +139,7 @@ impl Reserved {
             }
             Reserved::ReplaceDefinition => "only the owner may replace the definition of a view or function",
             Reserved::SetPassword => "only an account admin may set another user's password",
+            Reserved::ImportCatalog => "only an account admin may import a catalog",
             Reserved::ReadAudit => "only an account admin may read the audit trail",
             Reserved::ChangePolicyTest => {
                 "only its owner, an account admin or the metastore admin may replace or drop a policy test"
@@ -475,6 +478,12 @@ pub enum Error {
     /// The store has principals already.
     #[error("the catalog has an administrator already")]
     AlreadyBootstrapped,
+    /// A document asks for what does not fit or would not hold together; nothing of it is done.
+    #[error("the import is refused: {}", problems.join("; "))]
+    ImportRefused {
+        /// Each a sentence.
+        problems: Vec<String>,
+    },
     /// Others kept writing in between.
     #[error("the catalog changed while it was being written")]
     Contention,
@@ -528,6 +537,7 @@ impl Error {
             | Error::PolicyReadsGoverned { .. }
             | Error::InvalidPassword
             | Error::ReasonTooLong { .. }
+            | Error::ImportRefused { .. }
             | Error::ViewCycle { .. }
             | Error::FunctionCycle { .. }
             | Error::GroupCycle { .. }

@@ -12,8 +12,10 @@
 pub mod access_request;
 pub mod audit;
 pub mod authorize;
+pub mod check;
 pub mod coverage;
 pub mod decision;
+pub mod document;
 pub mod effective;
 pub mod error;
 pub mod function;
@@ -38,8 +40,10 @@ pub use authorize::{
     authorize, is_account_admin, is_metastore_admin, may_read_policies, may_see, resolve, visible_grants,
     visible_grants_to, visible_tables,
 };
+pub use check::findings;
 pub use coverage::{CoveredTable, Tagged};
 pub use decision::{Decision, Lack, Reason};
+pub use document::{Difference, Document, Removal};
 pub use effective::{
     EffectiveArgument, EffectiveColumn, EffectiveFilter, EffectiveMask, EffectivePolicies, OpenedColumn,
     PolicyOrigin, PolicyRefusal, TagPolicyOrigin,

@@ -8,7 +8,7 @@
 //! runs for every store.
 
 mod postgres;
-mod rows;
+pub(crate) mod rows;
 mod sql;
 mod sqlite;
 #[cfg(any(test, feature = "test-suite"))]

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 mod accounts;
 pub mod arguments;
+mod catalog;
 pub(crate) mod connection;
 mod failure;
 mod output;
@@ -42,7 +43,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Sql(options) => sql::run(options).await,
         Command::Token(options) => accounts::print_token(options).await,
         Command::User(user) => accounts::change_user(user).await,
-        Command::Catalog(catalog) => accounts::change_catalog(catalog).await,
+        Command::Catalog(catalog) => catalog::run(catalog).await,
         Command::Config(options) => settings::print(options),
     }
 }

@@ -11,11 +11,13 @@
 mod bad_input;
 mod billing;
 mod bounds;
+mod catalog_file;
 mod enforcement;
 mod flight;
 mod golden;
 mod proving;
 mod scan;
 mod slt;
+mod stores;
 mod tidy;
 mod unauthorized;

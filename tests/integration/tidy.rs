@@ -179,7 +179,10 @@ fn policies_and_scans_are_no_wire_types() {
     for file in rust_files() {
         let closed = file.path.starts_with("server/enforce/")
             || file.path.starts_with("server/scan/")
-            || (file.path.starts_with("catalog/") && !file.path.starts_with("catalog/src/store/rows"));
+            || (file.path.starts_with("catalog/")
+                && !file.path.starts_with("catalog/src/store/rows")
+                // The catalog's own file format: structs of nothing else, converted beside them.
+                && !file.path.starts_with("catalog/src/document"));
         for (number, line) in file.product_lines().filter(|_| closed) {
             let derives =
                 line.contains("derive(") && (line.contains("Serialize") || line.contains("Deserialize"));

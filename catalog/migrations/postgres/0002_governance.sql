@@ -138,6 +138,8 @@ CREATE TABLE grants_next (
     PRIMARY KEY (securable_kind, securable_id, principal_id, privilege, effect)
 );
 INSERT INTO grants_next SELECT securable_kind, securable_id, principal_id, privilege, 'ALLOW' FROM grants;
+-- Deferred checks of these rows would stand in the way of what follows.
+SET CONSTRAINTS ALL IMMEDIATE;
 DROP TABLE grants;
 ALTER TABLE grants_next RENAME TO grants;
 

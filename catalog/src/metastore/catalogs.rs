@@ -21,7 +21,7 @@ use crate::store::{self, Change};
 const FIRST_SCHEMA: (&str, &str) = ("main", "default");
 
 /// The catalog in which the warehouse shows its books; it is not stored.
-const SYSTEM_CATALOG: &str = "system";
+pub(crate) const SYSTEM_CATALOG: &str = "system";
 
 /// A catalog to be made.
 #[derive(Debug, Clone)]

@@ -242,7 +242,7 @@ impl Metastore {
 }
 
 /// Names are compared exactly; blanks and quotes count.
-pub(super) fn check_name(name: &str) -> Result<(), Error> {
+pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     if name.is_empty() || name.len() > 255 || name.contains(char::is_control) {
         return Err(Error::InvalidPrincipalName { name: name.to_owned() });
     }

@@ -15,7 +15,7 @@ use crate::securable::{Schema, SecurableId, SecurableKind, SecurableName};
 use crate::store::Change;
 
 /// The schema every catalog shows and none stores.
-const INFORMATION_SCHEMA: &str = "information_schema";
+pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
 
 /// A schema to be made.
 #[derive(Debug, Clone)]

@@ -284,3 +284,108 @@ pub(super) fn check_columns(columns: &[Column]) -> Result<(), Error> {
 pub(super) fn same_column(left: &str, right: &str) -> bool {
     left.to_lowercase() == right.to_lowercase()
 }
+
+/// Whether a location is what its kind of table takes.
+pub(crate) fn check_location(kind: &TableKind) -> Result<(), Error> {
+    match kind {
+        TableKind::Managed { location } => check_managed(location),
+        TableKind::External { location } => check_external(location),
+        TableKind::View(_) => Ok(()),
+    }
+}
+
+fn check_managed(location: &str) -> Result<(), Error> {
+    let segments_fit = location.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
+    if segments_fit && !location.contains(['\\', ':']) {
+        return Ok(());
+    }
+    Err(Error::InvalidLocation {
+        location: location.to_owned(),
+        reason: "a path relative to the data root is needed",
+    })
+}
+
+fn check_external(location: &str) -> Result<(), Error> {
+    let refuse = |reason| Err(Error::InvalidLocation { location: location.to_owned(), reason });
+    let Some((scheme, rest)) = location.split_once("://") else {
+        return refuse("an absolute URL is needed");
+    };
+    let Some(path) = rest.strip_suffix('/') else {
+        return refuse("it must end in `/`");
+    };
+    // `file:///a` has an empty authority, which is its first segment.
+    let mut segments = path.split('/');
+    let authority = segments.next().unwrap_or_default();
+    if scheme.is_empty() || (authority.is_empty() && scheme != "file") {
+        return refuse("an absolute URL is needed");
+    }
+    if segments.any(|segment| matches!(segment, "" | "." | "..")) || location.contains(['?', '#', '\\']) {
+        return refuse("it is not in canonical form");
+    }
+    Ok(())
+}
+
+/// INVARIANT: no file belongs to two tables; policies on the one would not hold for the other.
+fn check_overlap(caller: &Caller<'_>, kind: &TableKind) -> Result<(), Error> {
+    let location = match kind {
+        TableKind::Managed { location } | TableKind::External { location } => location,
+        TableKind::View(_) => return Ok(()),
+    };
+    let mut overlapping = caller.snapshot.all_tables().filter(|table| match (&table.kind, kind) {
+        (TableKind::Managed { location: other }, TableKind::Managed { .. })
+        | (TableKind::External { location: other }, TableKind::External { .. }) => overlaps(location, other),
+        _ => false,
+    });
+    match overlapping.next() {
+        None => Ok(()),
+        Some(other) => Err(Error::LocationOverlap {
+            location: location.clone(),
+            other: caller.sees(SecurableId::Table(other.id)).then(|| other.name.clone()),
+        }),
+    }
+}
+
+/// Whether one is the other or lies within it, segment by segment. Case does not matter: some
+/// file systems do not tell `A` from `a`.
+fn overlaps(left: &str, right: &str) -> bool {
+    let (left, right) = (left.to_lowercase(), right.to_lowercase());
+    let (left, right) = (left.trim_end_matches('/'), right.trim_end_matches('/'));
+    left.split('/').zip(right.split('/')).all(|(left, right)| left == right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locations_overlap_by_segments_only() {
+        assert!(overlaps("s3://b/a/", "s3://b/a/"));
+        assert!(overlaps("s3://b/a/", "s3://b/a/c/"));
+        assert!(overlaps("s3://b/a/c/", "s3://b/a/"));
+        assert!(overlaps("file:///D/A/", "file:///d/a/b/"));
+        assert!(!overlaps("s3://b/a/", "s3://b/ab/"));
+        assert!(!overlaps("s3://b/a/", "gs://b/a/"));
+        assert!(!overlaps("tables/1", "tables/12"));
+    }
+
+    #[test]
+    fn only_canonical_locations_pass() {
+        assert!(check_external("file:///data/people/").is_ok());
+        assert!(check_external("s3://bucket/").is_ok());
+        for wrong in [
+            "/data/",
+            "file:///data",
+            "file:///a/../b/",
+            "s3:///a/",
+            "file:///a//b/",
+            "s3://b/a?x=/",
+            "://b/",
+        ] {
+            assert!(check_external(wrong).is_err(), "{wrong}");
+        }
+        assert!(check_managed("tables/1").is_ok());
+        for wrong in ["", "/tables", "tables/", "a/../b", "file:///a", "a//b"] {
+            assert!(check_managed(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -4,8 +4,8 @@
 //! so that renaming a field of the model cannot change what is stored. A value that cannot be read back is
 //! an error that names it, never a default.
 
-mod nested;
-mod tag_policy;
+pub(crate) mod nested;
+pub(crate) mod tag_policy;
 
 use std::collections::BTreeMap;
 use std::str::FromStr;

@@ -1,5 +1,4 @@
-//! `weir token`, `weir user` and `weir catalog`: what is done on a server's files by whoever may
-//! read and write them.
+//! `weir token` and `weir user`: what is done on a server's files by whoever may read and write them.
 
 use std::io::{BufRead, IsTerminal, Read, Write};
 use std::sync::Arc;
@@ -7,8 +6,9 @@ use std::time::Duration;
 
 use weir_catalog::{Metastore, Origin, Principal, PrincipalKind, Requester};
 
-use super::arguments::{CatalogCommand, Place, TokenOptions, UserCommand};
+use super::arguments::{Place, TokenOptions, UserCommand};
 use super::{Failure, settings};
+use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Secret, reason};
 use crate::error::{Condition, Error, Result};
@@ -53,7 +53,7 @@ async fn sign(user: &str, place: &Place, ttl: Duration) -> Result<SignedToken> {
 }
 
 /// Says here what the server would only refuse.
-fn can_log_in<'a>(principal: Option<&'a Principal>, name: &str) -> Result<&'a Principal> {
+pub(super) fn can_log_in<'a>(principal: Option<&'a Principal>, name: &str) -> Result<&'a Principal> {
     let refused = |what: &str| Err(Error::new(Condition::InvalidParameterValue, format!("`{name}` {what}")));
     match principal {
         None => {
@@ -107,43 +107,15 @@ fn read_password(user: &str) -> Result<Secret, Failure> {
     Ok(Secret::new(password))
 }
 
-/// `weir catalog …`.
-pub(super) async fn change_catalog(command: CatalogCommand) -> Result<(), Failure> {
-    let CatalogCommand::Migrate { admin, place } = command;
-    let config = settings::of_place(&place)?;
-    config.create_directories()?;
-    let path = config.catalog_path();
-    let metastore = Metastore::open_sqlite(&path).await.map_err(Error::from)?;
-    let mut stderr = std::io::stderr();
-    if let Some(name) = admin {
-        bootstrap(&metastore, &name).await?;
-        writeln!(stderr, "`{name}` is the account administrator")?;
-    }
-    writeln!(stderr, "the catalog store `{}` is up to date", path.display())?;
-    Ok(())
-}
-
-async fn bootstrap(metastore: &Metastore, name: &str) -> Result<()> {
-    match metastore.bootstrap_admin(name, SystemClock.now()).await {
-        Ok(_) => Ok(()),
-        Err(weir_catalog::Error::AlreadyBootstrapped) => Err(Error::new(
-            Condition::PrincipalAlreadyExists,
-            "the catalog has principals already; only an empty one takes its first administrator from here",
-        )
-        .with_hint("its account administrator makes others")),
-        Err(other) => Err(other.into()),
-    }
-}
-
 /// The catalog store of a server that has run; not made here by mistake.
-async fn existing_store(config: &Config) -> Result<Metastore> {
+pub(super) async fn existing_store(config: &Config) -> Result<Metastore> {
     let path = config.catalog_path();
-    if !path.is_file() {
+    if config.catalog.database()?.is_none() && !path.is_file() {
         return Err(Error::new(
             Condition::InvalidConfiguration,
             format!("there is no catalog store at `{}`", path.display()),
         )
         .with_hint("name the server's data directory with --data-dir or its configuration with --config"));
     }
-    Ok(Metastore::open_sqlite(&path).await?)
+    app::open_store(config).await
 }

@@ -37,7 +37,7 @@ pub enum Command {
     /// Change a user's password.
     #[command(subcommand)]
     User(UserCommand),
-    /// Make or upgrade the catalog store.
+    /// Make, upgrade, check, export or import the catalog store.
     #[command(subcommand)]
     Catalog(CatalogCommand),
     /// Print the configuration as the server would take it.
@@ -195,6 +195,50 @@ pub enum CatalogCommand {
         #[command(flatten)]
         place: Place,
     },
+    /// Write the whole catalog as one YAML file: everything but passwords and keys, names instead of ids.
+    #[command(after_help = "Examples:\n  weir catalog export > catalog.yaml\n  \
+                      weir catalog export --file catalog.yaml --config weir.toml")]
+    Export {
+        /// Where to write it; without it to standard output.
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Where the catalog store is.
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Make the catalog what such a file says, in one step, and print what changed.
+    Import(ImportOptions),
+    /// Read every row of the catalog store and say what does not hold together.
+    #[command(after_help = "Ends with exit code 1 when there is anything.")]
+    Check {
+        /// Where the catalog store is.
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Options of `weir catalog import`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  weir catalog import catalog.yaml --as admin@example.com --dry-run\n  \
+                  weir catalog import catalog.yaml --as admin@example.com\n\n\
+                  What the file does not name stays, unless --prune. Things are matched by name: another name is \
+                  another thing. No files are made, moved or removed.")]
+pub struct ImportOptions {
+    /// The file; `-` reads standard input.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The account administrator who does it, exactly as the catalog spells it.
+    #[arg(long = "as", value_name = "NAME")]
+    pub as_user: String,
+    /// Print what would change, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Remove what the file does not name.
+    #[arg(long)]
+    pub prune: bool,
+    /// Where the catalog store is.
+    #[command(flatten)]
+    pub place: Place,
 }
 
 /// Options of `weir config`.

@@ -52,6 +52,7 @@ impl From<CatalogError> for Error {
             | CatalogError::PropertyNotFound { .. }
             | CatalogError::InvalidPassword
             | CatalogError::ReasonTooLong { .. }
+            | CatalogError::ImportRefused { .. }
             | CatalogError::PrincipalKindUnfit { .. } => Condition::InvalidParameterValue,
             CatalogError::NotEmpty { kind: SecurableKind::Schema, .. } => Condition::SchemaNotEmpty,
             CatalogError::NotEmpty { .. }

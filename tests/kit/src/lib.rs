@@ -32,3 +32,4 @@ pub use server::{ADMIN, Setup, TestServer};
 pub use slt::Script;
 pub use tokens::ForeignIssuer;
 pub use ways::Way;
+pub use weir_catalog::store::suite::PostgresServer;

@@ -84,7 +84,9 @@ impl TestServer {
         config.server.data_directory = directory.path().join("data");
         config.server.drain = weir_server::config::Period::seconds(1);
         config.catalog.initial_admin = Some(ADMIN.to_owned());
-        config.storage.external_roots = vec![external];
+        if config.storage.external_roots.is_empty() {
+            config.storage.external_roots = vec![external];
+        }
         let app = App::build(config, Arc::clone(&clock) as Arc<dyn Clock>).await;
         let app = Arc::new(app.expect("the server can be built"));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -14,9 +14,9 @@ use crate::policy_test::Expectation;
 use crate::securable::Column;
 use crate::store::Error;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ColumnJson {
+pub(crate) struct ColumnJson {
     name: String,
     #[serde(rename = "type")]
     type_text: String,
@@ -29,21 +29,21 @@ pub(super) struct ColumnJson {
 }
 
 impl ColumnJson {
-    pub(super) fn of(column: &Column) -> Self {
+    pub(crate) fn of(column: &Column) -> Self {
         let Column { name, type_text, nullable, comment, field_id, tags } = column.clone();
         let tags = tags.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
         Self { name, type_text, nullable, comment, field_id, tags }
     }
 
-    pub(super) fn into_model(self) -> Result<Column, Error> {
+    pub(crate) fn into_model(self) -> Result<Column, Error> {
         let Self { name, type_text, nullable, comment, field_id, tags } = self;
         Ok(Column { name, type_text, nullable, comment, field_id, tags: tags_of(tags)? })
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ParameterJson {
+pub(crate) struct ParameterJson {
     name: String,
     #[serde(rename = "type")]
     type_text: String,
@@ -53,26 +53,26 @@ pub(super) struct ParameterJson {
 }
 
 impl ParameterJson {
-    pub(super) fn of(parameter: &Parameter) -> Self {
+    pub(crate) fn of(parameter: &Parameter) -> Self {
         let Parameter { name, type_text, default, comment } = parameter.clone();
         Self { name, type_text, default, comment }
     }
 
-    pub(super) fn into_model(self) -> Parameter {
+    pub(crate) fn into_model(self) -> Parameter {
         let Self { name, type_text, default, comment } = self;
         Parameter { name, type_text, default, comment }
     }
 }
 
 /// A function of the catalog by its id, a built-in one by its full name.
-pub(super) fn function_text(function: PolicyFunction) -> String {
+pub(crate) fn function_text(function: PolicyFunction) -> String {
     match function {
         PolicyFunction::Sql(id) => id.to_string(),
         PolicyFunction::Builtin(mask) => mask.to_string(),
     }
 }
 
-pub(super) fn function_of(text: &str) -> Result<PolicyFunction, Error> {
+pub(crate) fn function_of(text: &str) -> Result<PolicyFunction, Error> {
     if let Some(mask) = BuiltinMask::ALL.into_iter().find(|mask| mask.to_string() == text) {
         return Ok(PolicyFunction::Builtin(mask));
     }
@@ -82,16 +82,16 @@ pub(super) fn function_of(text: &str) -> Result<PolicyFunction, Error> {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum ExpectationJson {
+pub(crate) enum ExpectationJson {
     Rows(u64),
     Values(String),
     Error(Option<String>),
 }
 
 impl ExpectationJson {
-    pub(super) fn of(expectation: &Expectation) -> Self {
+    pub(crate) fn of(expectation: &Expectation) -> Self {
         match expectation.clone() {
             Expectation::Rows(rows) => Self::Rows(rows),
             Expectation::Values(text) => Self::Values(text),
@@ -99,7 +99,7 @@ impl ExpectationJson {
         }
     }
 
-    pub(super) fn into_model(self) -> Expectation {
+    pub(crate) fn into_model(self) -> Expectation {
         match self {
             Self::Rows(rows) => Expectation::Rows(rows),
             Self::Values(text) => Expectation::Values(text),
@@ -108,9 +108,9 @@ impl ExpectationJson {
     }
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct OriginJson {
+pub(crate) struct OriginJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     run_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,20 +124,20 @@ pub(super) struct OriginJson {
 }
 
 impl OriginJson {
-    pub(super) fn of(origin: &Origin) -> Self {
+    pub(crate) fn of(origin: &Origin) -> Self {
         let Origin { run_by, request_id, session_id, source_address, user_agent } = origin.clone();
         Self { run_by, request_id, session_id, source_address, user_agent }
     }
 
-    pub(super) fn into_model(self) -> Origin {
+    pub(crate) fn into_model(self) -> Origin {
         let Self { run_by, request_id, session_id, source_address, user_agent } = self;
         Origin { run_by, request_id, session_id, source_address, user_agent }
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct BindingJson {
+pub(crate) struct BindingJson {
     name: String,
     field_id: Option<i64>,
     #[serde(rename = "type")]
@@ -145,20 +145,20 @@ pub(super) struct BindingJson {
 }
 
 impl BindingJson {
-    pub(super) fn of(binding: &ColumnBinding) -> Self {
+    pub(crate) fn of(binding: &ColumnBinding) -> Self {
         let ColumnBinding { name, field_id, type_text } = binding.clone();
         Self { name, field_id, type_text }
     }
 
-    pub(super) fn into_model(self) -> ColumnBinding {
+    pub(crate) fn into_model(self) -> ColumnBinding {
         let Self { name, field_id, type_text } = self;
         ColumnBinding { name, field_id, type_text }
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum LiteralJson {
+pub(crate) enum LiteralJson {
     String(String),
     Number(String),
     Boolean(bool),
@@ -167,7 +167,7 @@ pub(super) enum LiteralJson {
 }
 
 impl LiteralJson {
-    pub(super) fn of(literal: &Literal) -> Self {
+    pub(crate) fn of(literal: &Literal) -> Self {
         match literal.clone() {
             Literal::String(text) => Self::String(text),
             Literal::Number(text) => Self::Number(text),
@@ -177,7 +177,7 @@ impl LiteralJson {
         }
     }
 
-    pub(super) fn into_model(self) -> Literal {
+    pub(crate) fn into_model(self) -> Literal {
         match self {
             Self::String(text) => Literal::String(text),
             Self::Number(text) => Literal::Number(text),
@@ -189,9 +189,9 @@ impl LiteralJson {
 }
 
 /// The shape stored from the first version on: literals beside the column, not within a case of their own.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum ArgumentJson {
+pub(crate) enum ArgumentJson {
     Column(BindingJson),
     String(String),
     Number(String),
@@ -201,7 +201,7 @@ pub(super) enum ArgumentJson {
 }
 
 impl ArgumentJson {
-    pub(super) fn of(argument: &PolicyArgument) -> Self {
+    pub(crate) fn of(argument: &PolicyArgument) -> Self {
         match argument {
             PolicyArgument::Column(binding) => Self::Column(BindingJson::of(binding)),
             PolicyArgument::Literal(literal) => match LiteralJson::of(literal) {
@@ -214,7 +214,7 @@ impl ArgumentJson {
         }
     }
 
-    pub(super) fn into_model(self) -> PolicyArgument {
+    pub(crate) fn into_model(self) -> PolicyArgument {
         PolicyArgument::Literal(match self {
             Self::Column(binding) => return PolicyArgument::Column(binding.into_model()),
             Self::String(text) => Literal::String(text),
@@ -226,16 +226,16 @@ impl ArgumentJson {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct FilterJson {
-    function: String,
+pub(crate) struct FilterJson {
+    pub(crate) function: String,
     arguments: Vec<ArgumentJson>,
     semantics: u32,
 }
 
 impl FilterJson {
-    pub(super) fn of(filter: &RowFilter) -> Self {
+    pub(crate) fn of(filter: &RowFilter) -> Self {
         Self {
             function: function_text(filter.function),
             arguments: filter.arguments.iter().map(ArgumentJson::of).collect(),
@@ -243,7 +243,7 @@ impl FilterJson {
         }
     }
 
-    pub(super) fn into_model(self) -> Result<RowFilter, Error> {
+    pub(crate) fn into_model(self) -> Result<RowFilter, Error> {
         Ok(RowFilter {
             function: function_of(&self.function)?,
             arguments: self.arguments.into_iter().map(ArgumentJson::into_model).collect(),
@@ -252,19 +252,19 @@ impl FilterJson {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct MaskJson {
+pub(crate) struct MaskJson {
     column: BindingJson,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     path: Vec<String>,
-    function: String,
+    pub(crate) function: String,
     arguments: Vec<ArgumentJson>,
     semantics: u32,
 }
 
 impl MaskJson {
-    pub(super) fn of(mask: &ColumnMask) -> Self {
+    pub(crate) fn of(mask: &ColumnMask) -> Self {
         Self {
             column: BindingJson::of(&mask.column),
             path: mask.path.clone(),
@@ -274,7 +274,7 @@ impl MaskJson {
         }
     }
 
-    pub(super) fn into_model(self) -> Result<ColumnMask, Error> {
+    pub(crate) fn into_model(self) -> Result<ColumnMask, Error> {
         Ok(ColumnMask {
             column: self.column.into_model(),
             path: self.path,

@@ -13,7 +13,7 @@ use crate::tag_policy::{
     Audience, ColumnMatch, Composition, OnNoMatch, TagCondition, TagPolicy, TagPolicyArgument, TagPolicyRule,
 };
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum ConditionJson {
     True,
@@ -58,14 +58,14 @@ impl ConditionJson {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MatchJson {
     condition: ConditionJson,
     alias: Option<String>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum TagArgumentJson {
     Alias(String),
@@ -73,34 +73,34 @@ enum TagArgumentJson {
     TagValue(String),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum RuleJson {
     RowFilter,
     ColumnMask { on: String },
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum CompositionJson {
     Permissive,
     Restrictive,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum OnNoMatchJson {
     Skip,
     Deny,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TagPolicyJson {
+pub(crate) struct TagPolicyJson {
     rule: RuleJson,
-    function: String,
-    to: Vec<String>,
-    except: Vec<String>,
+    pub(crate) function: String,
+    pub(crate) to: Vec<String>,
+    pub(crate) except: Vec<String>,
     when: ConditionJson,
     matches: Vec<MatchJson>,
     arguments: Vec<TagArgumentJson>,
@@ -110,7 +110,7 @@ pub(super) struct TagPolicyJson {
 }
 
 impl TagPolicyJson {
-    pub(super) fn of(policy: &TagPolicy) -> Self {
+    pub(crate) fn of(policy: &TagPolicy) -> Self {
         Self {
             rule: match &policy.rule {
                 TagPolicyRule::RowFilter => RuleJson::RowFilter,
@@ -149,7 +149,7 @@ impl TagPolicyJson {
         }
     }
 
-    pub(super) fn into_model(
+    pub(crate) fn into_model(
         self,
         policy: TagPolicyId,
         name: Name,
