@@ -42,6 +42,11 @@ async fn governed() -> tempfile::TempDir {
              CREATE VIEW main.hr.mine AS SELECT name, current_user() AS me FROM main.hr.people;
              GRANT USE CATALOG ON CATALOG main TO alice;
              GRANT USE SCHEMA ON SCHEMA main.hr TO alice;
+             CREATE USER `no`;
+             CREATE USER `1.50`;
+             CREATE USER `Ann \"O'Neil\": #1 `;
+             GRANT SELECT ON TABLE main.hr.people TO `Ann \"O'Neil\": #1 `;
+             GRANT SELECT ON TABLE main.hr.people TO `no`;
              GRANT SELECT ON TABLE main.hr.people TO alice",
         )
         .await;
