@@ -38,6 +38,7 @@ mod volumes;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
@@ -143,6 +144,9 @@ pub struct Metastore {
     store: Arc<dyn Store>,
     latest: RwLock<Option<Latest>>,
     staleness: Duration,
+    /// The epoch of the last commit through here: what this server changed, it sees at once, however old
+    /// a snapshot may be.
+    committed: AtomicU64,
 }
 
 /// The newest snapshot known, and when the store last said that it is the newest there is.
@@ -212,7 +216,7 @@ impl Request {
 impl Metastore {
     /// The catalog in that store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, latest: RwLock::new(None), staleness: Duration::ZERO }
+        Self { store, latest: RwLock::new(None), staleness: Duration::ZERO, committed: AtomicU64::new(0) }
     }
 
     /// The catalog in that SQLite file, which is made and migrated as needed.
@@ -238,8 +242,11 @@ impl Metastore {
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
         if !self.staleness.is_zero() {
             let latest = self.latest.read().await;
-            if let Some(latest) = latest.as_ref().filter(|latest| latest.confirmed.elapsed() < self.staleness)
-            {
+            let committed = self.committed.load(Ordering::Acquire);
+            let fits = |latest: &&Latest| {
+                latest.confirmed.elapsed() < self.staleness && latest.snapshot.epoch().0 >= committed
+            };
+            if let Some(latest) = latest.as_ref().filter(fits) {
                 return Ok(Arc::clone(&latest.snapshot));
             }
         }
@@ -323,7 +330,10 @@ impl Metastore {
             }
             let event = request.event(&snapshot, Answer::Allowed, facts(&snapshot, &write.because));
             match self.store.commit(snapshot.epoch(), &write.changes, &event).await {
-                Ok(_) => return Ok(write.value),
+                Ok(epoch) => {
+                    self.committed.fetch_max(epoch.0, Ordering::AcqRel);
+                    return Ok(write.value);
+                }
                 Err(store::Error::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -1,6 +1,7 @@
 //! Catalogs, and the bootstrap that makes the first one.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
 
@@ -73,7 +74,10 @@ impl Metastore {
             return Err(Error::AlreadyBootstrapped);
         }
         match self.store.commit(snapshot.epoch(), &changes, &event).await {
-            Ok(_) => Ok(admin),
+            Ok(epoch) => {
+                self.committed.fetch_max(epoch.0, Ordering::AcqRel);
+                Ok(admin)
+            }
             // An empty store's only possible next commit is a bootstrap.
             Err(store::Error::Conflict) => Err(Error::AlreadyBootstrapped),
             Err(error) => Err(error.into()),

@@ -64,7 +64,6 @@ max_connections = 300
 shared_buffers = 32MB
 fsync = off
 full_page_writes = off
-synchronous_commit = off
 SETTINGS
 
 start
