@@ -281,12 +281,10 @@ fn policies_that_call(found: &mut Found<'_, '_>, going: &Objects) {
 }
 
 /// Whether `text` has one of the three-part names, quoted or not.
-fn mentions_any(text: &str, names: &[String]) -> bool {
+pub(super) fn mentions_any(text: &str, names: &[String]) -> bool {
     if names.is_empty() {
         return false;
     }
-/// Whether `text` has the three-part name, quoted or not.
-pub(super) fn mentions(text: &str, name: &ObjectName) -> bool {
     let plain: String =
         text.chars().filter(|c| *c != '`' && !c.is_whitespace()).collect::<String>().to_lowercase();
     let in_name = |c: char| c.is_alphanumeric() || c == '_';

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use chrono::{DateTime, Utc};
 
 use super::caller::Caller;
-use super::dependents::mentions;
+use super::dependents::mentions_any;
 use super::{Metastore, Request, Write};
 use crate::audit::{Action, Requester};
 use crate::check::findings;
@@ -111,7 +111,7 @@ fn add_mentioned<'a, I: Copy + PartialEq + 'a>(
     all: impl Iterator<Item = &'a (ObjectName, I)>,
 ) {
     for (name, id) in all {
-        if !used.contains(id) && mentions(text, name) {
+        if !used.contains(id) && mentions_any(text, &[name.to_string()]) {
             used.push(*id);
         }
     }

@@ -170,6 +170,15 @@ fn covers(url: &str, location: &str) -> bool {
     url.ends_with('/') && location.starts_with(url)
 }
 
+/// Whether a location is what its kind of table takes.
+pub(crate) fn check_location(kind: &TableKind) -> Result<(), Error> {
+    match kind {
+        TableKind::Managed { location } => check_managed(location),
+        TableKind::External { location } => check_external(location),
+        TableKind::View(_) => Ok(()),
+    }
+}
+
 fn check_managed(location: &str) -> Result<(), Error> {
     let segments_fit = location.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
     if segments_fit && !location.contains(['\\', ':']) {
