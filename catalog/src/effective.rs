@@ -153,6 +153,13 @@ pub struct EffectivePolicies {
 }
 
 impl EffectivePolicies {
+    /// Those that are set on the table itself, for whoever asks: to check them when they are set.
+    pub fn of_table(table: &Table) -> Result<Self, PolicyRefusal> {
+        let mut found = Self::default();
+        resolution::own_policies(table, &mut found)?;
+        Ok(found)
+    }
+
     /// Whether nothing at all is asked of the caller's reads.
     pub fn is_empty(&self) -> bool {
         self.filters.is_empty() && self.masks.is_empty() && !self.denied_by_default
@@ -174,7 +181,9 @@ pub enum PolicyRefusal {
     #[error("{policy} uses `{alias}`, which it does not define, so table `{table}` cannot be read")]
     UnknownAlias { table: ObjectName, policy: String, alias: String },
     /// Two masks, and nothing says which holds.
-    #[error("column `{column}` of table `{table}` has more than one mask: {first} and {second}")]
+    #[error(
+        "[MULTIPLE_MASKS] column `{column}` of table `{table}` has more than one mask: {first} and {second}"
+    )]
     MultipleMasks { table: ObjectName, column: String, first: String, second: String },
     /// A policy speaks of a tag that is not governed.
     #[error("{policy} asks for tag `{key}`, which is not a governed tag, so table `{table}` cannot be read")]

@@ -19,15 +19,16 @@ pub enum BuiltinMask {
     MaskValue,
     /// `mask_null(value)`: NULL of the value's type.
     MaskNull,
-    /// `show_first_4(value)`: the first four characters of a string, the rest as `*`.
+    /// `show_first_4(value)`: the first four characters of a string, the rest as `*`; of a string of four or
+    /// fewer, stars alone.
     ShowFirst4,
-    /// `show_last_4(value)`: the last four characters of a string, the rest as `*`.
+    /// `show_last_4(value)`: the last four, the same way.
     ShowLast4,
     /// `sha256(value)`: a string's SHA-256 as hexadecimal digits; equal values stay equal.
     Sha256,
     /// `year_of_date(value)`: a date or timestamp at the beginning of its year.
     YearOfDate,
-    /// `round_number(value, step)`: a number rounded down to a multiple of `step`, without noise.
+    /// `round_number(value, step)`: a number rounded towards zero to a multiple of `step`, without noise.
     RoundNumber,
 }
 

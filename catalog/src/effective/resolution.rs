@@ -63,7 +63,7 @@ impl<'a> Resolution<'a> {
     pub(super) fn run(&self) -> Result<EffectivePolicies, PolicyRefusal> {
         let mut found = EffectivePolicies::default();
         let mut spoken = self.table.row_filter.is_some();
-        self.own_policies(&mut found)?;
+        own_policies(self.table, &mut found)?;
         for policy in self.snapshot.tag_policies_over(self.table) {
             let standing = self.standing(policy)?;
             if let Standing::Silent = standing {
@@ -92,40 +92,6 @@ impl<'a> Resolution<'a> {
         value.is_some_and(|value| !value.eq_ignore_ascii_case("allow"))
     }
 
-    fn own_policies(&self, found: &mut EffectivePolicies) -> Result<(), PolicyRefusal> {
-        if let Some(filter) = &self.table.row_filter {
-            self.check_semantics(filter.semantics, "row filter")?;
-            found.filters.push(EffectiveFilter {
-                origins: vec![PolicyOrigin::Table],
-                composition: Composition::Restrictive,
-                function: filter.function,
-                arguments: filter.arguments.iter().map(argument_of).collect(),
-            });
-        }
-        for mask in &self.table.masks {
-            self.check_semantics(mask.semantics, "column mask")?;
-            found.masks.push(EffectiveMask {
-                origins: vec![PolicyOrigin::Table],
-                composition: Composition::Permissive,
-                column: bound(&mask.column),
-                path: mask.path.clone(),
-                function: mask.function,
-                arguments: mask.arguments.iter().map(argument_of).collect(),
-            });
-        }
-        Ok(())
-    }
-
-    fn check_semantics(&self, semantics: u32, policy: &str) -> Result<(), PolicyRefusal> {
-        match semantics {
-            SEMANTICS => Ok(()),
-            _ => Err(PolicyRefusal::UnknownSemantics {
-                table: self.table.name.clone(),
-                policy: policy.to_owned(),
-            }),
-        }
-    }
-
     fn standing(&self, policy: &TagPolicy) -> Result<Standing, PolicyRefusal> {
         let names = |principals: &[PrincipalId]| {
             principals.iter().copied().find(|named| self.identities.binary_search(named).is_ok())
@@ -136,7 +102,7 @@ impl<'a> Resolution<'a> {
             return Ok(Standing::Silent);
         }
         if let (Some(_), false) = (named, excepted) {
-            self.check_semantics(policy.semantics, &title(policy))?;
+            check_semantics(self.table, policy.semantics, &title(policy))?;
             let unknown =
                 policy.tags().into_iter().find(|(key, _)| self.snapshot.governed_tag(key).is_none());
             if let Some((key, _)) = unknown {
@@ -408,4 +374,36 @@ fn overlapping(masks: &[EffectiveMask]) -> Option<(&EffectiveMask, &EffectiveMas
             .find(|second| first.path.iter().zip(&second.path).all(|(left, right)| same(left, right)))?;
         Some((first, second))
     })
+}
+
+/// The policies that are set on the table itself.
+pub(super) fn own_policies(table: &Table, found: &mut EffectivePolicies) -> Result<(), PolicyRefusal> {
+    if let Some(filter) = &table.row_filter {
+        check_semantics(table, filter.semantics, "row filter")?;
+        found.filters.push(EffectiveFilter {
+            origins: vec![PolicyOrigin::Table],
+            composition: Composition::Restrictive,
+            function: filter.function,
+            arguments: filter.arguments.iter().map(argument_of).collect(),
+        });
+    }
+    for mask in &table.masks {
+        check_semantics(table, mask.semantics, "column mask")?;
+        found.masks.push(EffectiveMask {
+            origins: vec![PolicyOrigin::Table],
+            composition: Composition::Permissive,
+            column: bound(&mask.column),
+            path: mask.path.clone(),
+            function: mask.function,
+            arguments: mask.arguments.iter().map(argument_of).collect(),
+        });
+    }
+    Ok(())
+}
+
+fn check_semantics(table: &Table, semantics: u32, policy: &str) -> Result<(), PolicyRefusal> {
+    match semantics {
+        SEMANTICS => Ok(()),
+        _ => Err(PolicyRefusal::UnknownSemantics { table: table.name.clone(), policy: policy.to_owned() }),
+    }
 }

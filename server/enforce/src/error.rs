@@ -28,6 +28,9 @@ pub enum Refusal {
         /// In the governor's words.
         reason: String,
     },
+    /// The policies of a table cannot hold together for the caller; the catalog's own refusal.
+    #[error("{0}")]
+    Policies(#[source] weir_catalog::effective::PolicyRefusal),
     /// A function's body does not fit its signature.
     #[error("function `{function}` does not fit its signature: {reason}")]
     FunctionUnfit {

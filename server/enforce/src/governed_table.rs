@@ -109,7 +109,7 @@ impl GovernedTable {
     /// The inside of the leaf for the columns `projection` (positions in the schema).
     fn inside(&self, projection: &[usize], filters: &[Expr], limit: Option<usize>) -> Result<LogicalPlan> {
         let mut plan = LogicalPlanBuilder::scan(RAW, provider_as_source(Arc::clone(&self.raw)), None)?;
-        let arguments = self.policies.arguments(RAW, projection, &self.schema);
+        let arguments = self.policies.arguments(RAW, projection, &self.schema)?;
         if !arguments.is_empty() {
             let mut columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
             columns.extend(arguments);

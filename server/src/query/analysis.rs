@@ -359,7 +359,7 @@ fn called(snapshot: &Snapshot, names: &[ObjectName]) -> Result<Vec<FunctionId>> 
 }
 
 async fn compile(scope: &Arc<Scope>, table: &Table, opened: &OpenedTable) -> Result<()> {
-    PolicyCompiler::new(scope).compile(table, opened).await?;
+    PolicyCompiler::new(scope).compile_own(table, opened).await?;
     Ok(())
 }
 

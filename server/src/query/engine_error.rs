@@ -6,6 +6,7 @@
 
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
+use weir_catalog::effective::PolicyRefusal;
 use weir_enforce::Refusal;
 use weir_enforce::error::PolicyKind;
 
@@ -34,6 +35,19 @@ impl From<Refusal> for Error {
                 text,
             )
             .with_hint("the table's owner can alter the policy or its function"),
+            Refusal::Policies(refusal) => Error::new(
+                match refusal {
+                    PolicyRefusal::MultipleMasks { .. } => Condition::MaskUnsupported,
+                    PolicyRefusal::NoMatch { .. } => Condition::InsufficientPermissions,
+                    PolicyRefusal::AmbiguousAlias { .. }
+                    | PolicyRefusal::UnknownAlias { .. }
+                    | PolicyRefusal::UnknownTag { .. }
+                    | PolicyRefusal::TaggedColumnMissing { .. }
+                    | PolicyRefusal::UnknownSemantics { .. } => Condition::MaskIncompatible,
+                },
+                text,
+            )
+            .with_hint(refusal.hint()),
             Refusal::FunctionUnfit { .. } => Error::new(Condition::DatatypeMismatch, text)
                 .with_hint("cast the body, or declare another RETURNS type"),
             Refusal::FunctionNotFound { .. } => Error::new(Condition::UnresolvedRoutine, text)
