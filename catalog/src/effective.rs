@@ -5,6 +5,7 @@
 
 mod resolution;
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test is a panic")]
 mod tests;
 
 use crate::id::{PrincipalId, TagPolicyId};
@@ -51,8 +52,9 @@ impl<'a> OpenedColumn<'a> {
     }
 }
 
-/// A column that a policy reads or masks.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// A column that a policy reads or masks. Columns are equal when they are the same column, whatever type a
+/// policy was set for.
+#[derive(Debug, Clone)]
 pub struct EffectiveColumn {
     /// As the table spells or spelled it.
     pub name: String,
@@ -62,8 +64,19 @@ pub struct EffectiveColumn {
     pub bound_type: Option<String>,
 }
 
+impl PartialEq for EffectiveColumn {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.field_id, other.field_id) {
+            (Some(left), Some(right)) => left == right,
+            _ => self.name.to_lowercase() == other.name.to_lowercase(),
+        }
+    }
+}
+
+impl Eq for EffectiveColumn {}
+
 /// What one parameter of a policy's function receives.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EffectiveArgument {
     /// The raw value of a column in the row at hand.
     Column(EffectiveColumn),
@@ -211,7 +224,7 @@ impl PolicyRefusal {
             }
             PolicyRefusal::UnknownTag { .. } => "create the governed tag again, or drop the policy",
             PolicyRefusal::TaggedColumnMissing { .. } => {
-                "move the tags to the column that took its place, then drop the column from the catalog"
+                "take the tags from the column and give them to the one that took its place"
             }
             PolicyRefusal::UnknownSemantics { .. } => "read the table with a newer server",
         }

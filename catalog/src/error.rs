@@ -281,6 +281,13 @@ pub enum Error {
         table: ObjectName,
         /// As named by the caller.
         column: String,
+    /// Two masks on one value.
+    #[error("[MULTIPLE_MASKS] a mask on `{place}` cannot stand beside the mask on `{other}`")]
+    MaskOverlap {
+        /// Where the mask was to be.
+        place: String,
+        /// Where there is one.
+        other: String,
     },
     /// A policy test is missing, or hidden from the caller.
     #[error("policy test `{name}` not found")]
@@ -533,6 +540,7 @@ impl Error {
             | Error::PropertyNotFound { .. }
             | Error::ReplacesExternal { .. }
             | Error::DuplicateColumn { .. }
+            | Error::MaskOverlap { .. }
             | Error::WrongArgumentCount { .. }
             | Error::PolicyReadsGoverned { .. }
             | Error::InvalidPassword

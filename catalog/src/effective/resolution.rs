@@ -280,13 +280,8 @@ impl<'a> Resolution<'a> {
             first: self.told_origin(first.origins.first()),
             second: self.told_origin(second.origins.first()),
         };
-        let winner = masks.iter().position(|mask| self.wins(mask, &masks)).ok_or_else(conflict)?;
-        masks.into_iter().nth(winner).map(|mask| vec![mask]).ok_or_else(|| PolicyRefusal::MultipleMasks {
-            table: self.table.name.clone(),
-            column: String::new(),
-            first: String::new(),
-            second: String::new(),
-        })
+        let winner = masks.iter().find(|mask| self.wins(mask, &masks)).cloned();
+        winner.map(|mask| vec![mask]).ok_or_else(conflict)
     }
 
     /// Whether one of the policies behind the mask is restrictive, and no other mask has one on a wider

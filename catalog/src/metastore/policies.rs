@@ -68,29 +68,39 @@ impl Metastore {
         .await
     }
 
-    /// `arguments` are those after the masked column itself. Needs what a row filter needs.
-    /// Takes the place of a mask that is on the column.
+    /// Needs MANAGE on the table, EXECUTE on the function where it is the catalog's, and USE on the way to
+    /// both. Takes the place of a mask at the same place of the column; refused beside one that covers it or
+    /// is covered.
     pub async fn mask_set(
         &self,
         by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
         table: &ObjectName,
-        column: ColumnBinding,
-        function: &ObjectName,
-        arguments: Vec<PolicyArgument>,
+        mask: ColumnMask,
     ) -> Result<(), Error> {
         let securable = SecurableName::Table(table.clone());
-        self.write(Request::new(by, now, Action::MaskSet, securable), |caller| {
-            let (table, function, because) = check_settable(caller, table, function, arguments.len() + 1)?;
-            let mut masked = table.clone();
-            masked.masks.retain(|mask| !is_on(mask, &column));
-            masked.masks.push(ColumnMask {
-                column: column.clone(),
-                path: Vec::new(),
-                function: PolicyFunction::Sql(function.id),
-                arguments: arguments.clone(),
-                semantics: SEMANTICS,
-            });
+        let request = Request::new(by, now, Action::MaskSet, securable).with("column", place_of(&mask));
+        self.write(request, |caller| {
+            let found = caller.table_or_view(table)?;
+            let because = match mask.function {
+                PolicyFunction::Builtin(_) => {
+                    caller.require(Privilege::Manage, SecurableId::Table(found.id))?
+                }
+                PolicyFunction::Sql(id) => {
+                    let function = caller.snapshot.function_by_id(id).ok_or(Error::SourceDropped)?;
+                    check_settable(caller, table, &function.name.clone(), mask.arguments.len() + 1)?.2
+                }
+            };
+            let mut masked = found.clone();
+            masked.masks.retain(|known| !is_on(known, &mask.column) || !same_path(&known.path, &mask.path));
+            if let Some(other) = masked
+                .masks
+                .iter()
+                .find(|known| is_on(known, &mask.column) && covers(&known.path, &mask.path))
+            {
+                return Err(Error::MaskOverlap { place: place_of(&mask), other: place_of(other) });
+            }
+            masked.masks.push(mask.clone());
             Ok(Write { changes: vec![Change::TablePut(Box::new(masked))], because, value: () })
         })
         .await
@@ -103,13 +113,16 @@ impl Metastore {
         now: DateTime<Utc>,
         table: &ObjectName,
         column: &str,
+        path: &[String],
     ) -> Result<(), Error> {
         let securable = SecurableName::Table(table.clone());
-        self.write(Request::new(by, now, Action::MaskDrop, securable), |caller| {
+        self.write(Request::new(by, now, Action::MaskDrop, securable).with("column", column), |caller| {
             let found = caller.table_or_view(table)?;
             let because = caller.require(Privilege::Manage, SecurableId::Table(found.id))?;
             let mut altered = found.clone();
-            altered.masks.retain(|mask| !same_column(&mask.column.name, column));
+            altered
+                .masks
+                .retain(|mask| !same_column(&mask.column.name, column) || !same_path(&mask.path, path));
             if altered.masks.len() == found.masks.len() {
                 return Err(Error::MaskNotFound { table: table.clone(), column: column.to_owned() });
             }
@@ -125,6 +138,21 @@ fn is_on(mask: &ColumnMask, column: &ColumnBinding) -> bool {
         (Some(left), Some(right)) => left == right,
         _ => same_column(&mask.column.name, &column.name),
     }
+}
+
+fn same_path(left: &[String], right: &[String]) -> bool {
+    left.len() == right.len() && covers(left, right)
+}
+
+/// Whether one of the places is the other or lies within it.
+fn covers(left: &[String], right: &[String]) -> bool {
+    left.iter().zip(right).all(|(left, right)| same_column(left, right))
+}
+
+/// A masked place, e.g. `address.street`.
+fn place_of(mask: &ColumnMask) -> String {
+    let parts = std::iter::once(mask.column.name.as_str()).chain(mask.path.iter().map(String::as_str));
+    parts.collect::<Vec<_>>().join(".")
 }
 
 pub(super) fn check_settable<'s>(

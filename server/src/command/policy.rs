@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use weir_catalog::policy::SEMANTICS;
 use weir_catalog::securable::{SecurableId, SecurableName};
-use weir_catalog::{ColumnMask, ObjectName, PolicyFunction, Privilege, RowFilter, Snapshot, Table};
+use weir_catalog::{
+    BuiltinMask, ColumnMask, ObjectName, PolicyFunction, Privilege, RowFilter, Snapshot, Table,
+};
 
 use super::sight::Sight;
 use super::{Call, Environment, done};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::query::analysis::MaskPlace;
 use crate::run::Outcome;
 use crate::sql::{MaskClause, PolicyCommand, RowFilterClause};
 
@@ -23,11 +26,12 @@ pub(super) async fn run(call: Call<'_>, command: &PolicyCommand) -> Result<Outco
         PolicyCommand::DropRowFilter { table } => {
             call.metastore().row_filter_drop(call.by(), call.now(), &table.resolve(session)?).await?;
         }
-        PolicyCommand::SetMask { table, column, mask } => {
-            set_mask(call, &table.resolve(session)?, column, mask).await?;
+        PolicyCommand::SetMask { table, column, path, mask } => {
+            set_mask(call, &table.resolve(session)?, column, path, mask).await?;
         }
-        PolicyCommand::DropMask { table, column } => {
-            call.metastore().mask_drop(call.by(), call.now(), &table.resolve(session)?, column).await?;
+        PolicyCommand::DropMask { table, column, path } => {
+            let table = table.resolve(session)?;
+            call.metastore().mask_drop(call.by(), call.now(), &table, column, path).await?;
         }
     }
     done()
@@ -41,7 +45,8 @@ pub(super) async fn set_row_filter(
     let snapshot = call.snapshot().await?;
     let function = filter.function.resolve(&call.context.session)?;
     let sight = Sight::new(call, &snapshot);
-    require(sight, table, &function)?;
+    require_manage(sight, table)?;
+    require_execute(sight, &function)?;
     let analysis = &call.environment.analysis;
     let arguments = analysis
         .row_filter(
@@ -60,24 +65,18 @@ pub(super) async fn set_mask(
     call: Call<'_>,
     table: &ObjectName,
     column: &str,
+    path: &[String],
     mask: &MaskClause,
 ) -> Result<()> {
     let snapshot = call.snapshot().await?;
-    let function = mask.function.resolve(&call.context.session)?;
+    let named = mask.function.resolve(&call.context.session)?;
     let sight = Sight::new(call, &snapshot);
-    require(sight, table, &function)?;
+    require_manage(sight, table)?;
+    let function = mask_function(sight, &named)?;
+    let place = MaskPlace { column, path, function };
     let analysis = &call.environment.analysis;
-    let mask = analysis
-        .mask(
-            call.context,
-            &snapshot,
-            sight.table(table)?,
-            column,
-            sight.function(&function)?,
-            &mask.arguments,
-        )
-        .await?;
-    call.metastore().mask_set(call.by(), call.now(), table, mask.column, &function, mask.arguments).await?;
+    let mask = analysis.mask(call.context, &snapshot, sight.table(table)?, place, &mask.arguments).await?;
+    call.metastore().mask_set(call.by(), call.now(), table, mask).await?;
     Ok(())
 }
 
@@ -105,7 +104,8 @@ pub(crate) async fn tried(
     let tried = match change {
         PolicyCommand::SetRowFilter { table, filter } => {
             let (name, function) = (table.resolve(session)?, filter.function.resolve(session)?);
-            require(sight, &name, &function)?;
+            require_manage(sight, &name)?;
+            require_execute(sight, &function)?;
             let (table, function) = (sight.table(&name)?, sight.function(&function)?);
             let arguments =
                 analysis.row_filter(context, &snapshot, table, function, &filter.arguments).await?;
@@ -114,13 +114,15 @@ pub(crate) async fn tried(
             let after = Table { row_filter: Some(filter), ..table.clone() };
             Tried { before: table.clone(), after, mask: None }
         }
-        PolicyCommand::SetMask { table, column, mask } => {
-            let (name, function) = (table.resolve(session)?, mask.function.resolve(session)?);
-            require(sight, &name, &function)?;
-            let (table, function) = (sight.table(&name)?, sight.function(&function)?);
-            let mask = analysis.mask(context, &snapshot, table, column, function, &mask.arguments).await?;
+        PolicyCommand::SetMask { table, column, path, mask } => {
+            let name = table.resolve(session)?;
+            require_manage(sight, &name)?;
+            let function = mask_function(sight, &mask.function.resolve(session)?)?;
+            let place = MaskPlace { column, path, function };
+            let table = sight.table(&name)?;
+            let mask = analysis.mask(context, &snapshot, table, place, &mask.arguments).await?;
             let mut after = table.clone();
-            after.masks.retain(|known| known.column.name != mask.column.name);
+            after.masks.retain(|known| known.column.name != mask.column.name || known.path != mask.path);
             after.masks.push(mask.clone());
             Tried { before: table.clone(), after, mask: Some(mask) }
         }
@@ -131,10 +133,23 @@ pub(crate) async fn tried(
     Ok((snapshot, tried))
 }
 
-/// MANAGE on the table and EXECUTE on the function, with USE on the way to both.
-fn require(sight: Sight<'_>, table: &ObjectName, function: &ObjectName) -> Result<()> {
+/// A built-in mask, which is there for every policy, or a function that the caller may call.
+fn mask_function(sight: Sight<'_>, named: &ObjectName) -> Result<PolicyFunction> {
+    if let Some(mask) = BuiltinMask::find(named) {
+        return Ok(PolicyFunction::Builtin(mask));
+    }
+    require_execute(sight, named)?;
+    Ok(PolicyFunction::Sql(sight.function(named)?.id))
+}
+
+/// MANAGE on the table, with USE on the way.
+fn require_manage(sight: Sight<'_>, table: &ObjectName) -> Result<()> {
     let id = SecurableId::Table(sight.table(table)?.id);
-    sight.require(Privilege::Manage, id, &SecurableName::Table(table.clone()))?;
+    sight.require(Privilege::Manage, id, &SecurableName::Table(table.clone()))
+}
+
+/// EXECUTE on the function, with USE on the way.
+fn require_execute(sight: Sight<'_>, function: &ObjectName) -> Result<()> {
     let id = SecurableId::Function(sight.function(function)?.id);
     sight.require(Privilege::Execute, id, &SecurableName::Function(function.clone()))
 }

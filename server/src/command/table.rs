@@ -127,7 +127,7 @@ async fn set_policies(call: Call<'_>, table: &ObjectName, create: &CreateTable) 
     }
     for column in &create.columns {
         if let Some(mask) = &column.mask {
-            policy::set_mask(call, table, &column.name, mask).await?;
+            policy::set_mask(call, table, &column.name, &[], mask).await?;
         }
     }
     Ok(())

@@ -62,6 +62,7 @@ impl From<CatalogError> for Error {
             CatalogError::LocationOverlap { .. } => Condition::LocationOverlap,
             CatalogError::ColumnNotFound { .. } => Condition::UnresolvedColumn,
             CatalogError::ReplacesExternal { .. } => Condition::UnsupportedFeature,
+            CatalogError::MaskOverlap { .. } => Condition::MaskUnsupported,
             CatalogError::DuplicateColumn { .. } => Condition::ColumnAlreadyExists,
             CatalogError::WrongArgumentCount { .. } => Condition::WrongNumArgs,
             CatalogError::PolicyReadsGoverned { .. } => Condition::UnsupportedFeature,

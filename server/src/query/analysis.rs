@@ -215,17 +215,16 @@ impl Analysis {
         context: &Context,
         snapshot: &Arc<Snapshot>,
         table: &Table,
-        column: &str,
-        function: &Function,
+        place: MaskPlace<'_>,
         arguments: &[PolicyArgument],
     ) -> Result<ColumnMask> {
         refuse_view(table, Condition::MaskUnsupported)?;
         let scope = self.engine.scope(context, snapshot)?;
         let opened = scope.open(table).await?;
         let mask = ColumnMask {
-            column: bind_column(table, &opened, column)?,
-            path: Vec::new(),
-            function: PolicyFunction::Sql(function.id),
+            column: bind_column(table, &opened, place.column)?,
+            path: place.path.to_vec(),
+            function: place.function,
             arguments: bind_arguments(table, &opened, arguments)?,
             semantics: SEMANTICS,
         };
@@ -233,6 +232,17 @@ impl Analysis {
         compile(&scope, &governed, &opened).await?;
         Ok(mask)
     }
+}
+
+/// What is to be masked, and by what.
+#[derive(Debug, Clone, Copy)]
+pub struct MaskPlace<'a> {
+    /// The column, as written.
+    pub column: &'a str,
+    /// The fields down to the masked one, as written.
+    pub path: &'a [String],
+    /// What gives the value in its place.
+    pub function: PolicyFunction,
 }
 
 /// A body as it is stored.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
+use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::cursor::{Cursor, unsupported};
@@ -134,8 +134,9 @@ impl Reader<'_, '_> {
             "ARRAY" => return self.array(depth),
             "MAP" => return self.map(depth),
             "STRUCT" => return self.structure(depth),
-            "CHAR" | "CHARACTER" | "VARCHAR" | "INTERVAL" | "VARIANT" | "VOID" | "OBJECT" | "GEOMETRY"
-            | "GEOGRAPHY" => {
+            // Of parameters; tables have none.
+            "INTERVAL" => DataType::Interval(IntervalUnit::MonthDayNano),
+            "CHAR" | "CHARACTER" | "VARCHAR" | "VARIANT" | "VOID" | "OBJECT" | "GEOMETRY" | "GEOGRAPHY" => {
                 return Err(unsupported(&format!("type {word}")).at(refused));
             }
             _ => return Err(self.cursor.expected("a type")),

@@ -21,7 +21,7 @@ async fn what_one_may_not_see_is_told_as_what_is_missing() {
             told(metastore.table_rename(alice, now(), &t, &name("u")).await),
             told(metastore.table_set_comment(alice, now(), &t, comment()).await),
             told(metastore.row_filter_set(alice, now(), &t, &f, vec![]).await),
-            told(metastore.mask_drop(alice, now(), &t, "ssn").await),
+            told(metastore.mask_drop(alice, now(), &t, "ssn", &[]).await),
             told(metastore.function_drop(alice, now(), &f, OnMissing::Fail).await),
             told(metastore.schema_drop(alice, now(), &s, Contents::Cascade, OnMissing::Fail).await),
             told(metastore.schema_set_comment(alice, now(), &s, comment()).await),

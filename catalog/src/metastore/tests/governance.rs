@@ -1,7 +1,7 @@
 //! Grants, ownership and policies.
 
 use super::*;
-use crate::policy::{Literal, PolicyArgument};
+use crate::policy::{BuiltinMask, ColumnMask, Literal, PolicyArgument, PolicyFunction, SEMANTICS};
 use crate::securable::SecurableId;
 
 const T: &str = "main.default.t";
@@ -121,20 +121,59 @@ async fn a_policy_gives_its_function_as_many_arguments_as_that_takes() {
     set(region()).await.unwrap();
 }
 
+async fn function_id(fixture: &Fixture) -> PolicyFunction {
+    let snapshot = fixture.metastore.snapshot().await.unwrap();
+    PolicyFunction::Sql(snapshot.function(&object(F)).unwrap().id)
+}
+
+fn mask_of(name: &str, path: &[&str], function: PolicyFunction) -> ColumnMask {
+    ColumnMask {
+        column: column(name),
+        path: path.iter().map(|name| (*name).to_owned()).collect(),
+        function,
+        arguments: vec![],
+        semantics: SEMANTICS,
+    }
+}
+
+#[tokio::test]
+async fn masks_of_fields_stand_beside_one_another_and_not_within() {
+    let fixture = governed().await;
+    let metastore = &fixture.metastore;
+    let hide = PolicyFunction::Builtin(BuiltinMask::MaskNull);
+    let set = async |path: &[&str]| {
+        metastore.mask_set(fixture.root, now(), &object(T), mask_of("region", path, hide)).await
+    };
+    set(&["a", "b"]).await.unwrap();
+    set(&["a", "c"]).await.unwrap();
+    set(&["A", "B"]).await.unwrap();
+    for covering in [&[][..], &["a"], &["a", "b", "d"]] {
+        assert!(matches!(set(covering).await, Err(Error::MaskOverlap { .. })), "{covering:?}");
+    }
+    let path = ["a".to_owned(), "c".to_owned()];
+    metastore.mask_drop(fixture.root, now(), &object(T), "region", &path).await.unwrap();
+    let snapshot = metastore.snapshot().await.unwrap();
+    assert_eq!(snapshot.table(&object(T)).unwrap().masks.len(), 1);
+}
+
 #[tokio::test]
 async fn a_column_has_one_mask() {
     let fixture = governed().await;
     let metastore = &fixture.metastore;
-    let (root, t, f) = (fixture.root, object(T), object(F));
-    metastore.mask_set(root, now(), &t, column("ssn"), &f, vec![]).await.unwrap();
-    metastore.mask_set(root, now(), &t, column("SSN"), &f, vec![]).await.unwrap();
-    metastore.mask_set(root, now(), &t, column("region"), &f, vec![]).await.unwrap();
+    let (root, t) = (fixture.root, object(T));
+    let f_id = function_id(&fixture).await;
+    metastore.mask_set(root, now(), &t, mask_of("ssn", &[], f_id)).await.unwrap();
+    metastore.mask_set(root, now(), &t, mask_of("SSN", &[], f_id)).await.unwrap();
+    metastore.mask_set(root, now(), &t, mask_of("region", &[], f_id)).await.unwrap();
     let snapshot = metastore.snapshot().await.unwrap();
     let masked: Vec<_> =
         snapshot.table(&t).unwrap().masks.iter().map(|mask| mask.column.name.clone()).collect();
     assert_eq!(masked, ["SSN", "region"]);
-    metastore.mask_drop(root, now(), &t, "Ssn").await.unwrap();
-    assert!(matches!(metastore.mask_drop(root, now(), &t, "ssn").await, Err(Error::MaskNotFound { .. })));
+    metastore.mask_drop(root, now(), &t, "Ssn", &[]).await.unwrap();
+    assert!(matches!(
+        metastore.mask_drop(root, now(), &t, "ssn", &[]).await,
+        Err(Error::MaskNotFound { .. })
+    ));
 }
 
 #[tokio::test]
@@ -142,7 +181,8 @@ async fn a_function_in_use_is_not_dropped_nor_changed_in_signature() {
     let fixture = governed().await;
     let metastore = &fixture.metastore;
     let (root, f) = (fixture.root, object(F));
-    metastore.mask_set(root, now(), &object(T), column("region"), &f, vec![]).await.unwrap();
+    let f_id = function_id(&fixture).await;
+    metastore.mask_set(root, now(), &object(T), mask_of("region", &[], f_id)).await.unwrap();
     let (refused, text) = told(metastore.function_drop(root, now(), &f, OnMissing::Fail).await);
     assert_eq!(refused, ErrorKind::DependencyExists);
     assert!(text.contains("the mask of column `region` of table `main.default.t`"), "{text}");

@@ -57,14 +57,26 @@ pub fn fits_without_loss(from: &DataType, to: &DataType) -> bool {
 
 /// Types that hold the same values in another layout.
 pub(super) fn same_values(left: &DataType, right: &DataType) -> bool {
-    let layout_free = |data_type: &DataType| match data_type {
+    layout_free(left).equals_datatype(&layout_free(right))
+}
+
+/// The type without what is layout alone, at every depth.
+fn layout_free(data_type: &DataType) -> DataType {
+    let inner = |field: &Arc<Field>| {
+        Arc::new(Field::new(field.name(), layout_free(field.data_type()), field.is_nullable()))
+    };
+    match data_type {
         DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
         DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
-        DataType::Dictionary(_, value) => value.as_ref().clone(),
+        DataType::Dictionary(_, value) => layout_free(value),
         DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(*unit, Some("UTC".into())),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(inner).collect()),
+        DataType::List(item) | DataType::LargeList(item) | DataType::ListView(item) => {
+            DataType::List(inner(item))
+        }
+        DataType::Map(entries, sorted) => DataType::Map(inner(entries), *sorted),
         other => other.clone(),
-    };
-    layout_free(left).equals_datatype(&layout_free(right))
+    }
 }
 
 /// Whether every value of `from` is a value of `to`.

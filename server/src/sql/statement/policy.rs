@@ -56,6 +56,8 @@ pub enum PolicyCommand {
         table: ObjectReference,
         /// The masked column.
         column: String,
+        /// The fields down to the masked one; none where the whole column is masked.
+        path: Vec<String>,
         /// The mask.
         mask: MaskClause,
     },
@@ -65,6 +67,8 @@ pub enum PolicyCommand {
         table: ObjectReference,
         /// The masked column.
         column: String,
+        /// The fields down to the masked one.
+        path: Vec<String>,
     },
 }
 
@@ -85,12 +89,6 @@ pub(crate) fn mask(cursor: &mut Cursor<'_>) -> Result<MaskClause> {
 }
 
 fn argument(cursor: &mut Cursor<'_>) -> Result<PolicyArgument> {
-    if cursor.peek_word(0).as_deref() == Some("INTERVAL")
-        && !cursor.peek_nth_symbol(1, &Token::Comma)
-        && !cursor.peek_nth_symbol(1, &Token::RParen)
-    {
-        return Err(cursor.unsupported("an INTERVAL as a policy argument"));
-    }
     if let Some(literal) = literal(cursor)? {
         return Ok(PolicyArgument::Literal(literal));
     }
@@ -104,8 +102,36 @@ fn argument(cursor: &mut Cursor<'_>) -> Result<PolicyArgument> {
     Ok(PolicyArgument::Column(column))
 }
 
+/// `INTERVAL '3' DAY` or `INTERVAL 3 DAYS`: a number and a unit.
+fn interval(cursor: &mut Cursor<'_>) -> Result<Literal> {
+    cursor.take();
+    let number = match cursor.peek() {
+        Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) => cursor.string()?,
+        _ => match cursor.value()? {
+            Value::Number(text, _) => text,
+            _ => return Err(cursor.expected("a number")),
+        },
+    };
+    let unit = cursor.peek_word(0).unwrap_or_default();
+    let known = ["YEAR", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND"];
+    if !known.contains(&unit.trim_end_matches('S')) || number.parse::<f64>().is_err() {
+        return Err(cursor.expected("a number and a unit, e.g. INTERVAL '3' DAY"));
+    }
+    cursor.take();
+    if cursor.peek_words(&["TO"]) {
+        return Err(cursor.unsupported("an INTERVAL of several units as a policy argument"));
+    }
+    Ok(Literal::Interval(format!("'{number}' {}", unit.trim_end_matches('S'))))
+}
+
 /// A literal, if one is ahead.
 pub(crate) fn literal(cursor: &mut Cursor<'_>) -> Result<Option<Literal>> {
+    let begins_interval = cursor.peek_word(0).as_deref() == Some("INTERVAL")
+        && (cursor.is_number(1)
+            || matches!(cursor.peek_nth(1), Token::SingleQuotedString(_) | Token::DoubleQuotedString(_)));
+    if begins_interval {
+        return Ok(Some(interval(cursor)?));
+    }
     let sign = match cursor.peek() {
         Token::Minus if cursor.is_number(1) => {
             cursor.take();

@@ -295,8 +295,9 @@ fn unknown_alteration(cursor: &Cursor<'_>) -> Error {
 
 fn alter_column(cursor: &mut Cursor<'_>, table: ObjectReference) -> Result<Command> {
     let column = cursor.identifier()?.value;
-    if cursor.peek_symbol(&Token::Period) {
-        return Err(cursor.unsupported("ALTER COLUMN of a field of a column"));
+    let mut path = Vec::new();
+    while cursor.symbol(&Token::Period) {
+        path.push(cursor.identifier()?.value);
     }
     if cursor.word("COMMENT") {
         let comment = cursor.string()?;
@@ -304,10 +305,13 @@ fn alter_column(cursor: &mut Cursor<'_>, table: ObjectReference) -> Result<Comma
     }
     if cursor.words(&["SET", "MASK"]) {
         let mask = policy::mask(cursor)?;
-        return Ok(Command::Policy(policy::PolicyCommand::SetMask { table, column, mask }));
+        return Ok(Command::Policy(policy::PolicyCommand::SetMask { table, column, path, mask }));
     }
     if cursor.words(&["DROP", "MASK"]) {
-        return Ok(Command::Policy(policy::PolicyCommand::DropMask { table, column }));
+        return Ok(Command::Policy(policy::PolicyCommand::DropMask { table, column, path }));
+    }
+    if !path.is_empty() {
+        return Err(cursor.unsupported("ALTER COLUMN of a field of a column, but for its mask,"));
     }
     let tagged = TaggedReference::Column { table, column };
     if let Some(command) = super::tag::alteration(cursor, &tagged)? {
@@ -327,7 +331,11 @@ fn column(cursor: &mut Cursor<'_>) -> Result<ColumnDefinition> {
         }
     }
     let name = cursor.identifier()?.value;
+    let position = cursor.position();
     let sql_type = types::read(cursor)?;
+    if matches!(sql_type.arrow, DataType::Interval(_)) {
+        return Err(crate::sql::cursor::unsupported("type INTERVAL").at(position));
+    }
     let mut column = ColumnDefinition {
         name,
         type_text: sql_type.text,
