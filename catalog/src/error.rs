@@ -281,6 +281,7 @@ pub enum Error {
         table: ObjectName,
         /// As named by the caller.
         column: String,
+    },
     /// Two masks on one value.
     #[error("[MULTIPLE_MASKS] a mask on `{place}` cannot stand beside the mask on `{other}`")]
     MaskOverlap {
