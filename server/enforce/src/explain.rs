@@ -12,7 +12,8 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, LogicalPlan, Values};
-use weir_catalog::{Function, Literal, PolicyArgument, Table};
+use weir_catalog::effective::{EffectiveArgument, EffectivePolicies, OpenedColumn, PolicyRefusal};
+use weir_catalog::{Function, Literal, Table};
 
 use crate::binder::bind_expression;
 use crate::error::Refusal;
@@ -31,10 +32,32 @@ pub enum Outcome {
     Holds,
 }
 
-/// The policies that `table` itself says, compiled for the scope's caller, and what is left of them.
-pub async fn outcome(scope: &Arc<Scope>, table: &Table) -> Result<(Outcome, Policies)> {
+/// The policies that hold on `table` for the scope's caller, before any is compiled.
+pub async fn effective(
+    scope: &Arc<Scope>,
+    table: &Table,
+) -> Result<Result<EffectivePolicies, PolicyRefusal>> {
     let opened = scope.open(table).await?;
-    let policies = Box::pin(PolicyCompiler::new(scope).compile(table, &opened)).await?;
+    let schema = opened.provider.schema();
+    let columns: Vec<OpenedColumn<'_>> = schema
+        .fields()
+        .iter()
+        .map(|field| OpenedColumn {
+            name: field.name(),
+            field_id: opened.field_ids.get(field.name()).copied(),
+        })
+        .collect();
+    Ok(scope.snapshot().effective_policies(table, scope.caller().principal(), &columns))
+}
+
+/// These policies of `table`, compiled for the scope's caller, and what is left of them.
+pub async fn outcome(
+    scope: &Arc<Scope>,
+    table: &Table,
+    effective: &EffectivePolicies,
+) -> Result<(Outcome, Policies)> {
+    let opened = scope.open(table).await?;
+    let policies = Box::pin(PolicyCompiler::new(scope).compile_effective(table, &opened, effective)).await?;
     let hides = match policies.filter() {
         Some(Expr::Literal(value, _)) => value.is_null() || *value == ScalarValue::from(false),
         _ => false,
@@ -52,7 +75,7 @@ pub async fn outcome(scope: &Arc<Scope>, table: &Table) -> Result<(Outcome, Poli
 pub async fn facts(
     scope: &Arc<Scope>,
     function: &Function,
-    arguments: &[PolicyArgument],
+    arguments: &[EffectiveArgument],
 ) -> Result<Vec<String>> {
     let sources = scope.sources();
     let mut fields = Vec::new();
@@ -86,10 +109,10 @@ pub async fn facts(
 }
 
 /// The parameters that are the same string for each row, by folded name.
-fn constants(function: &Function, arguments: &[PolicyArgument]) -> BTreeMap<String, String> {
+fn constants(function: &Function, arguments: &[EffectiveArgument]) -> BTreeMap<String, String> {
     let given =
         function.parameters.iter().zip(arguments).filter_map(|(parameter, argument)| match argument {
-            PolicyArgument::Literal(Literal::String(text)) => {
+            EffectiveArgument::Literal(Literal::String(text)) => {
                 Some((parameter.name.to_lowercase(), text.clone()))
             }
             _ => None,

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
+use weir_catalog::effective::{EffectiveArgument, EffectivePolicies, PolicyOrigin};
 use weir_catalog::metastore::impersonation::{may_impersonate, somebody};
 use weir_catalog::{
-    Decision, Lack, ObjectName, PolicyArgument, PolicyFunction, PrincipalId, Privilege, SecurableId,
+    Composition, Decision, Lack, ObjectName, PolicyFunction, PrincipalId, Privilege, SecurableId,
     SecurableName, Snapshot, Table, authorize, resolve,
 };
 use weir_enforce::counting::rows_kept_by;
@@ -75,15 +76,14 @@ struct Question<'a> {
     scope: Arc<Scope>,
 }
 
-/// One policy of a table, and the table as if it had no other.
+/// One policy of a table, and the policies as if there were no other.
 struct Single {
-    name: Option<String>,
+    place: Place,
     kind: &'static str,
-    scope: String,
     function: PolicyFunction,
-    arguments: Vec<PolicyArgument>,
+    arguments: Vec<EffectiveArgument>,
     column: Option<String>,
-    alone: Table,
+    alone: EffectivePolicies,
 }
 
 impl Run<'_> {
@@ -228,8 +228,19 @@ impl Run<'_> {
             }
             false => None,
         };
-        let singles = singles(table);
-        if singles.is_empty() {
+        let effective = match explain::effective(&question.scope, table).await? {
+            Ok(effective) => effective,
+            Err(refusal) => {
+                accounts.push(Account {
+                    applies: Some("cannot be evaluated".to_owned()),
+                    effect: Some(format!("the table cannot be read: {refusal}")),
+                    rows_in,
+                    ..Account::of(table)
+                });
+                return Ok(());
+            }
+        };
+        if effective.is_empty() {
             accounts.push(Account {
                 applies: Some("no".to_owned()),
                 effect: Some("no policy: all rows and values".to_owned()),
@@ -238,9 +249,20 @@ impl Run<'_> {
                 ..Account::of(table)
             });
         }
-        for single in singles {
+        if effective.denied_by_default {
+            accounts.push(Account {
+                kind: Some("DEFAULT".to_owned()),
+                applies: Some("yes".to_owned()),
+                effect: Some("hides everything: no row filter speaks of the reader".to_owned()),
+                rows_in,
+                rows_kept: rows_in.map(|_| 0),
+                ..Account::of(table)
+            });
+        }
+        for single in singles(question.snapshot, &effective) {
             accounts.push(self.account(question, table, &single, rows_in).await?);
         }
+        accounts.extend(others(question, table, &effective, rows_in.is_some()));
         Ok(())
     }
 
@@ -252,14 +274,14 @@ impl Run<'_> {
         rows_in: Option<i64>,
     ) -> Result<Account> {
         let mut account = Account {
-            policy: single.name.clone(),
+            policy: single.place.name.clone(),
             kind: Some(single.kind.to_owned()),
-            scope: Some(single.scope.clone()),
+            scope: Some(single.place.scope.clone()),
             function: Some(question.snapshot.policy_function_name(single.function)),
             rows_in,
             ..Account::of(table)
         };
-        let (outcome, policies) = match explain::outcome(&question.scope, &single.alone).await {
+        let (outcome, policies) = match explain::outcome(&question.scope, table, &single.alone).await {
             Ok(compiled) => compiled,
             Err(error) => {
                 let condition = Error::from(error).condition().name();
@@ -304,31 +326,104 @@ fn words(outcome: Outcome, column: Option<&str>) -> (&'static str, String) {
     }
 }
 
-/// The policies that the table itself has.
-fn singles(table: &Table) -> Vec<Single> {
-    let bare = || Table { row_filter: None, masks: Vec::new(), ..table.clone() };
-    let filter = table.row_filter.iter().map(|filter| Single {
-        name: None,
-        kind: "ROW FILTER",
-        scope: "table".to_owned(),
+/// Each policy that holds, as if it were the only one.
+fn singles(snapshot: &Snapshot, effective: &EffectivePolicies) -> Vec<Single> {
+    let filters = effective.filters.iter().map(|filter| Single {
+        place: Place::of(snapshot, &filter.origins),
+        kind: match filter.composition {
+            Composition::Restrictive => "ROW FILTER",
+            Composition::Permissive => "ROW FILTER (PERMISSIVE)",
+        },
         function: filter.function,
         arguments: filter.arguments.clone(),
         column: None,
-        alone: Table { row_filter: Some(filter.clone()), ..bare() },
+        alone: EffectivePolicies { filters: vec![filter.clone()], ..EffectivePolicies::default() },
     });
-    let masks = table.masks.iter().map(|mask| {
-        let first = PolicyArgument::Column(mask.column.clone());
+    let masks = effective.masks.iter().map(|mask| {
+        let first = EffectiveArgument::Column(mask.column.clone());
+        let mut column = vec![mask.column.name.clone()];
+        column.extend(mask.path.iter().cloned());
         Single {
-            name: None,
+            place: Place::of(snapshot, &mask.origins),
             kind: "COLUMN MASK",
-            scope: "table".to_owned(),
             function: mask.function,
             arguments: std::iter::once(first).chain(mask.arguments.iter().cloned()).collect(),
-            column: Some(mask.column.name.clone()),
-            alone: Table { masks: vec![mask.clone()], ..bare() },
+            column: Some(column.join(".")),
+            alone: EffectivePolicies { masks: vec![mask.clone()], ..EffectivePolicies::default() },
         }
     });
-    filter.chain(masks).collect()
+    filters.chain(masks).collect()
+}
+
+/// Where a policy stands, for people.
+#[derive(Debug, Default, Clone)]
+struct Place {
+    name: Option<String>,
+    scope: String,
+}
+
+impl Place {
+    fn of(snapshot: &Snapshot, origins: &[PolicyOrigin]) -> Self {
+        let names: Vec<String> = origins
+            .iter()
+            .filter_map(|origin| match origin {
+                PolicyOrigin::Table => None,
+                PolicyOrigin::Tag(tag) => Some(tag.name.to_string()),
+            })
+            .collect();
+        let scopes: Vec<String> = origins
+            .iter()
+            .map(|origin| match origin {
+                PolicyOrigin::Table => "table".to_owned(),
+                PolicyOrigin::Tag(tag) => format!("tag policy on {}", scope_of(snapshot, tag.scope)),
+            })
+            .collect();
+        Self { name: (!names.is_empty()).then(|| names.join(", ")), scope: scopes.join(", ") }
+    }
+}
+
+fn scope_of(snapshot: &Snapshot, scope: SecurableId) -> String {
+    snapshot.name_of(scope).map_or_else(|| "?".to_owned(), |name| name.to_string())
+}
+
+/// Tag policies over the table that do not hold for the subject, and why.
+fn others(question: &Question<'_>, table: &Table, effective: &EffectivePolicies, all: bool) -> Vec<Account> {
+    let snapshot = question.snapshot;
+    let mut accounts = Vec::new();
+    for origin in &effective.excepted {
+        let place = Place::of(snapshot, std::slice::from_ref(origin));
+        accounts.push(Account {
+            policy: place.name,
+            scope: Some(place.scope),
+            applies: Some("exempt by EXCEPT".to_owned()),
+            effect: Some("takes nothing away".to_owned()),
+            ..Account::of(table)
+        });
+    }
+    if !all {
+        return accounts;
+    }
+    let origins = effective.filters.iter().flat_map(|filter| &filter.origins);
+    let origins =
+        origins.chain(effective.masks.iter().flat_map(|mask| &mask.origins)).chain(&effective.excepted);
+    let told: std::collections::BTreeSet<_> = origins
+        .filter_map(|origin| match origin {
+            PolicyOrigin::Table => None,
+            PolicyOrigin::Tag(tag) => Some(tag.id),
+        })
+        .collect();
+    for policy in snapshot.tag_policies_over(table).into_iter().filter(|policy| !told.contains(&policy.id)) {
+        let named = policy.audience.to.iter().any(|to| snapshot.acts_as(question.subject, *to));
+        accounts.push(Account {
+            policy: Some(policy.name.to_string()),
+            scope: Some(format!("tag policy on {}", scope_of(snapshot, policy.scope))),
+            function: Some(snapshot.policy_function_name(policy.function)),
+            applies: Some(if named { "no matching table or column" } else { "not in audience" }.to_owned()),
+            effect: Some("takes nothing away".to_owned()),
+            ..Account::of(table)
+        });
+    }
+    accounts
 }
 
 fn lacked(snapshot: &Snapshot, lack: &Lack) -> String {
