@@ -226,3 +226,55 @@ pub struct AuditEvent {
     /// The facts that decided: grants, ownership, rank, or what was missing.
     pub because: String,
 }
+
+/// The parameter under which a refused event says of which kind the refusal was, an
+/// [`ErrorKind`](crate::ErrorKind)'s name.
+pub const REFUSAL_KIND: &str = "refusal_kind";
+
+/// An operation in the words of the reference's audit trail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReferenceAction<'a> {
+    /// The service it belongs to.
+    pub service: &'static str,
+    /// Its name there; our own where the reference has no such operation.
+    pub action: &'a str,
+}
+
+/// The service of operations on securables, grants and policies.
+pub const CATALOG_SERVICE: &str = "unityCatalog";
+
+/// The service of operations on principals.
+pub const ACCOUNTS_SERVICE: &str = "accounts";
+
+impl<'a> ReferenceAction<'a> {
+    /// What the reference calls the operation of that name, an [`Action`]'s. Several of ours are one of its:
+    /// a view is a table there, and each change of rights is `updatePermissions`.
+    pub fn of(operation: &'a str) -> Self {
+        let action = match operation {
+            "alterCatalog" => "updateCatalog",
+            "dropCatalog" => "deleteCatalog",
+            "alterSchema" => "updateSchema",
+            "dropSchema" => "deleteSchema",
+            "alterTable" | "replaceView" | "setRowFilter" | "dropRowFilter" | "setColumnMask"
+            | "dropColumnMask" => "updateTable",
+            "createView" => "createTable",
+            "dropTable" | "dropView" => "deleteTable",
+            "replaceFunction" => "updateFunction",
+            "dropFunction" => "deleteFunction",
+            "grant" | "grantToSelf" | "revoke" | "deny" | "revokeDenial" | "setOwner" => "updatePermissions",
+            "createPrincipal" => return Self::of_accounts("add"),
+            "alterPrincipal" => return Self::of_accounts("updateUser"),
+            "dropPrincipal" => return Self::of_accounts("delete"),
+            "addMember" => return Self::of_accounts("addPrincipalToGroup"),
+            "removeMember" => return Self::of_accounts("removePrincipalFromGroup"),
+            "setAccountAdmin" => return Self::of_accounts("setAdmin"),
+            "setPassword" => return Self::of_accounts("changePassword"),
+            other => other,
+        };
+        Self { service: CATALOG_SERVICE, action }
+    }
+
+    fn of_accounts(action: &'static str) -> Self {
+        Self { service: ACCOUNTS_SERVICE, action }
+    }
+}

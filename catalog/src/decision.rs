@@ -31,6 +31,22 @@ pub enum Reason {
     MetastoreAdmin,
 }
 
+impl Reason {
+    /// The fact as text, names instead of ids: "SELECT on schema `main.hr` granted to `readers`".
+    pub fn told(&self, snapshot: &Snapshot) -> String {
+        let principal = |id| snapshot.principal(id).map_or("?", |principal| principal.name.as_str());
+        let securable = |id| snapshot.name_of(id).map_or_else(|| "?".to_owned(), |name| name.to_string());
+        match self {
+            Reason::Granted { to, privilege, on } => {
+                format!("{privilege} on {} granted to `{}`", securable(*on), principal(*to))
+            }
+            Reason::Owned { owner, of } => format!("{} owned by `{}`", securable(*of), principal(*owner)),
+            Reason::AccountAdmin => "account admin".to_owned(),
+            Reason::MetastoreAdmin => "metastore admin".to_owned(),
+        }
+    }
+}
+
 /// What a refused decision lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lack {

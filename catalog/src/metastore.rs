@@ -45,7 +45,8 @@ use chrono::{DateTime, SubsecRound, Utc};
 use tokio::sync::RwLock;
 use tokio::time::Instant;
 
-use crate::audit::{Action, Answer, AuditEvent, Requester};
+use crate::access_request::AccessRequest;
+use crate::audit::{self, Action, Answer, AuditEvent, Requester};
 use crate::decision::Reason;
 use crate::error::{Error, Reserved};
 use crate::id::AuditEventId;
@@ -307,6 +308,18 @@ impl Metastore {
         Ok(self.store.audit_list(limit).await?)
     }
 
+    /// The trail from its beginning, page by page: the first `limit` events after the one numbered `after`,
+    /// each with its number. Whole, as the server's books need it; who may read which of its rows is decided
+    /// where `system.access.audit` is sealed.
+    pub async fn audit_page(&self, after: i64, limit: u32) -> Result<Vec<(i64, AuditEvent)>, Error> {
+        Ok(self.store.audit_page(after, limit).await?)
+    }
+
+    /// The last `limit` requests for access, whole, as for [`Metastore::audit_page`].
+    pub async fn access_requests(&self, limit: u32) -> Result<Vec<AccessRequest>, Error> {
+        Ok(self.store.access_request_list(limit).await?)
+    }
+
     /// Decides on a snapshot and commits; again from the start when another commit came first.
     async fn write<T>(
         &self,
@@ -342,7 +355,8 @@ impl Metastore {
     /// Records the refusal. Nothing was done, so a trail that cannot be written changes no
     /// answer; it is logged.
     async fn refuse(&self, snapshot: &Snapshot, request: &Request, error: Error) -> Error {
-        let event = request.event(snapshot, Answer::Refused, error.to_string());
+        let mut event = request.event(snapshot, Answer::Refused, error.to_string());
+        event.parameters.insert(audit::REFUSAL_KIND.to_owned(), error.kind().name().to_owned());
         if let Err(failure) = self.store.audit_add(&event).await {
             tracing::error!(error = &failure as &dyn std::error::Error, "a refusal could not be audited");
         }
@@ -352,17 +366,7 @@ impl Metastore {
 
 /// The determining facts as text, names instead of ids.
 fn facts(snapshot: &Snapshot, because: &[Reason]) -> String {
-    let principal = |id| snapshot.principal(id).map_or("?", |principal| principal.name.as_str());
-    let securable = |id| snapshot.name_of(id).map_or_else(|| "?".to_owned(), |name| name.to_string());
-    let facts = because.iter().map(|reason| match reason {
-        Reason::Granted { to, privilege, on } => {
-            format!("{privilege} on {} granted to `{}`", securable(*on), principal(*to))
-        }
-        Reason::Owned { owner, of } => format!("{} owned by `{}`", securable(*of), principal(*owner)),
-        Reason::AccountAdmin => "account admin".to_owned(),
-        Reason::MetastoreAdmin => "metastore admin".to_owned(),
-    });
-    facts.collect::<Vec<_>>().join("; ")
+    because.iter().map(|reason| reason.told(snapshot)).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

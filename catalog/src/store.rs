@@ -64,6 +64,10 @@ pub trait Store: Debug + Send + Sync {
     /// The last `limit` events, the last one first.
     async fn audit_list(&self, limit: u32) -> Result<Vec<AuditEvent>, Error>;
 
+    /// The first `limit` events after the one numbered `after`, each with its number, which grow as events
+    /// come in; from the beginning after zero.
+    async fn audit_page(&self, after: i64, limit: u32) -> Result<Vec<(i64, AuditEvent)>, Error>;
+
     /// Keeps a request for access; the epoch stays.
     async fn access_request_add(&self, request: &AccessRequest) -> Result<(), Error>;
 

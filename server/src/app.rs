@@ -63,7 +63,7 @@ impl App {
         let books = billing::Config::try_from(&config.billing)?;
         let ledger = Ledger::open(&config.journal_directory(), archive, books).await;
         let ledger = Arc::new(ledger.map_err(|error| unopened(&config, error))?);
-        let system = Arc::new(SystemTables::new(Arc::clone(&ledger), store));
+        let system = Arc::new(SystemTables::new(Arc::clone(&ledger), store, Arc::clone(&metastore)));
 
         let open = Arc::new(OpenDelta::new(Arc::clone(&tables), Arc::clone(&locations)));
         let engine = Engine::new(runtime, partitions(), open, system);

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weir_catalog::{Impersonation, Origin, Requester};
+use weir_enforce::Witness;
 
 use crate::clock::Clock;
 use crate::identity::Identity;
@@ -45,6 +46,8 @@ pub struct Context {
     pub session: SessionSettings,
     /// What the client says of itself.
     pub client: ClientDescription,
+    /// Sees what is decided in the statement.
+    pub witness: Arc<Witness>,
     /// Stops the statement when cancelled.
     pub cancellation: CancellationToken,
     clock: Arc<dyn Clock>,
@@ -64,9 +67,16 @@ impl Context {
             started_at: clock.now(),
             session,
             client,
+            witness: Arc::default(),
             cancellation: CancellationToken::new(),
             clock,
         }
+    }
+
+    /// The same statement, of which nothing is decided yet.
+    #[must_use]
+    pub fn seen_anew(self) -> Self {
+        Self { witness: Arc::default(), ..self }
     }
 
     /// Who asks.

@@ -8,13 +8,14 @@
 //! * [`counting`]: plans that end in numbers, for what shows policies at work
 //! * [`analysis`]: functions, views and policies, checked before the catalog takes them
 //! * [`dependents`]: what stands on a function, checked before it says something else
-//! * [`record`], [`history`]: what is known of a statement for the books
+//! * [`record`], [`history`], [`decisions`]: what is known of a statement for the books
 //! * [`open_delta`]: raw tables for the enforcer
 //! * [`wire`]: types as clients know them
 
 pub mod analysis;
 pub mod column_names;
 pub mod counting;
+pub mod decisions;
 pub mod dependents;
 pub mod digest;
 pub mod division;

@@ -159,9 +159,22 @@ impl Warehouse {
         Ok(self.plan(context, &query).await?.schema)
     }
 
-    /// What `sql` would return, without running anything of it.
+    /// What `sql` would return, without running anything of it. A statement that is refused here is
+    /// never run, so it is entered in the books here.
     pub async fn describe(&self, context: &Context, sql: &str) -> Result<Described> {
-        self.describe_statement(context, self.parse(context, sql)?).await
+        let context = &context.clone().seen_anew();
+        let described = async {
+            let statement = self.parse(context, sql)?;
+            self.describe_statement(context, statement).await
+        };
+        match described.await {
+            Ok(described) => Ok(described),
+            Err(error) => {
+                let gauges = StatementGauges::witnessed_by(Arc::clone(&context.witness));
+                let record = QueryRecord::received(context, sql, None, Arc::clone(&self.sink));
+                failed(record.gauged(gauges), error).await
+            }
+        }
     }
 
     async fn describe_statement(&self, context: &Context, statement: Statement) -> Result<Described> {
@@ -202,7 +215,9 @@ impl Warehouse {
 
     /// Runs `sql` once. The books hear of it whatever comes.
     pub async fn run(&self, context: Context, sql: &str, parameters: Parameters) -> Result<Outcome> {
-        let gauges = StatementGauges::new();
+        // Planned before for the client, it is decided on anew.
+        let context = context.seen_anew();
+        let gauges = StatementGauges::witnessed_by(Arc::clone(&context.witness));
         let record =
             QueryRecord::received(&context, sql, None, Arc::clone(&self.sink)).gauged(gauges.clone());
         let statement = gauges.meter().enter(|| self.parse(&context, sql));

@@ -21,10 +21,13 @@ use arrow::error::ArrowError;
 use datafusion::catalog::TableProvider;
 use datafusion::functions::core::expr_fn::get_field;
 use datafusion::logical_expr::{Expr, ident};
+use weir_catalog::Metastore;
 
 use crate::billing::{Entry, Ledger, SegmentName};
 use crate::error::Result;
 
+pub mod access_audit;
+pub mod access_policy_decisions;
 pub mod archive;
 pub mod billing_usage;
 pub mod delta_store;
@@ -33,12 +36,16 @@ pub mod nested;
 mod open_for_enforcer;
 pub mod query_history;
 pub mod reference;
+mod sight;
 pub mod store;
 
 pub use archive::SystemArchive;
 pub use delta_store::DeltaStore;
 pub use store::{StoredTable, TableStore};
 
+pub(crate) use sight::Sight;
+
+use access_audit::trail::Trail;
 use joined_table::JoinedTable;
 
 /// One column of a system table.
@@ -65,11 +72,16 @@ pub enum SystemTableName {
     BillingUsage,
     /// `system.query.history`
     QueryHistory,
+    /// `system.access.audit`
+    AccessAudit,
+    /// `system.access.policy_decisions`
+    AccessPolicyDecisions,
 }
 
 impl SystemTableName {
     /// Every system table.
-    pub const ALL: [Self; 2] = [Self::BillingUsage, Self::QueryHistory];
+    pub const ALL: [Self; 4] =
+        [Self::BillingUsage, Self::QueryHistory, Self::AccessAudit, Self::AccessPolicyDecisions];
 
     /// The table of that name, in any case of letters.
     pub fn find(schema: &str, table: &str) -> Option<Self> {
@@ -83,6 +95,7 @@ impl SystemTableName {
         match self {
             Self::BillingUsage => "billing",
             Self::QueryHistory => "query",
+            Self::AccessAudit | Self::AccessPolicyDecisions => "access",
         }
     }
 
@@ -91,6 +104,8 @@ impl SystemTableName {
         match self {
             Self::BillingUsage => "usage",
             Self::QueryHistory => "history",
+            Self::AccessAudit => "audit",
+            Self::AccessPolicyDecisions => "policy_decisions",
         }
     }
 
@@ -99,6 +114,8 @@ impl SystemTableName {
         match self {
             Self::BillingUsage => "billing_usage",
             Self::QueryHistory => "query_history",
+            Self::AccessAudit => "access_audit",
+            Self::AccessPolicyDecisions => "access_policy_decisions",
         }
     }
 
@@ -107,6 +124,8 @@ impl SystemTableName {
         match self {
             Self::BillingUsage => billing_usage::MEANING,
             Self::QueryHistory => query_history::MEANING,
+            Self::AccessAudit => access_audit::MEANING,
+            Self::AccessPolicyDecisions => access_policy_decisions::MEANING,
         }
     }
 
@@ -115,6 +134,8 @@ impl SystemTableName {
         match self {
             Self::BillingUsage => billing_usage::schema::columns(),
             Self::QueryHistory => query_history::schema::columns(),
+            Self::AccessAudit => access_audit::schema::columns(),
+            Self::AccessPolicyDecisions => access_policy_decisions::schema::columns(),
         }
     }
 
@@ -129,6 +150,8 @@ impl SystemTableName {
         match self {
             Self::BillingUsage => billing_usage::table::OWNER,
             Self::QueryHistory => query_history::table::OWNER,
+            Self::AccessAudit => access_audit::table::OWNER,
+            Self::AccessPolicyDecisions => access_policy_decisions::table::OWNER,
         }
     }
 
@@ -137,24 +160,52 @@ impl SystemTableName {
         match self {
             Self::BillingUsage => billing_usage::rows::rows(entries),
             Self::QueryHistory => query_history::rows::rows(entries),
+            Self::AccessAudit => access_audit::rows::rows(entries),
+            Self::AccessPolicyDecisions => access_policy_decisions::rows::rows(entries),
         }
     }
 
-    fn withheld(self, reader: Reader) -> Vec<joined_table::Withheld> {
+    /// Who else than account admins may read every row: of what was done and decided in the
+    /// metastore, whoever administers it.
+    pub fn is_of_the_metastore(self) -> bool {
+        match self {
+            Self::AccessAudit | Self::AccessPolicyDecisions => true,
+            Self::BillingUsage | Self::QueryHistory => false,
+        }
+    }
+
+    fn withheld(self, reader: &Reader) -> Vec<joined_table::Withheld> {
         match (self, reader) {
-            (Self::QueryHistory, Reader::Owner) => query_history::table::withheld(),
-            (Self::QueryHistory, Reader::AccountAdmin) | (Self::BillingUsage, _) => Vec::new(),
+            (_, Reader::Admin) | (Self::BillingUsage | Self::AccessAudit, Reader::User(_)) => Vec::new(),
+            (Self::QueryHistory, Reader::User(_)) => query_history::table::withheld(),
+            (Self::AccessPolicyDecisions, Reader::User(sight)) => {
+                access_policy_decisions::table::withheld_from(sight)
+            }
+        }
+    }
+
+    /// Which rows `reader` reads: by the user whose they are, and by more than that.
+    fn rows_of(self, reader: &Reader) -> (Option<OwnerColumn>, Option<Expr>) {
+        match (self, reader) {
+            (_, Reader::Admin) => (None, None),
+            (Self::BillingUsage | Self::QueryHistory, Reader::User(_)) => (Some(self.owner_column()), None),
+            (Self::AccessAudit, Reader::User(_)) => {
+                (Some(self.owner_column()), Some(access_audit::table::shown_to_owner()))
+            }
+            (Self::AccessPolicyDecisions, Reader::User(sight)) => {
+                (None, Some(access_policy_decisions::table::shown_to(sight)))
+            }
         }
     }
 }
 
 /// As whom a system table is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reader {
-    /// A user, of whose own rows some numbers are withheld where a table's protection is strict.
-    Owner,
-    /// An account admin, who sees everything.
-    AccountAdmin,
+#[derive(Debug, Clone)]
+pub(crate) enum Reader {
+    /// A user, who sees their own rows, and some of them not whole.
+    User(Sight),
+    /// An administrator, who sees everything.
+    Admin,
 }
 
 /// A column, or a field of a struct column, that holds the exact name of the principal to whom a
@@ -182,8 +233,10 @@ impl OwnerColumn {
 pub struct SystemTable {
     /// All rows, of all users.
     pub provider: Arc<dyn TableProvider>,
-    /// Whose each row is.
-    pub owner: OwnerColumn,
+    /// Whose each row is, where the reader gets their own only.
+    pub owner: Option<OwnerColumn>,
+    /// What else must hold of a row for the reader to get it.
+    pub shown: Option<Expr>,
 }
 
 /// Opens system tables.
@@ -191,12 +244,13 @@ pub struct SystemTable {
 pub struct SystemTables {
     ledger: Arc<Ledger>,
     store: Arc<dyn TableStore>,
+    metastore: Arc<Metastore>,
 }
 
 impl SystemTables {
-    /// The system tables kept by `ledger` and archived in `store`.
-    pub fn new(ledger: Arc<Ledger>, store: Arc<dyn TableStore>) -> Self {
-        Self { ledger, store }
+    /// The system tables kept by `ledger` and archived in `store`, with the trail of `metastore`.
+    pub fn new(ledger: Arc<Ledger>, store: Arc<dyn TableStore>, metastore: Arc<Metastore>) -> Self {
+        Self { ledger, store, metastore }
     }
 
     /// Every system table with its schema.
@@ -204,9 +258,8 @@ impl SystemTables {
         SystemTableName::ALL.into_iter().map(|name| (name, name.arrow_schema()))
     }
 
-    /// Opens a table as of now; none if there is no such table.
-    pub async fn open(&self, schema: &str, table: &str, reader: Reader) -> Result<Option<SystemTable>> {
-        let Some(name) = SystemTableName::find(schema, table) else { return Ok(None) };
+    /// Opens a table as of now.
+    pub(crate) async fn open(&self, name: SystemTableName, reader: &Reader) -> Result<SystemTable> {
         // The journal first: what is flushed between the two reads then shows in both, and the
         // archive's number tells which rows to leave out.
         let pending = self.ledger.pending().await?;
@@ -219,8 +272,13 @@ impl SystemTables {
             .flat_map(|segment| segment.ended)
             .collect();
         let rows = name.rows(&entries).map_err(crate::Error::internal)?;
-        let provider = JoinedTable::new(stored.provider, rows, name.withheld(reader))?;
-        Ok(Some(SystemTable { provider: Arc::new(provider), owner: name.owner_column() }))
+        let mut provider = JoinedTable::new(stored.provider, rows, name.withheld(reader))?;
+        if name == SystemTableName::AccessAudit {
+            let trail = Trail::table(Arc::clone(&self.metastore), self.ledger.account())?;
+            provider = provider.and(Arc::new(trail));
+        }
+        let (owner, shown) = name.rows_of(reader);
+        Ok(SystemTable { provider: Arc::new(provider), owner, shown })
     }
 }
 

@@ -673,6 +673,19 @@ pub(super) fn privileges_to_json(privileges: &[Privilege]) -> Result<String, Err
 }
 
 #[derive(FromRow)]
+pub(super) struct NumberedAuditRow {
+    number: i64,
+    #[sqlx(flatten)]
+    event: AuditRow,
+}
+
+impl NumberedAuditRow {
+    pub(super) fn into_model(self) -> Result<(i64, AuditEvent), Error> {
+        Ok((self.number, self.event.into_model()?))
+    }
+}
+
+#[derive(FromRow)]
 pub(super) struct AuditRow {
     event_id: String,
     event_time_us: i64,

@@ -133,6 +133,10 @@ impl Store for SqliteStore {
         audit_list(&mut *self.pool.acquire().await?, limit).await
     }
 
+    async fn audit_page(&self, after: i64, limit: u32) -> Result<Vec<(i64, AuditEvent)>, Error> {
+        audit_page(&mut *self.pool.acquire().await?, after, limit).await
+    }
+
     async fn access_request_add(&self, request: &AccessRequest) -> Result<(), Error> {
         access_request_add(&mut *self.pool.acquire().await?, request).await
     }

@@ -558,7 +558,14 @@ pub async fn events_come_last_first(stores: Handles) {
     stores.one.commit(Epoch(0), &[], &first).await.unwrap();
     stores.one.audit_add(&second).await.unwrap();
     assert_eq!(stores.two.audit_list(10).await.unwrap(), [second.clone(), first]);
-    assert_eq!(stores.two.audit_list(1).await.unwrap(), [second]);
+    assert_eq!(stores.two.audit_list(1).await.unwrap(), [second.clone()]);
+    let page = stores.two.audit_page(0, 1).await.unwrap();
+    assert_eq!(page.len(), 1);
+    let after = page.first().map(|(number, _)| *number).unwrap();
+    let rest = stores.one.audit_page(after, 10).await.unwrap();
+    assert_eq!(rest.iter().map(|(_, event)| event).collect::<Vec<_>>(), [&second]);
+    let last = rest.first().map(|(number, _)| *number).unwrap();
+    assert!(stores.one.audit_page(last, 10).await.unwrap().is_empty());
 }
 
 /// A snapshot brought up to date step by step is the one made from everything.

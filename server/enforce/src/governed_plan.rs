@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::governed_scan_exec::{LeafReadings, collect_readings};
+use crate::governed_scan_exec::{LeafReadings, collect_readings, collect_scanned};
 use crate::permit::Permit;
 
 /// A physical plan whose every leaf is permitted. The only thing that can be executed.
@@ -12,6 +12,20 @@ use crate::permit::Permit;
 pub struct GovernedPlan {
     plan: Arc<dyn ExecutionPlan>,
     permits: Vec<Arc<Permit>>,
+}
+
+/// What one leaf has let pass so far.
+#[derive(Debug, Clone)]
+pub struct ScannedLeaf {
+    /// Which table, under which policies.
+    pub permit: Arc<Permit>,
+    /// Rows of the table's files that were read and looked at, by whatever threw them away: the
+    /// policies, predicates that entered the leaf, marks of deletion. Rows of files and parts of files
+    /// that statistics left out, or that nobody asked for any more, are not among them. `None` where
+    /// it is not counted: views, tables that are not files.
+    pub rows_in: Option<u64>,
+    /// Rows that left the leaf.
+    pub rows_out: u64,
 }
 
 impl GovernedPlan {
@@ -37,6 +51,13 @@ impl GovernedPlan {
         lines.sort();
         lines.dedup();
         lines.join("\n")
+    }
+
+    /// What each leaf has let pass so far, leaves within sealed views among them. For the books.
+    pub fn scanned(&self) -> Vec<ScannedLeaf> {
+        let mut leaves = Vec::new();
+        collect_scanned(&self.plan, &mut leaves);
+        leaves
     }
 
     /// What each leaf has done so far.

@@ -37,9 +37,10 @@ use futures::{Stream, StreamExt};
 use weir_meter::{Meter, MeteredStream};
 
 use crate::error::Refusal;
+use crate::governed_plan::ScannedLeaf;
 use crate::inlet::let_in;
 use crate::leakproof::Admission;
-use crate::open_table::PlannedFiles;
+use crate::open_table::{PlannedFiles, ScanNumbers};
 use crate::permit::{Barrier, Permit};
 
 /// DataFusion's own guess of what a filter keeps, used so that a leaf weighs in join planning
@@ -94,6 +95,7 @@ pub struct GovernedScanExec {
     filters: usize,
     admitted: Vec<Arc<dyn PhysicalExpr>>,
     files: PlannedFiles,
+    numbers: Option<Arc<dyn ScanNumbers>>,
     meter: Meter,
     output: Arc<Output>,
     properties: Arc<PlanProperties>,
@@ -118,10 +120,26 @@ impl GovernedScanExec {
             filters,
             admitted: Vec::new(),
             files,
+            numbers: None,
             meter: Meter::new(),
             output: Arc::default(),
             properties,
         }
+    }
+
+    /// The same, for which `numbers` count the rows read within.
+    pub(crate) fn counted(self, numbers: Arc<dyn ScanNumbers>) -> Self {
+        Self { numbers: Some(numbers), ..self }
+    }
+
+    /// What it let pass so far, and, for a view, what the leaves within did.
+    fn scanned(&self, leaves: &mut Vec<ScannedLeaf>) {
+        leaves.push(ScannedLeaf {
+            permit: Arc::clone(&self.permit),
+            rows_in: self.numbers.as_ref().and_then(|numbers| numbers.rows_read(&self.inner)),
+            rows_out: self.output.rows.load(Ordering::Relaxed),
+        });
+        collect_scanned(&self.inner, leaves);
     }
 
     /// Why the leaf may be in a plan.
@@ -192,6 +210,17 @@ impl GovernedScanExec {
                 .map(|_| ColumnStatistics::new_unknown())
                 .collect(),
         }
+    }
+}
+
+/// What each leaf in `plan` let pass, leaves within leaves among them.
+pub(crate) fn collect_scanned(plan: &Arc<dyn ExecutionPlan>, leaves: &mut Vec<ScannedLeaf>) {
+    let node: &dyn Any = plan.as_ref();
+    if let Some(leaf) = node.downcast_ref::<GovernedScanExec>() {
+        leaf.scanned(leaves);
+    }
+    for child in plan.children() {
+        collect_scanned(child, leaves);
     }
 }
 

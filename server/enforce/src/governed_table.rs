@@ -186,14 +186,15 @@ impl TableProvider for GovernedTable {
         let inner = planned.map_err(|error| without_values(error, &self.permit))?;
         let filter_count = usize::from(self.policies.filter().is_some()) + usize::from(!filters.is_empty());
         let files = self.numbers.planned(&inner);
-        Ok(Arc::new(GovernedScanExec::new(
+        let leaf = GovernedScanExec::new(
             inner,
             Arc::clone(&self.permit),
             self.seal.clone(),
             self.admission.clone(),
             filter_count,
             files,
-        )))
+        );
+        Ok(Arc::new(leaf.counted(Arc::clone(&self.numbers))))
     }
 }
 

@@ -36,12 +36,13 @@ pub mod policy_expression;
 pub mod resolver;
 pub mod sealed_view;
 pub mod sql_function;
+pub mod witness;
 
 pub use binder::{bind_expression, bind_statement};
 pub use caller::Caller;
 pub use error::Refusal;
 pub use govern::govern;
-pub use governed_plan::GovernedPlan;
+pub use governed_plan::{GovernedPlan, ScannedLeaf};
 pub use governed_scan_exec::{GovernedScanExec, LeafReadings};
 pub use open_table::{OpenSystemTable, OpenTable, OpenedTable, PlannedFiles, ScanNumbers, SystemTable};
 pub use permit::Permit;
@@ -49,6 +50,7 @@ pub use policy_expression::{Policies, PolicyCompiler};
 pub use resolver::{Access, Scope};
 pub use sealed_view::{bind_parameters, parameter_fields, view_type};
 pub use sql_function::{check_constant, is_builtin};
+pub use witness::Witness;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a failed test is a panic")]

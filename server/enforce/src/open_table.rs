@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
+use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use weir_catalog::Table;
 
@@ -39,6 +40,10 @@ pub struct OpenedTable {
 pub trait ScanNumbers: Debug + Send + Sync {
     /// The numbers of the scans of this table within `inner`.
     fn planned(&self, inner: &Arc<dyn ExecutionPlan>) -> PlannedFiles;
+
+    /// How many rows the scans of this table within `inner` have read so far, those among them that
+    /// a predicate threw away while reading; `None` where that is not counted.
+    fn rows_read(&self, inner: &Arc<dyn ExecutionPlan>) -> Option<u64>;
 }
 
 /// The file numbers of one planned scan; sizes are bytes on storage.
@@ -75,4 +80,7 @@ pub struct SystemTable {
     /// The field that names the user whose row it is: a column, or a column and fields of
     /// structs below it. `None`: every user reads all rows.
     pub user_field: Option<Vec<String>>,
+    /// Which rows this caller reads, over the columns of the table, where a user's field does not
+    /// say it. It holds for account admins too.
+    pub shown: Option<Expr>,
 }

@@ -19,7 +19,7 @@ use datafusion::logical_expr::{Expr, TableSource, lit};
 use tokio::sync::Mutex;
 use weir_catalog::securable::PROTECTION_PROPERTY;
 use weir_catalog::{
-    Function, FunctionId, ObjectName, PrincipalId, Privilege, Protection, SecurableId, SecurableName,
+    Function, FunctionId, ObjectName, PrincipalId, Privilege, Protection, Reason, SecurableId, SecurableName,
     Snapshot, Table, TableId, TableKind, ViewDefinition, authorize,
 };
 
@@ -32,6 +32,7 @@ use crate::permit::{Barrier, Permit};
 use crate::policy_expression::{Policies, PolicyCompiler};
 use crate::sealed_view;
 use crate::sql_function::Body;
+use crate::witness::{AccessAnswer, TableAccess, Witness};
 
 /// The catalog whose tables are the books.
 pub const SYSTEM_CATALOG: &str = "system";
@@ -159,6 +160,8 @@ pub struct Sources {
     pub parse_expression: fn(&str) -> Result<datafusion::sql::sqlparser::ast::Expr>,
     /// Parses a stored query.
     pub parse_query: fn(&str) -> Result<datafusion::sql::sqlparser::ast::Query>,
+    /// Sees what is decided in the statement.
+    pub witness: Arc<Witness>,
 }
 
 /// One statement's surroundings: everything its names can resolve to.
@@ -279,8 +282,11 @@ impl Scope {
         let not_found = || Refusal::NotFound { name: name.to_string() };
         let full = ObjectName::new(catalog, schema, object).map_err(|_| not_found())?;
         let snapshot = Arc::clone(&self.snapshot);
-        let table = snapshot.table(&full).ok_or_else(not_found)?;
-        self.check_readable(access, table)?;
+        let found = snapshot.table(&full);
+        let decided = found.ok_or_else(not_found).and_then(|table| self.check_readable(access, table));
+        self.tell_witness(access, name, &decided).await;
+        decided?;
+        let table = found.ok_or_else(not_found)?;
         match (&table.kind, access.purpose) {
             (TableKind::View(_), Purpose::Policy) => {
                 Err(Refusal::Unsupported(format!("view `{full}` in a policy")).into())
@@ -303,16 +309,37 @@ impl Scope {
     }
 
     /// Whether the reader may SELECT; a refusal tells no more than the reader may know.
-    fn check_readable(&self, access: &Access, table: &Table) -> Result<(), Refusal> {
+    fn check_readable(&self, access: &Access, table: &Table) -> Result<Vec<Reason>, Refusal> {
         let decision =
             authorize(&self.snapshot, access.reader, Privilege::Select, SecurableId::Table(table.id));
         match decision.require(&self.snapshot, &SecurableName::Table(table.name.clone())) {
-            Ok(_) => Ok(()),
+            Ok(because) => Ok(because),
             Err(weir_catalog::Error::NotFound { .. }) => {
                 Err(Refusal::NotFound { name: table.name.to_string() })
             }
             Err(denied) => Err(Refusal::Denied(denied)),
         }
+    }
+
+    /// Policies are part of their table: what they read is no access of anybody's.
+    async fn tell_witness(
+        &self,
+        access: &Access,
+        name: &TableReference,
+        decided: &Result<Vec<Reason>, Refusal>,
+    ) {
+        if access.purpose == Purpose::Policy {
+            return;
+        }
+        let owner =
+            self.snapshot.principal(access.reader).filter(|reader| reader.id != self.caller.principal());
+        let seen = TableAccess {
+            name: name.to_string(),
+            privilege: Privilege::Select,
+            rights_of: owner.map(|owner| owner.name.clone()),
+            answer: AccessAnswer::of(&self.snapshot, decided),
+        };
+        self.sources.witness.access(self.snapshot.epoch(), seen).await;
     }
 
     async fn resolve_table(self: &Arc<Self>, table: &Table) -> Result<Arc<dyn TableSource>> {
@@ -323,6 +350,9 @@ impl Scope {
             (false, Protection::Standard) => Barrier::Standard,
             (false, Protection::Strict) => Barrier::Strict,
         };
+        if self.snapshot.is_governed(table) {
+            self.sources.witness.governed(&self.snapshot, table, self.caller.principal()).await;
+        }
         let permit = Permit {
             name: table.name.to_string(),
             table: Some(table.id),
@@ -364,6 +394,10 @@ impl Scope {
         let own_rows = match (&table.user_field, self.caller.is_account_admin()) {
             (None, _) | (_, true) => None,
             (Some(path), false) => Some(belongs_to(path, self.caller.name())),
+        };
+        let own_rows = match (own_rows, table.shown) {
+            (Some(own), Some(shown)) => Some(own.and(shown)),
+            (own, shown) => own.or(shown),
         };
         let barrier = if own_rows.is_some() { Barrier::Standard } else { Barrier::None };
         let policies = Policies::own_rows(own_rows);
@@ -454,6 +488,10 @@ pub(crate) struct NoFiles;
 impl ScanNumbers for NoFiles {
     fn planned(&self, _inner: &Arc<dyn datafusion::physical_plan::ExecutionPlan>) -> PlannedFiles {
         PlannedFiles::default()
+    }
+
+    fn rows_read(&self, _inner: &Arc<dyn datafusion::physical_plan::ExecutionPlan>) -> Option<u64> {
+        None
     }
 }
 

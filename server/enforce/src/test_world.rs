@@ -360,6 +360,7 @@ impl World {
             parse_type,
             parse_expression,
             parse_query,
+            witness: Arc::default(),
         };
         Scope::new(snapshot, caller, sources, state)
     }

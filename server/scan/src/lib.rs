@@ -38,7 +38,7 @@ pub use config::Config;
 pub use delta_tables::DeltaTables;
 pub use error::{Error, Result};
 pub use location::{RootName, TableLocation};
-pub use metrics::{PlannedFiles, scan_numbers};
+pub use metrics::{PlannedFiles, rows_read, scan_numbers};
 pub use pinned_table::PinnedTable;
 pub use range_cache::RangeCache;
 pub use router::Router;

@@ -148,6 +148,35 @@ fn gather<'a>(plan: &'a Arc<dyn ExecutionPlan>, below: &Path, files: &mut BTreeM
     }
 }
 
+/// Rows that scans of `table` in `plan` have read from its files so far: those they gave and those that
+/// predicates threw away while reading. `None` before any was counted.
+///
+/// Rows of files, row groups and pages that statistics left out are not read; rows that a deletion vector
+/// marks may be.
+pub fn rows_read(plan: &Arc<dyn ExecutionPlan>, table: &PinnedTable) -> Option<u64> {
+    let below = table.location().mounted_path();
+    let mut rows = None;
+    count_rows(plan, &below, &mut rows);
+    rows
+}
+
+fn count_rows(plan: &Arc<dyn ExecutionPlan>, below: &Path, rows: &mut Option<u64>) {
+    let mut files = BTreeMap::new();
+    if plan.children().is_empty() {
+        gather(plan, below, &mut files);
+    }
+    if !files.is_empty()
+        && let Some(metrics) = plan.metrics()
+    {
+        let thrown = metrics.sum_by_name("pushdown_rows_pruned").map_or(0, |value| value.as_usize());
+        let seen = metrics.output_rows().unwrap_or(0).saturating_add(thrown);
+        *rows = Some(rows.unwrap_or(0).saturating_add(u64::try_from(seen).unwrap_or(u64::MAX)));
+    }
+    for child in plan.children() {
+        count_rows(child, below, rows);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::entry::Entry;
+use super::entry::{Account, Entry};
 use super::journal::{Journal, LockedJournal, Segment, SegmentNumber};
 use super::{Config, Error};
 use crate::query::history::FinishedRecord;
@@ -84,6 +84,11 @@ impl Ledger {
     /// The id of the journal, under which the archive knows its segments.
     pub fn journal_id(&self) -> Uuid {
         self.journal.id()
+    }
+
+    /// What stands on every row of this server.
+    pub fn account(&self) -> Account {
+        self.config.account()
     }
 
     /// Segments that may not be in the archive yet. To be asked *before* the archive is.

@@ -42,7 +42,8 @@ impl Engine {
             .with_window_functions(functions::window())
             .with_expr_planners(functions::expression_planners())
             .build();
-        let sources = Sources { tables, system, parse_type, parse_expression, parse_query };
+        let witness = Arc::default();
+        let sources = Sources { tables, system, parse_type, parse_expression, parse_query, witness };
         Self { base, sources }
     }
 
@@ -78,7 +79,8 @@ impl Engine {
             state.register_udf(function)?;
         }
         state.mark_start_execution();
-        Ok(Scope::new(Arc::clone(snapshot), caller, self.sources.clone(), state))
+        let sources = Sources { witness: Arc::clone(&context.witness), ..self.sources.clone() };
+        Ok(Scope::new(Arc::clone(snapshot), caller, sources, state))
     }
 
     /// The names of the functions that are built in, sorted.

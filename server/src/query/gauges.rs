@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
 use weir_enforce::permit::Barrier;
-use weir_enforce::{GovernedPlan, LeafReadings};
+use weir_enforce::{GovernedPlan, LeafReadings, Witness};
 use weir_meter::Meter;
 
+use crate::query::decisions::Decisions;
 use crate::query::history::{Readings, ScanTotals};
 use crate::query::record::Gauges;
 
@@ -17,6 +18,7 @@ use crate::query::record::Gauges;
 #[derive(Debug, Default)]
 pub struct StatementGauges {
     meter: Meter,
+    witness: Arc<Witness>,
     plans: Watched,
     rows_produced: AtomicU64,
     bytes_produced: AtomicU64,
@@ -51,6 +53,11 @@ impl StatementGauges {
     /// Gauges at zero.
     pub fn new() -> Arc<Self> {
         Arc::default()
+    }
+
+    /// Gauges at zero of a statement whose decisions `witness` sees.
+    pub fn witnessed_by(witness: Arc<Witness>) -> Arc<Self> {
+        Arc::new(Self { witness, ..Self::default() })
     }
 
     /// What is charged with the statement's work outside the leaves.
@@ -115,6 +122,11 @@ impl Gauges for StatementGauges {
             files_written: self.files_written.load(Ordering::Relaxed),
             bytes_written: self.bytes_written.load(Ordering::Relaxed),
         }
+    }
+
+    fn decisions(&self) -> Decisions {
+        let leaves: Vec<_> = self.plans.iter().flat_map(GovernedPlan::scanned).collect();
+        Decisions::of(&self.witness.witnessed(), &leaves)
     }
 }
 

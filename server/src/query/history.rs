@@ -12,6 +12,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::query::decisions::Decisions;
+
 #[cfg(test)]
 pub(crate) mod sample;
 
@@ -300,6 +302,12 @@ pub struct FinishedRecord {
     pub protection: Protection,
     /// What it cost and gave.
     pub readings: Readings,
+    /// The address it came from.
+    #[serde(default)]
+    pub client_address: Option<String>,
+    /// What was decided in it.
+    #[serde(default)]
+    pub decisions: Decisions,
 }
 
 impl FinishedRecord {

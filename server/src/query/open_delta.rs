@@ -7,7 +7,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use weir_catalog::Table;
 use weir_enforce::open_table::OpenError;
 use weir_enforce::{OpenTable, OpenedTable, PlannedFiles, ScanNumbers};
-use weir_scan::{DeltaTables, PinnedTable, scan_numbers};
+use weir_scan::{DeltaTables, PinnedTable, rows_read, scan_numbers};
 
 use crate::error::Error;
 use crate::location::Locations;
@@ -58,5 +58,9 @@ impl ScanNumbers for DeltaNumbers {
             files_read: files.files_read,
             bytes_read: files.bytes_read,
         }
+    }
+
+    fn rows_read(&self, inner: &Arc<dyn ExecutionPlan>) -> Option<u64> {
+        rows_read(inner, &self.0)
     }
 }

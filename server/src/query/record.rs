@@ -23,6 +23,7 @@ use futures::future::BoxFuture;
 use crate::clock::Clock;
 use crate::context::Context;
 use crate::error::{Error, Kind, Result};
+use crate::query::decisions::Decisions;
 use crate::query::history::{
     ExecutionStatus, FinishedRecord, GovernedTable, Protection, Readings, StatementType, elapsed,
 };
@@ -45,6 +46,9 @@ pub trait RecordSink: fmt::Debug + Send + Sync {
 pub trait Gauges: Send + Sync {
     /// The readings now.
     fn readings(&self) -> Readings;
+
+    /// What was decided so far.
+    fn decisions(&self) -> Decisions;
 }
 
 /// The statement came in.
@@ -107,6 +111,8 @@ impl QueryRecord<Received> {
             governed_tables: Vec::new(),
             protection: Protection::default(),
             readings: Readings::default(),
+            client_address: context.client.address.clone(),
+            decisions: Decisions::default(),
         };
         Self::begin(record, sink, Arc::clone(context.clock()))
     }
@@ -241,6 +247,7 @@ impl Open {
         record.ended_at = self.clock.now().max(record.started_at);
         if let Some(gauges) = &self.gauges {
             record.readings = gauges.readings();
+            record.decisions = gauges.decisions();
         }
         let compiled_at = self.running_since.unwrap_or(record.ended_at);
         record.compilation = elapsed(record.started_at, compiled_at);

@@ -19,11 +19,12 @@ use weir_catalog::{
     Column, Metastore, ObjectName, Privilege, SecurableId, SecurableName, Snapshot, Table, TableKind,
     authorize,
 };
+use weir_enforce::witness::{AccessAnswer, TableAccess};
 use weir_enforce::{GovernedPlan, Scope, govern};
 use weir_scan::{DeltaTables, TableLocation};
 
 use crate::context::Context;
-use crate::error::{Condition, Error, Result};
+use crate::error::{Condition, Error, Kind, Result};
 use crate::location::Locations;
 use crate::query::engine::Engine;
 use crate::query::execute::{self, Deadline};
@@ -94,7 +95,7 @@ impl Writer {
         match target {
             Target::Insert(insert) => {
                 let name = insert.table.resolve(&context.session)?;
-                let table = writable(context, snapshot, &name)?;
+                let table = writable(context, snapshot, &name).await?;
                 let planned = Planned::new(engine, context, snapshot, &insert.query).await?;
                 let opened = planned.scope.open(table).await?;
                 let schema = opened.provider.schema();
@@ -224,12 +225,23 @@ impl Writer {
 }
 
 /// The target of an INSERT, if the caller may write to it and nothing governs it.
-fn writable<'a>(context: &Context, snapshot: &'a Snapshot, name: &ObjectName) -> Result<&'a Table> {
-    let table = snapshot
-        .table(name)
-        .ok_or_else(|| Error::not_found(Condition::TableOrViewNotFound, "table or view", name))?;
-    authorize(snapshot, context.identity().principal(), Privilege::Insert, SecurableId::Table(table.id))
-        .require(snapshot, &SecurableName::Table(name.clone()))?;
+async fn writable<'a>(context: &Context, snapshot: &'a Snapshot, name: &ObjectName) -> Result<&'a Table> {
+    let missing = || Error::not_found(Condition::TableOrViewNotFound, "table or view", name);
+    let decided = snapshot.table(name).ok_or_else(missing).and_then(|table| {
+        let caller = context.identity().principal();
+        let decision = authorize(snapshot, caller, Privilege::Insert, SecurableId::Table(table.id));
+        Ok((table, decision.require(snapshot, &SecurableName::Table(name.clone()))?))
+    });
+    let answer = match &decided {
+        Ok((_, because)) => AccessAnswer::allowed(snapshot, because),
+        Err(refusal) if refusal.kind() == Kind::NotFound => {
+            AccessAnswer::NotFound(refusal.message().to_owned())
+        }
+        Err(refusal) => AccessAnswer::Denied(refusal.message().to_owned()),
+    };
+    let seen = TableAccess { name: name.to_string(), privilege: Privilege::Insert, rights_of: None, answer };
+    context.witness.access(snapshot.epoch(), seen).await;
+    let (table, _) = decided?;
     if matches!(table.kind, TableKind::View(_)) {
         return Err(Error::new(Condition::UnsupportedFeature, "INSERT into a view is not supported"));
     }

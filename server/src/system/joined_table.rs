@@ -14,22 +14,31 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::datasource::MemTable;
-use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::logical_expr::{Expr, Operator, ScalarUDF, TableProviderFilterPushDown, TableType};
 use datafusion::physical_expr::expressions::{binary, case, cast, col, lit};
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::union::UnionExec;
 
-/// A column that reads as NULL in each row, unless another column of the row has a given value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A column that reads as NULL in each row, unless another column of the row says otherwise.
+#[derive(Debug, Clone)]
 pub(crate) struct Withheld {
     /// The column.
     pub(crate) column: &'static str,
     /// The column that decides.
-    pub(crate) unless: &'static str,
-    /// The value of that column with which the column is shown.
-    pub(crate) is: &'static str,
+    pub(crate) decided_by: &'static str,
+    /// What must be true of that one for the column to be shown.
+    pub(crate) unless: Unless,
+}
+
+/// What shows a withheld column.
+#[derive(Debug, Clone)]
+pub(crate) enum Unless {
+    /// The deciding column has this value.
+    Is(&'static str),
+    /// This holds of the deciding column's value.
+    Holds(Arc<ScalarUDF>),
 }
 
 /// A stored table and further rows.
@@ -57,6 +66,12 @@ impl JoinedTable {
         Ok(Self { schema, parts, withheld })
     }
 
+    /// The same, and the rows of a further part of the same schema.
+    pub(crate) fn and(mut self, part: Arc<dyn TableProvider>) -> Self {
+        self.parts.push(part);
+        self
+    }
+
     fn withheld(&self, column: &str) -> Option<&Withheld> {
         self.withheld.iter().find(|withheld| withheld.column == column)
     }
@@ -77,7 +92,7 @@ impl JoinedTable {
         let guards = wanted.fields().iter().filter_map(|field| self.withheld(field.name()));
         let names = wanted.fields().iter().map(|field| field.name().as_str());
         let mut columns = Vec::new();
-        for name in names.chain(guards.map(|withheld| withheld.unless)) {
+        for name in names.chain(guards.map(|withheld| withheld.decided_by)) {
             let index = given.index_of(name)?;
             if !columns.contains(&index) {
                 columns.push(index);
@@ -97,8 +112,14 @@ impl JoinedTable {
         let data_type = wanted.field_with_name(name)?.data_type();
         let value = cast(col(name, given)?, given, data_type.clone())?;
         let Some(withheld) = self.withheld(name) else { return Ok(value) };
-        let guard = cast(col(withheld.unless, given)?, given, arrow::datatypes::DataType::Utf8)?;
-        let open = binary(guard, Operator::Eq, lit(withheld.is), given)?;
+        let guard = cast(col(withheld.decided_by, given)?, given, arrow::datatypes::DataType::Utf8)?;
+        let open: Arc<dyn PhysicalExpr> = match &withheld.unless {
+            Unless::Is(value) => binary(guard, Operator::Eq, lit(*value), given)?,
+            Unless::Holds(test) => {
+                let test = Arc::clone(test);
+                Arc::new(ScalarFunctionExpr::try_new(test, vec![guard], given, Arc::default())?)
+            }
+        };
         let nothing = lit(ScalarValue::try_from(data_type)?);
         case(None, vec![(open, value)], Some(nothing))
     }

@@ -12,8 +12,10 @@ pub fn markdown() -> String {
     for name in SystemTableName::ALL {
         let owner = name.owner_column();
         let field = owner.field.map(|field| format!(".{field}")).unwrap_or_default();
+        let admins =
+            if name.is_of_the_metastore() { "account and metastore admins" } else { "account admins" };
         text.push_str(&format!(
-            "\n## system.{}.{}\n\n{}\n\nUsers see the rows whose `{}{field}` is their name, account admins all rows.\n\n\
+            "\n## system.{}.{}\n\n{}\n\nUsers see the rows whose `{}{field}` is their name, {admins} all rows.\n\n\
              | column | type | meaning |\n|---|---|---|\n",
             name.schema(),
             name.table(),
@@ -36,6 +38,7 @@ fn sql_type(data_type: &DataType) -> String {
     match data_type {
         DataType::Utf8 => "string".to_owned(),
         DataType::Int64 => "bigint".to_owned(),
+        DataType::Int32 => "int".to_owned(),
         DataType::Int8 => "tinyint".to_owned(),
         DataType::Boolean => "boolean".to_owned(),
         DataType::Date32 => "date".to_owned(),

@@ -40,6 +40,23 @@ macro_rules! sql_audit {
             found.into_iter().map(rows::AuditRow::into_model).collect()
         }
 
+        pub(super) async fn audit_page(
+            database: &mut $connection,
+            after: i64,
+            limit: u32,
+        ) -> Result<Vec<(i64, AuditEvent)>, Error> {
+            let found: Vec<rows::NumberedAuditRow> = query_as(
+                "SELECT number, event_id, event_time_us, principal_id, principal_name, origin, action,
+                     securable, parameters, answer, because
+                 FROM audit WHERE number > $1 ORDER BY number LIMIT $2",
+            )
+            .bind(after)
+            .bind(i64::from(limit))
+            .fetch_all(database)
+            .await?;
+            found.into_iter().map(rows::NumberedAuditRow::into_model).collect()
+        }
+
         pub(super) async fn access_request_add(
             database: &mut $connection,
             request: &AccessRequest,

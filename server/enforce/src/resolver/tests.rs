@@ -202,7 +202,11 @@ async fn the_books_show_a_caller_the_callers_rows() {
     let who = StructArray::from(vec![(Arc::new(Field::new(name, DataType::Utf8, true)), users)]);
     let rows = batch(vec![ints("id", [1, 2, 3]), ("who".to_owned(), Arc::new(who) as ArrayRef)]);
     let path = vec!["who".to_owned(), "run_as".to_owned()];
-    world.books = Some(SystemTable { provider: Arc::new(RawTable::new(vec![rows])), user_field: Some(path) });
+    world.books = Some(SystemTable {
+        provider: Arc::new(RawTable::new(vec![rows])),
+        user_field: Some(path),
+        shown: None,
+    });
     let sql = "SELECT id FROM system.books.entries";
     assert_eq!(world.rows(world.alice, sql).await.unwrap(), ["1"]);
     assert_eq!(world.rows(world.alice, "SELECT count(*) FROM System.Books.Entries").await.unwrap(), ["1"]);

@@ -5,6 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+use crate::query::decisions::Decisions;
+
 use super::{ExecutionStatus, FinishedRecord, Protection, Readings, ScanTotals, StatementType};
 
 /// A statement of `user` that came in at `started_at`, took `wall` and filtered for `filtering`.
@@ -38,5 +40,7 @@ pub(crate) fn record(user: &str, started_at: &str, wall: TimeDelta, filtering: D
             },
             ..Readings::default()
         },
+        client_address: None,
+        decisions: Decisions::default(),
     }
 }

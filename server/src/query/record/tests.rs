@@ -36,6 +36,10 @@ impl Gauges for Dial {
         let rows_produced = self.0.load(Ordering::SeqCst);
         Readings { rows_produced, result_fetch: Duration::from_secs(1), ..Readings::default() }
     }
+
+    fn decisions(&self) -> Decisions {
+        Decisions::default()
+    }
 }
 
 struct Scene {

@@ -16,8 +16,8 @@ use super::*;
 use crate::billing::{Config, Ledger};
 use crate::query::history::{FinishedRecord, Protection, sample};
 use crate::query::record::RecordSink;
-use crate::system::tests::{BILLING_QUERY, query_in};
-use crate::system::{Reader, SystemArchive, SystemTables};
+use crate::system::tests::{BILLING_QUERY, catalog, owner, query_in};
+use crate::system::{SystemArchive, SystemTables};
 
 struct House {
     ledger: Arc<Ledger>,
@@ -35,7 +35,7 @@ async fn open(journal: &Path, root: &Path) -> House {
     let store: Arc<dyn TableStore> = Arc::new(DeltaStore::new(delta, name, Arc::clone(&runtime)));
     let archive = Arc::new(SystemArchive::open(Arc::clone(&store)).await.unwrap());
     let ledger = Arc::new(Ledger::open(journal, archive, Config::sample()).await.unwrap());
-    House { tables: SystemTables::new(Arc::clone(&ledger), store), ledger, runtime }
+    House { tables: SystemTables::new(Arc::clone(&ledger), store, catalog(journal).await), ledger, runtime }
 }
 
 fn record(user: &str) -> FinishedRecord {
@@ -44,7 +44,7 @@ fn record(user: &str) -> FinishedRecord {
 
 async fn count(house: &House, table: &str) -> i64 {
     let sql = format!("SELECT COUNT(*) FROM system.{table}");
-    let rows = query_in(Arc::clone(&house.runtime), &house.tables, Reader::Owner, &sql).await;
+    let rows = query_in(Arc::clone(&house.runtime), &house.tables, owner(), &sql).await;
     rows.column(0).as_primitive::<Int64Type>().value(0)
 }
 
@@ -83,7 +83,7 @@ async fn billing_query_reads_delta_and_journal_as_one() {
     house.ledger.flush().await.unwrap();
     house.ledger.recorded(record("ann")).await.unwrap();
     let runtime = Arc::clone(&house.runtime);
-    let rows = query_in(runtime, &house.tables, Reader::Owner, BILLING_QUERY).await;
+    let rows = query_in(runtime, &house.tables, owner(), BILLING_QUERY).await;
     assert_eq!(rows.num_rows(), 1);
     assert_eq!(rows.column(3).as_primitive::<Decimal128Type>().value(0), 10_i128.pow(18));
 }
@@ -97,11 +97,11 @@ async fn stored_rows_keep_their_types_and_what_is_withheld_stays_so() {
     house.ledger.recorded(record("bob")).await.unwrap();
     for table in SystemTableName::ALL {
         let sql = format!("SELECT * FROM system.{}.{}", table.schema(), table.table());
-        let rows = query_in(Arc::clone(&house.runtime), &house.tables, Reader::Owner, &sql).await;
+        let rows = query_in(Arc::clone(&house.runtime), &house.tables, owner(), &sql).await;
         assert_eq!(rows.schema().fields(), table.arrow_schema().fields());
         assert!(rows.num_rows() >= 2);
     }
     let sql = "SELECT read_files FROM system.query.history WHERE read_files IS NULL";
-    let rows = query_in(Arc::clone(&house.runtime), &house.tables, Reader::Owner, sql).await;
+    let rows = query_in(Arc::clone(&house.runtime), &house.tables, owner(), sql).await;
     assert_eq!((rows.num_rows(), rows.column(0).null_count()), (1, 1));
 }

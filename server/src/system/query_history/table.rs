@@ -2,7 +2,7 @@
 
 use crate::query::history::Protection;
 use crate::system::OwnerColumn;
-use crate::system::joined_table::Withheld;
+use crate::system::joined_table::{Unless, Withheld};
 
 /// A row belongs to the user whose rights held, also where an app executed the statement for
 /// them: the app may serve many users and has no claim on their statements.
@@ -25,6 +25,10 @@ const BELOW_THE_BARRIER: [&str; 8] = [
 pub(crate) fn withheld() -> Vec<Withheld> {
     BELOW_THE_BARRIER
         .into_iter()
-        .map(|column| Withheld { column, unless: "protection", is: Protection::Standard.name() })
+        .map(|column| Withheld {
+            column,
+            decided_by: "protection",
+            unless: Unless::Is(Protection::Standard.name()),
+        })
         .collect()
 }

@@ -1,0 +1,23 @@
+//! Whose the rows of `system.access.policy_decisions` are, and what of them is withheld.
+
+use datafusion::logical_expr::{Expr, ident, lit};
+
+use crate::system::OwnerColumn;
+use crate::system::joined_table::{Unless, Withheld};
+use crate::system::sight::Sight;
+
+/// A row speaks of the user whose rights held.
+pub const OWNER: OwnerColumn = OwnerColumn { column: "principal", field: None };
+
+/// The rows of tables that the reader manages, and the reader's own of tables that they know of:
+/// what a view reads under its owner's rights is not its reader's to know.
+pub(crate) fn shown_to(reader: &Sight) -> Expr {
+    let own = ident("principal").eq(lit(reader.name()));
+    let known = reader.sees().call(vec![ident("table_id")]);
+    reader.manages().call(vec![ident("table_id")]).or(own.and(known))
+}
+
+/// Rows in less rows out would count hidden rows.
+pub(crate) fn withheld_from(reader: &Sight) -> Vec<Withheld> {
+    vec![Withheld { column: "rows_in", decided_by: "table_id", unless: Unless::Holds(reader.manages()) }]
+}
