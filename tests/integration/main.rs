@@ -8,6 +8,7 @@
     reason = "a failed step is a failed test"
 )]
 
+mod audit;
 mod bad_input;
 mod billing;
 mod bounds;
