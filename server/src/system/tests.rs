@@ -16,7 +16,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
-use weir_catalog::{Content, Epoch, PrincipalId, Snapshot};
+use weir_catalog::{Content, Epoch, MetastoreId, MetastoreRoot, PrincipalId, Snapshot};
 
 use super::*;
 use crate::billing::journal::SegmentNumber;
@@ -78,7 +78,8 @@ pub(crate) async fn catalog(dir: &Path) -> Arc<Metastore> {
 
 /// A user of whom the catalog knows nothing.
 pub(crate) fn owner() -> Reader {
-    let nothing = Snapshot::new(Epoch(0), Content::default());
+    let nobody = MetastoreRoot { id: MetastoreId::fresh(), owner: None };
+    let nothing = Snapshot::new(Epoch(0), Content::empty(nobody));
     Reader::User(Sight::new(Arc::new(nothing), PrincipalId::fresh(), "ann"))
 }
 
