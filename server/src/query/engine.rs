@@ -12,7 +12,7 @@ use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder}
 use weir_catalog::{PrincipalId, Snapshot};
 use weir_enforce::identity_function::{identity_function_names, identity_functions};
 use weir_enforce::resolver::Sources;
-use weir_enforce::{Access, Caller, OpenSystemTable, OpenTable, Scope, is_builtin};
+use weir_enforce::{Access, Caller, OpenSystemTable, OpenTable, Scope, Witness, is_builtin};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -51,13 +51,14 @@ impl Engine {
     /// the caller.
     pub fn scope(&self, context: &Context, snapshot: &Arc<Snapshot>) -> Result<Arc<Scope>> {
         let identity = context.identity();
-        self.scope_of(snapshot, Caller::new(snapshot, identity.principal(), flattened(identity.claims()))?)
+        let caller = Caller::new(snapshot, identity.principal(), flattened(identity.claims()))?;
+        self.scope_of(snapshot, caller, Arc::clone(&context.witness))
     }
 
     /// The scope of questions about somebody else: the groups of now, no claims of a token. What is
     /// planned in it goes to nobody but as counts and names.
     pub fn scope_about(&self, snapshot: &Arc<Snapshot>, user: PrincipalId) -> Result<Arc<Scope>> {
-        self.scope_of(snapshot, Caller::new(snapshot, user, BTreeMap::new())?)
+        self.scope_of(snapshot, Caller::new(snapshot, user, BTreeMap::new())?, Arc::default())
     }
 
     /// The query with its names in full, as the caller of `context` means them.
@@ -72,14 +73,19 @@ impl Engine {
         qualify::query(query, qualify::Names { session: &context.session, is_builtin: &is_builtin })
     }
 
-    fn scope_of(&self, snapshot: &Arc<Snapshot>, caller: Caller) -> Result<Arc<Scope>> {
+    fn scope_of(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        caller: Caller,
+        witness: Arc<Witness>,
+    ) -> Result<Arc<Scope>> {
         let caller = Arc::new(caller);
         let mut state = self.base.clone();
         for function in identity_functions(&caller) {
             state.register_udf(function)?;
         }
         state.mark_start_execution();
-        let sources = Sources { witness: Arc::clone(&context.witness), ..self.sources.clone() };
+        let sources = Sources { witness, ..self.sources.clone() };
         Ok(Scope::new(Arc::clone(snapshot), caller, sources, state))
     }
 
