@@ -139,7 +139,15 @@ async fn a_replaced_table_keeps_what_governs_it() {
     fixture.function(root, function_of("main.default.f", &["region"], "region = 'EMEA'", &[])).await;
     let region = vec![crate::policy::PolicyArgument::Column(column("region"))];
     metastore.row_filter_set(root, now(), &t, &f, region).await.unwrap();
-    metastore.mask_set(root, now(), &t, column("ssn"), &f, vec![]).await.unwrap();
+    let hide = metastore.snapshot().await.unwrap().function(&f).unwrap().id;
+    let mask = crate::policy::ColumnMask {
+        column: column("ssn"),
+        path: vec![],
+        function: crate::policy::PolicyFunction::Sql(hide),
+        arguments: vec![],
+        semantics: crate::policy::SEMANTICS,
+    };
+    metastore.mask_set(root, now(), &t, mask).await.unwrap();
     fixture.grant(on_table("main.default.t"), "alice", &[Privilege::Select]).await;
     let deny = BTreeMap::from([("policy.default".to_owned(), "deny".to_owned())]);
     metastore.table_set_properties(root, now(), &t, PropertyChange::Set(deny)).await.unwrap();
