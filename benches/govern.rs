@@ -14,7 +14,7 @@ use weir_benches::warehouse::{ANALYST, EXEMPT, SCHEMA, SampleWarehouse};
 use weir_benches::{Form, Result, Workload};
 use weir_catalog::{Privilege, SecurableId, Snapshot, Table, authorize};
 use weir_enforce::open_table::OpenError;
-use weir_enforce::{Caller, OpenSystemTable, PolicyCompiler, SystemTable, govern};
+use weir_enforce::{OpenSystemTable, PolicyCompiler, SystemTable, SystemTableRequest, govern};
 use weir_server::context::Context;
 use weir_server::query::Engine;
 use weir_server::query::open_delta::OpenDelta;
@@ -29,9 +29,7 @@ struct NoBooks;
 impl OpenSystemTable for NoBooks {
     async fn open(
         &self,
-        _caller: &Caller,
-        _schema: &str,
-        _table: &str,
+        _request: SystemTableRequest<'_>,
     ) -> std::result::Result<Option<SystemTable>, OpenError> {
         Ok(None)
     }

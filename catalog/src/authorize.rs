@@ -18,8 +18,6 @@
 //! Whether a principal may log in is not asked here: rights of a disabled owner go on to hold
 //! for the views and functions that run with them.
 
-use std::collections::BTreeSet;
-
 use crate::decision::{Decision, Lack, Reason};
 use crate::error::Error;
 use crate::grant::Grant;
@@ -27,6 +25,10 @@ use crate::id::PrincipalId;
 use crate::privilege::Privilege;
 use crate::securable::{SecurableId, SecurableKind, SecurableName, Table};
 use crate::snapshot::Snapshot;
+
+mod visible;
+
+pub use visible::{Visible, Within};
 
 /// Whether `principal` may do what `privilege` allows on `securable`, with all that it takes.
 pub fn authorize(
@@ -116,29 +118,7 @@ fn manages_access(snapshot: &Snapshot, principal: PrincipalId, on: SecurableId) 
 /// The tables and views that `principal` may be told of, by name. Costs what is visible, not what there
 /// is: it starts from what the principal holds.
 pub fn visible_tables(snapshot: &Snapshot, principal: PrincipalId) -> Vec<&Table> {
-    let asker = Asker::new(snapshot, principal);
-    let mut tables: Vec<&Table> = if asker.rank().is_some() {
-        snapshot.all_tables().collect()
-    } else {
-        let mut ids = BTreeSet::new();
-        for held in snapshot.held_by(&asker.identities) {
-            match held {
-                SecurableId::Table(id) => {
-                    ids.insert(id);
-                }
-                SecurableId::Schema(id) => ids.extend(snapshot.tables(id).map(|table| table.id)),
-                SecurableId::Catalog(id) => {
-                    let schemas = snapshot.schemas(id);
-                    ids.extend(schemas.flat_map(|schema| snapshot.tables(schema.id)).map(|table| table.id));
-                }
-                _ => {}
-            }
-        }
-        ids.into_iter().filter_map(|id| snapshot.table_by_id(id)).collect()
-    };
-    tables.retain(|table| asker.sees(SecurableId::Table(table.id)));
-    tables.sort_by(|left, right| left.name.cmp(&right.name));
-    tables
+    Visible::new(snapshot, principal).tables(&Within::default())
 }
 
 /// Whether `principal` may read the policies that stand on `scope`: by READ METADATA, which comes with

@@ -37,8 +37,8 @@ pub mod tag_policy;
 pub use access_request::AccessRequest;
 pub use audit::{Origin, Requester};
 pub use authorize::{
-    authorize, is_account_admin, is_metastore_admin, may_read_policies, may_see, resolve, visible_grants,
-    visible_grants_to, visible_tables,
+    Visible, Within, authorize, is_account_admin, is_metastore_admin, may_read_policies, may_see, resolve,
+    visible_grants, visible_grants_to, visible_tables,
 };
 pub use check::findings;
 pub use coverage::{CoveredTable, Tagged};

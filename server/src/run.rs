@@ -24,7 +24,7 @@ use crate::query::write::{Target, Writer};
 use crate::query::{Engine, digest, explain, parameters, profile};
 use crate::session::SessionSettings;
 use crate::sql::{self, Command, Explain, ExplainMode, Proof, Statement, ast};
-use crate::system::SystemTables;
+use crate::system::ServerTable;
 
 mod dry_run;
 mod explain_policy;
@@ -91,13 +91,15 @@ pub enum Outcome {
 /// Values for a statement's parameters: one row, columns by ordinal.
 pub type Parameters = Option<RecordBatch>;
 
-/// A table of the books, for listings.
+/// A table of the server's own, for listings.
 #[derive(Debug, Clone)]
 pub struct ListedSystemTable {
-    /// Its schema in the catalog `system`.
-    pub schema: String,
+    /// Its schema.
+    pub schema: &'static str,
     /// Its name.
-    pub name: String,
+    pub name: &'static str,
+    /// Whether it is listed as a view.
+    pub is_view: bool,
     /// Its wire schema.
     pub columns: SchemaRef,
 }
@@ -140,13 +142,14 @@ impl Warehouse {
         Ok(self.metastore.snapshot().await?)
     }
 
-    /// The books, for listings.
-    pub fn system_tables(&self) -> Vec<ListedSystemTable> {
-        SystemTables::list()
-            .map(|(table, schema)| ListedSystemTable {
-                schema: table.schema().to_owned(),
-                name: table.table().to_owned(),
-                columns: wire_schema(&schema),
+    /// The server's own tables that a catalog shows, for listings.
+    pub fn system_tables(&self, catalog: &str) -> Vec<ListedSystemTable> {
+        ServerTable::all_in(catalog)
+            .map(|table| ListedSystemTable {
+                schema: table.schema(),
+                name: table.table(),
+                is_view: table.is_view(),
+                columns: wire_schema(&table.arrow_schema()),
             })
             .collect()
     }

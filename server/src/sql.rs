@@ -13,6 +13,7 @@ pub mod expression;
 pub mod nesting;
 pub mod parse;
 pub mod placeholders;
+pub(crate) mod policy_text;
 pub mod qualify;
 pub mod reference;
 pub mod refused_clauses;

@@ -1,6 +1,9 @@
-//! The `system` catalog: the list of its tables, which rows are whose, and opening them.
+//! The tables that the server itself provides: their list, which rows are whose, and opening them.
 //!
-//! A system table is a Delta table under the system root, readable by any engine, together with
+//! [`ServerTable`] lists them all: the books, which are stored, and the views of
+//! [`information_schema`], which are made when they are read.
+//!
+//! A table of the books is a Delta table under the system root, readable by any engine, together with
 //! the rows that still lie in the journal: reading joins both, so a statement stands in the books
 //! as soon as its client has its last message.
 //!
@@ -8,7 +11,7 @@
 //! is the resolver's work with the [`OwnerColumn`] given here; the text and error of a statement
 //! stand in rows its own user and account admins see, and in no others.
 //!
-//! How to add a system table: a variant of [`SystemTableName`]; a folder `system/<table>/` with
+//! How to add a table to the books: a variant of [`SystemTableName`]; a folder `system/<table>/` with
 //! `schema`, `rows` and `table`; its arm in each `match` here; regenerate
 //! `tests/golden/system_tables.md` with `WEIR_UPDATE_GOLDEN=1`. The golden test fails if one was
 //! skipped.
@@ -31,16 +34,19 @@ pub mod access_policy_decisions;
 pub mod archive;
 pub mod billing_usage;
 pub mod delta_store;
+pub mod information_schema;
 pub mod joined_table;
 pub mod nested;
 mod open_for_enforcer;
 pub mod query_history;
 pub mod reference;
+pub mod server_table;
 mod sight;
 pub mod store;
 
 pub use archive::SystemArchive;
 pub use delta_store::DeltaStore;
+pub use server_table::{SYSTEM_CATALOG, SYSTEM_OWNER, ServerTable};
 pub use store::{StoredTable, TableStore};
 
 pub(crate) use sight::Sight;
@@ -82,13 +88,6 @@ impl SystemTableName {
     /// Every system table.
     pub const ALL: [Self; 4] =
         [Self::BillingUsage, Self::QueryHistory, Self::AccessAudit, Self::AccessPolicyDecisions];
-
-    /// The table of that name, in any case of letters.
-    pub fn find(schema: &str, table: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|name| {
-            name.schema().eq_ignore_ascii_case(schema) && name.table().eq_ignore_ascii_case(table)
-        })
-    }
 
     /// Its schema in the catalog `system`.
     pub fn schema(self) -> &'static str {
@@ -253,12 +252,7 @@ impl SystemTables {
         Self { ledger, store, metastore }
     }
 
-    /// Every system table with its schema.
-    pub fn list() -> impl Iterator<Item = (SystemTableName, SchemaRef)> {
-        SystemTableName::ALL.into_iter().map(|name| (name, name.arrow_schema()))
-    }
-
-    /// Opens a table as of now.
+    /// Opens a table of the books as of now.
     pub(crate) async fn open(&self, name: SystemTableName, reader: &Reader) -> Result<SystemTable> {
         // The journal first: what is flushed between the two reads then shows in both, and the
         // archive's number tells which rows to leave out.

@@ -5,6 +5,7 @@
 mod denial;
 mod growth;
 mod matrix;
+mod visible;
 
 use std::collections::BTreeMap;
 

@@ -44,7 +44,9 @@ pub use error::Refusal;
 pub use govern::govern;
 pub use governed_plan::{GovernedPlan, ScannedLeaf};
 pub use governed_scan_exec::{GovernedScanExec, LeafReadings};
-pub use open_table::{OpenSystemTable, OpenTable, OpenedTable, PlannedFiles, ScanNumbers, SystemTable};
+pub use open_table::{
+    OpenSystemTable, OpenTable, OpenedTable, PlannedFiles, ScanNumbers, SystemTable, SystemTableRequest,
+};
 pub use permit::Permit;
 pub use policy_expression::{Policies, PolicyCompiler};
 pub use resolver::{Access, Scope};

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
-use weir_catalog::Table;
+use weir_catalog::{Snapshot, Table};
 
 use crate::caller::Caller;
 
@@ -59,26 +59,37 @@ pub struct PlannedFiles {
     pub bytes_read: u64,
 }
 
-/// Opens tables of the `system` catalog.
+/// Opens the tables that the server itself provides: those of the catalog `system`, and every
+/// catalog's `information_schema`.
 #[async_trait]
 pub trait OpenSystemTable: Debug + Send + Sync {
-    /// The table as `caller` reads it, or `None` where there is none of that name. Which rows the
-    /// caller gets is the resolver's to decide.
-    async fn open(
-        &self,
-        caller: &Caller,
-        schema: &str,
-        table: &str,
-    ) -> Result<Option<SystemTable>, OpenError>;
+    /// The table as the caller reads it, or `None` where there is none of that name for the caller.
+    async fn open(&self, request: SystemTableRequest<'_>) -> Result<Option<SystemTable>, OpenError>;
 }
 
-/// A table of the books.
+/// Which system table, for whom, and in which state of the catalog. The parts of the name are folded.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemTableRequest<'a> {
+    /// The catalog as the statement sees it.
+    pub snapshot: &'a Arc<Snapshot>,
+    /// The session user.
+    pub caller: &'a Caller,
+    /// The catalog of the table.
+    pub catalog: &'a str,
+    /// The schema of the table.
+    pub schema: &'a str,
+    /// The table.
+    pub table: &'a str,
+}
+
+/// A table of the server's own.
 #[derive(Debug, Clone)]
 pub struct SystemTable {
-    /// Reads all rows, of all users.
+    /// Reads all rows, of all users; or, without a field that names the user, those that this caller
+    /// may read.
     pub provider: Arc<dyn TableProvider>,
     /// The field that names the user whose row it is: a column, or a column and fields of
-    /// structs below it. `None`: every user reads all rows.
+    /// structs below it. The resolver leaves other users' rows out, but for account admins.
     pub user_field: Option<Vec<String>>,
     /// Which rows this caller reads, over the columns of the table, where a user's field does not
     /// say it. It holds for account admins too.

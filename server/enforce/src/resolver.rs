@@ -27,7 +27,9 @@ use crate::caller::Caller;
 use crate::error::Refusal;
 use crate::governed_scan_exec::StatementSeal;
 use crate::governed_table::GovernedTable;
-use crate::open_table::{OpenSystemTable, OpenTable, OpenedTable, PlannedFiles, ScanNumbers};
+use crate::open_table::{
+    OpenSystemTable, OpenTable, OpenedTable, PlannedFiles, ScanNumbers, SystemTableRequest,
+};
 use crate::permit::{Barrier, Permit};
 use crate::policy_expression::{Policies, PolicyCompiler};
 use crate::sealed_view;
@@ -36,6 +38,9 @@ use crate::witness::{AccessAnswer, TableAccess, Witness};
 
 /// The catalog whose tables are the books.
 pub const SYSTEM_CATALOG: &str = "system";
+
+/// The schema that every catalog shows and none stores.
+pub const INFORMATION_SCHEMA: &str = "information_schema";
 
 /// How deep views and functions may stand on views and functions.
 const DEPTH_MAX: usize = 8;
@@ -152,7 +157,7 @@ impl Access {
 pub struct Sources {
     /// Opens Delta tables.
     pub tables: Arc<dyn OpenTable>,
-    /// Opens the books.
+    /// Opens the server's own tables.
     pub system: Arc<dyn OpenSystemTable>,
     /// Reads a SQL type's name; `None` when it is not one.
     pub parse_type: fn(&str) -> Option<DataType>,
@@ -276,8 +281,8 @@ impl Scope {
         let (catalog, schema, object) =
             // reason: a name that was completed has all parts; an empty one resolves to nothing
             (name.catalog().unwrap_or_default(), name.schema().unwrap_or_default(), name.table());
-        if catalog == SYSTEM_CATALOG {
-            return self.resolve_system(access, schema, object).await;
+        if catalog == SYSTEM_CATALOG || schema == INFORMATION_SCHEMA {
+            return self.resolve_system(access, name, (catalog, schema, object)).await;
         }
         let not_found = || Refusal::NotFound { name: name.to_string() };
         let full = ObjectName::new(catalog, schema, object).map_err(|_| not_found())?;
@@ -382,14 +387,16 @@ impl Scope {
     async fn resolve_system(
         &self,
         access: &Access,
-        schema: &str,
-        object: &str,
+        name: &TableReference,
+        (catalog, schema, table): (&str, &str, &str),
     ) -> Result<Arc<dyn TableSource>> {
-        let name = format!("{SYSTEM_CATALOG}.{schema}.{object}");
+        let name = name.to_string();
         if access.purpose == Purpose::Policy {
             return Err(Refusal::Unsupported(format!("system table `{name}` in a policy")).into());
         }
-        let opened = self.sources.system.open(&self.caller, schema, object).await.map_err(Refusal::Open)?;
+        let caller = self.caller.as_ref();
+        let request = SystemTableRequest { snapshot: &self.snapshot, caller, catalog, schema, table };
+        let opened = self.sources.system.open(request).await.map_err(Refusal::Open)?;
         let table = opened.ok_or_else(|| Refusal::NotFound { name: name.clone() })?;
         let own_rows = match (&table.user_field, self.caller.is_account_admin()) {
             (None, _) | (_, true) => None,

@@ -33,7 +33,9 @@ use weir_catalog::{
 pub(crate) use self::canary::Canary;
 pub(crate) use self::raw_table::{RawTable, taken};
 use crate::identity_function::identity_functions;
-use crate::open_table::{OpenError, OpenSystemTable, OpenTable, OpenedTable, SystemTable};
+use crate::open_table::{
+    OpenError, OpenSystemTable, OpenTable, OpenedTable, SystemTable, SystemTableRequest,
+};
 use crate::resolver::{NoFiles, Sources};
 use crate::{Access, Caller, GovernedPlan, Scope, bind_statement, govern};
 
@@ -452,7 +454,7 @@ struct Books(Option<SystemTable>);
 
 #[async_trait]
 impl OpenSystemTable for Books {
-    async fn open(&self, _: &Caller, schema: &str, table: &str) -> Result<Option<SystemTable>, OpenError> {
-        Ok(self.0.clone().filter(|_| schema == "books" && table == "entries"))
+    async fn open(&self, request: SystemTableRequest<'_>) -> Result<Option<SystemTable>, OpenError> {
+        Ok(self.0.clone().filter(|_| request.schema == "books" && request.table == "entries"))
     }
 }

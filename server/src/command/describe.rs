@@ -10,15 +10,14 @@ use weir_catalog::{Function, ObjectName, Parameter, Privilege, Returns, Table, T
 
 use super::listing::{Columns, Row, listing};
 use super::session::is_system;
-use super::show::policy_arguments;
 use super::sight::Sight;
 use super::{Call, tag_policy};
 use crate::error::Result;
 use crate::error::convert::not_found;
 use crate::query::dependents;
 use crate::run::Outcome;
-use crate::sql::{Describe, types};
-use crate::system::SystemTableName;
+use crate::sql::{Describe, policy_text, types};
+use crate::system::ServerTable;
 
 mod storage;
 
@@ -49,7 +48,7 @@ pub(super) async fn run(call: Call<'_>, describe: &Describe) -> Result<Outcome> 
     let rows = match describe {
         Describe::Table { name, extended } => {
             let name = name.resolve(session)?;
-            match system_table(&name) {
+            match system_table(sight, &name) {
                 Some(system) => system_rows(system),
                 None => table_rows(sight, sight.table(&name)?, *extended)?,
             }
@@ -103,11 +102,12 @@ pub(super) async fn run(call: Call<'_>, describe: &Describe) -> Result<Outcome> 
     listing(columns(describe), &rows)
 }
 
-/// The table of the books of that name.
-pub(super) fn system_table(name: &ObjectName) -> Option<SystemTableName> {
-    is_system(name.catalog.as_str())
-        .then(|| SystemTableName::find(name.schema.as_str(), name.object.as_str()))
-        .flatten()
+/// The table of the server's own of that name, where the caller may know of its catalog.
+pub(super) fn system_table(sight: Sight<'_>, name: &ObjectName) -> Option<ServerTable> {
+    let catalog = SecurableName::Catalog(name.catalog.clone());
+    let shown = is_system(name.catalog.as_str()) || sight.find(&catalog).is_ok();
+    let find = || ServerTable::find(name.catalog.as_str(), name.schema.as_str(), name.object.as_str());
+    shown.then(find).flatten()
 }
 
 /// Refuses who may not know the table's columns.
@@ -136,7 +136,7 @@ fn pairs<const N: usize>(pairs: [(&str, Option<String>); N]) -> Vec<Row> {
     pairs.into_iter().filter_map(|(name, value)| value.map(|value| Row::of([name, &value]))).collect()
 }
 
-fn system_rows(system: SystemTableName) -> Vec<Row> {
+fn system_rows(system: ServerTable) -> Vec<Row> {
     let columns = system.columns();
     columns
         .iter()
@@ -202,7 +202,7 @@ fn policies(sight: Sight<'_>, table: &Table) -> Vec<(String, String)> {
     let name = |function| sight.snapshot.policy_function_name(function);
     let mut rows = Vec::new();
     if let Some(filter) = &table.row_filter {
-        let text = format!("{} ON ({})", name(filter.function), policy_arguments(&filter.arguments));
+        let text = format!("{} ON ({})", name(filter.function), policy_text::arguments(&filter.arguments));
         rows.push(("Row Filter".to_owned(), text));
     }
     if !table.masks.is_empty() {
@@ -211,7 +211,7 @@ fn policies(sight: Sight<'_>, table: &Table) -> Vec<(String, String)> {
     for mask in &table.masks {
         let mut text = name(mask.function);
         if !mask.arguments.is_empty() {
-            text.push_str(&format!(" USING COLUMNS ({})", policy_arguments(&mask.arguments)));
+            text.push_str(&format!(" USING COLUMNS ({})", policy_text::arguments(&mask.arguments)));
         }
         rows.push((mask.column.name.clone(), text));
     }

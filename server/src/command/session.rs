@@ -1,5 +1,6 @@
 //! USE, SET and RESET: the session's settings, handed back changed.
 
+use weir_catalog::SchemaName;
 use weir_catalog::securable::SecurableName;
 
 use super::Call;
@@ -10,7 +11,7 @@ use crate::run::Outcome;
 use crate::session::SessionSettings;
 use crate::sql::SessionCommand;
 use crate::sql::statement::session::Setting;
-use crate::system::SystemTableName;
+use crate::system::{SYSTEM_CATALOG, ServerTable};
 
 const COLUMNS: Columns = Columns::texts(&["key", "value"]);
 
@@ -31,10 +32,10 @@ pub(super) async fn run(call: Call<'_>, command: &SessionCommand) -> Result<Outc
         }
         SessionCommand::UseSchema(name) => {
             let name = name.resolve(&session)?;
-            let system = SystemTableName::ALL.iter().any(|table| table.schema() == name.schema.as_str());
-            if !is_system(name.catalog.as_str()) || !system {
-                let snapshot = call.snapshot().await?;
-                Sight::new(call, &snapshot).find(&SecurableName::Schema(name.clone()))?;
+            let snapshot = call.snapshot().await?;
+            let sight = Sight::new(call, &snapshot);
+            if !shows_system_schema(sight, &name) {
+                sight.find(&SecurableName::Schema(name.clone()))?;
             }
             session.catalog = name.catalog.to_string();
             session.schema = name.schema.to_string();
@@ -54,8 +55,12 @@ pub(super) fn is_system(catalog: &str) -> bool {
     catalog == SYSTEM_CATALOG
 }
 
-/// The catalog in which the warehouse shows its books.
-pub(super) const SYSTEM_CATALOG: &str = "system";
+/// Whether that schema holds tables of the server's own, in a catalog that the caller may know of.
+pub(super) fn shows_system_schema(sight: Sight<'_>, name: &SchemaName) -> bool {
+    let catalog = name.catalog.as_str();
+    let shown = is_system(catalog) || sight.find(&SecurableName::Catalog(name.catalog.clone())).is_ok();
+    shown && ServerTable::schemas_in(catalog).contains(&name.schema.as_str())
+}
 
 /// Sets a setting, or takes it back to what it is by default.
 fn set(session: &mut SessionSettings, setting: Setting, on: Option<bool>) {

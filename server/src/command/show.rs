@@ -2,26 +2,23 @@
 
 use weir_catalog::securable::{SecurableId, SecurableKind, SecurableName};
 use weir_catalog::{
-    Effect, Grant, Name, PrincipalKind, SchemaName, Table, visible_grants, visible_grants_to,
+    Effect, Grant, Name, PrincipalKind, SchemaName, Table, Within, visible_grants, visible_grants_to,
 };
 
 use super::describe::{require_description, require_text};
 use super::listing::{Columns, Pattern, Row, listing};
-use super::session::{SYSTEM_CATALOG, is_system};
+use super::session::{is_system, shows_system_schema};
 use super::sight::Sight;
 use super::{Call, describe, tag_policy};
 use crate::error::Result;
-use crate::error::convert::not_found;
 use crate::run::Outcome;
 use crate::sql::{
     FunctionOrigin, ObjectReference, SchemaReference, SecurableReference, Show, ShowKind, types,
 };
-use crate::system::SystemTableName;
+use crate::system::{SYSTEM_CATALOG, ServerTable};
 
 mod create_table;
 mod storage;
-
-pub(super) use create_table::arguments as policy_arguments;
 
 /// The columns of a list of that kind.
 pub(super) fn columns(kind: &ShowKind) -> Columns {
@@ -131,64 +128,68 @@ fn schema_name(call: Call<'_>, written: Option<&SchemaReference>) -> Result<Sche
 }
 
 fn catalogs(sight: Sight<'_>) -> Vec<String> {
-    let seen = sight.snapshot.catalogs().filter(|catalog| sight.sees(SecurableId::Catalog(catalog.id)));
-    let mut names: Vec<String> = seen.map(|catalog| catalog.name.to_string()).collect();
+    let seen = sight.visible().catalogs(&Within::default());
+    let mut names: Vec<String> = seen.into_iter().map(|catalog| catalog.name.to_string()).collect();
     names.push(SYSTEM_CATALOG.to_owned());
     names.sort();
     names
 }
 
 fn schemas(sight: Sight<'_>, catalog: &Name) -> Result<Vec<String>> {
-    if is_system(catalog.as_str()) {
-        let mut schemas: Vec<String> =
-            SystemTableName::ALL.iter().map(|table| table.schema().to_owned()).collect();
-        schemas.sort();
-        schemas.dedup();
-        return Ok(schemas);
+    if !is_system(catalog.as_str()) {
+        sight.find(&SecurableName::Catalog(catalog.clone()))?;
     }
-    let named = SecurableName::Catalog(catalog.clone());
-    sight.find(&named)?;
-    let catalog = sight.snapshot.catalog(catalog).ok_or_else(|| not_found(&named))?;
-    let seen = sight.snapshot.schemas(catalog.id).filter(|schema| sight.sees(SecurableId::Schema(schema.id)));
-    Ok(seen.map(|schema| schema.name.schema.to_string()).collect())
+    let within = Within { catalog: Some(catalog.clone()), ..Within::default() };
+    let seen = sight.visible().schemas(&within);
+    let mut names: Vec<String> = seen.into_iter().map(|schema| schema.name.schema.to_string()).collect();
+    names.extend(ServerTable::schemas_in(catalog.as_str()).into_iter().map(str::to_owned));
+    names.sort();
+    Ok(names)
 }
 
 /// The tables and views of a schema that the caller sees.
 fn seen_tables<'a>(sight: Sight<'a>, name: &SchemaName) -> Result<Vec<&'a Table>> {
-    let named = SecurableName::Schema(name.clone());
-    sight.find(&named)?;
-    let schema = sight.snapshot.schema(name).ok_or_else(|| not_found(&named))?;
-    Ok(sight.snapshot.tables(schema.id).filter(|table| sight.sees(SecurableId::Table(table.id))).collect())
+    sight.find(&SecurableName::Schema(name.clone()))?;
+    Ok(sight.visible().tables(&within(name)))
+}
+
+fn within(name: &SchemaName) -> Within {
+    Within { catalog: Some(name.catalog.clone()), schema: Some(name.schema.clone()), object: None }
+}
+
+/// The server's own tables in that schema, where it holds such.
+fn system_tables(sight: Sight<'_>, name: &SchemaName) -> Option<Vec<ServerTable>> {
+    shows_system_schema(sight, name).then(|| {
+        let tables = ServerTable::all_in(name.catalog.as_str());
+        tables.filter(|table| table.schema() == name.schema.as_str()).collect()
+    })
 }
 
 fn tables(sight: Sight<'_>, schema: &SchemaName, pattern: &Pattern) -> Result<Vec<Row>> {
-    let names: Vec<String> = match is_system(schema.catalog.as_str()) {
-        true => system_tables(schema)?,
-        false => seen_tables(sight, schema)?.iter().map(|table| table.name.object.to_string()).collect(),
+    let names: Vec<String> = match system_tables(sight, schema) {
+        Some(tables) => tables.iter().map(|table| table.table().to_owned()).collect(),
+        None => seen_tables(sight, schema)?.iter().map(|table| table.name.object.to_string()).collect(),
     };
     let matching = names.iter().filter(|name| pattern.matches(name));
     Ok(matching.map(|name| Row::of([schema.schema.as_str(), name]).with_flags([false])).collect())
 }
 
-fn system_tables(schema: &SchemaName) -> Result<Vec<String>> {
-    let here = SystemTableName::ALL.iter().filter(|table| table.schema() == schema.schema.as_str());
-    let names: Vec<String> = here.map(|table| table.table().to_owned()).collect();
-    if names.is_empty() { Err(not_found(&SecurableName::Schema(schema.clone()))) } else { Ok(names) }
-}
-
 fn views(sight: Sight<'_>, schema: &SchemaName, pattern: &Pattern) -> Result<Vec<Row>> {
-    if is_system(schema.catalog.as_str()) {
-        return system_tables(schema).map(|_| Vec::new());
-    }
-    let views =
-        seen_tables(sight, schema)?.into_iter().filter(|table| table.securable_kind() == SecurableKind::View);
-    let names = views.map(|view| view.name.object.as_str()).filter(|name| pattern.matches(name));
+    let names: Vec<&str> = match system_tables(sight, schema) {
+        Some(tables) => tables.into_iter().filter(|table| table.is_view()).map(ServerTable::table).collect(),
+        None => {
+            let tables = seen_tables(sight, schema)?.into_iter();
+            let views = tables.filter(|table| table.securable_kind() == SecurableKind::View);
+            views.map(|view| view.name.object.as_str()).collect()
+        }
+    };
+    let names = names.into_iter().filter(|name| pattern.matches(name));
     Ok(names.map(|name| Row::of([schema.schema.as_str(), name]).with_flags([false, false])).collect())
 }
 
 fn column_names(call: Call<'_>, sight: Sight<'_>, table: &ObjectReference) -> Result<Vec<String>> {
     let name = table.resolve(&call.context.session)?;
-    if let Some(system) = describe::system_table(&name) {
+    if let Some(system) = describe::system_table(sight, &name) {
         return Ok(system.columns().iter().map(|column| column.name.to_owned()).collect());
     }
     let table = sight.table(&name)?;
@@ -197,15 +198,12 @@ fn column_names(call: Call<'_>, sight: Sight<'_>, table: &ObjectReference) -> Re
 }
 
 fn functions(sight: Sight<'_>, name: &SchemaName) -> Result<Vec<String>> {
-    if is_system(name.catalog.as_str()) {
-        return system_tables(name).map(|_| Vec::new());
+    if shows_system_schema(sight, name) {
+        return Ok(Vec::new());
     }
-    let named = SecurableName::Schema(name.clone());
-    sight.find(&named)?;
-    let schema = sight.snapshot.schema(name).ok_or_else(|| not_found(&named))?;
-    let seen =
-        sight.snapshot.functions(schema.id).filter(|function| sight.sees(SecurableId::Function(function.id)));
-    Ok(seen.map(|function| function.name.to_string()).collect())
+    sight.find(&SecurableName::Schema(name.clone()))?;
+    let seen = sight.visible().functions(&within(name));
+    Ok(seen.into_iter().map(|function| function.name.to_string()).collect())
 }
 
 /// All for account admins; oneself and one's groups for others.

@@ -3,7 +3,7 @@
 use weir_catalog::error::{Error as CatalogError, Reserved};
 use weir_catalog::securable::{SecurableId, SecurableKind, SecurableName};
 use weir_catalog::{
-    Function, ObjectName, PrincipalId, Privilege, Snapshot, Table, authorize, may_see, resolve,
+    Function, ObjectName, PrincipalId, Privilege, Snapshot, Table, Visible, authorize, may_see, resolve,
 };
 
 use super::Call;
@@ -25,6 +25,11 @@ impl<'a> Sight<'a> {
 
     pub(super) fn sees(self, securable: SecurableId) -> bool {
         may_see(self.snapshot, self.by, securable)
+    }
+
+    /// What the caller may be told of.
+    pub(super) fn visible(self) -> Visible<'a> {
+        Visible::new(self.snapshot, self.by)
     }
 
     pub(super) fn find(self, name: &SecurableName) -> Result<SecurableId> {

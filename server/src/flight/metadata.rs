@@ -6,7 +6,7 @@
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use weir_catalog::{SecurableId, Snapshot, may_see};
+use weir_catalog::{Name, Snapshot, Visible, Within};
 
 use super::Door;
 use super::call::Call;
@@ -49,10 +49,7 @@ impl Door {
             Metadata::Catalogs(command) => {
                 catalogs::list(&*self.warehouse.snapshot().await?, &call.context, command)
             }
-            Metadata::DbSchemas(command) => {
-                let system = self.warehouse.system_tables();
-                schemas::list(&*self.warehouse.snapshot().await?, &call.context, command, &system)
-            }
+            Metadata::DbSchemas(command) => schemas::list(&self.warehouse, &call.context, command).await,
             Metadata::Tables(command) => tables::list(&self.warehouse, &call.context, command).await,
             Metadata::TableTypes(command) => tables::types(command),
             // Delta tables have no keys; the answer is empty, and an answer
@@ -68,9 +65,27 @@ impl Door {
     }
 }
 
-/// Whether the caller may be told of `securable`.
-fn visible(snapshot: &Snapshot, context: &Context, securable: SecurableId) -> bool {
-    may_see(snapshot, context.identity().principal(), securable)
+/// What the caller may be told of.
+fn visible<'a>(snapshot: &'a Snapshot, context: &Context) -> Visible<'a> {
+    Visible::new(snapshot, context.identity().principal())
+}
+
+/// What the catalog filter of a command narrows a listing to; `None` if nothing can fulfil it.
+fn within(filter: Option<&str>) -> Option<Within> {
+    let catalog = filter.map(Name::new).transpose().ok()?;
+    Some(Within { catalog, ..Within::default() })
+}
+
+/// The catalogs of the caller that fulfil the filter, `system` among them: each shows tables of the
+/// server's own.
+fn catalogs_of(snapshot: &Snapshot, context: &Context, filter: Option<&str>) -> Vec<String> {
+    let Some(within) = within(filter) else { return Vec::new() };
+    let seen = visible(snapshot, context).catalogs(&within);
+    let mut names: Vec<String> = seen.into_iter().map(|catalog| catalog.name.to_string()).collect();
+    if catalog_matches(filter, SYSTEM_CATALOG) {
+        names.push(SYSTEM_CATALOG.to_owned());
+    }
+    names
 }
 
 /// Whether the catalog filter of a command lets `catalog` pass: exact, but for case, which

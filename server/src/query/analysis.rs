@@ -12,6 +12,7 @@ use weir_catalog::{
     RowFilter, Snapshot, Stamps, Table, TableId, TableKind,
 };
 use weir_enforce::identity_function::is_identity_function;
+use weir_enforce::resolver::{INFORMATION_SCHEMA, SYSTEM_CATALOG};
 use weir_enforce::{OpenedTable, PolicyCompiler, Scope, check_constant, is_builtin};
 
 use crate::context::Context;
@@ -333,7 +334,10 @@ fn complete(returns: &mut Returns, own: &DataType) {
 }
 
 fn refuse_system(names: &[ObjectName], what: &str) -> Result<()> {
-    match names.iter().find(|name| name.catalog.as_str() == "system") {
+    let is_system = |name: &&ObjectName| {
+        name.catalog.as_str() == SYSTEM_CATALOG || name.schema.as_str() == INFORMATION_SCHEMA
+    };
+    match names.iter().find(is_system) {
         Some(system) => {
             let message = format!("{what} over system table `{system}` is not supported");
             Err(Error::new(Condition::UnsupportedFeature, message))

@@ -4,25 +4,22 @@ use std::fmt::Write as _;
 
 use arrow::datatypes::{DataType, Fields};
 
-use super::SystemTableName;
+use super::information_schema::Reach;
+use super::{SYSTEM_CATALOG, ServerTable};
 
 /// The document: each table with its columns, SQL types and meanings.
 pub fn markdown() -> String {
     let mut text = String::from("# System tables\n\nAll columns may be null.\n");
-    for name in SystemTableName::ALL {
-        let owner = name.owner_column();
-        let field = owner.field.map(|field| format!(".{field}")).unwrap_or_default();
-        let admins =
-            if name.is_of_the_metastore() { "account and metastore admins" } else { "account admins" };
+    for table in ServerTable::all_in(SYSTEM_CATALOG) {
         text.push_str(&format!(
-            "\n## system.{}.{}\n\n{}\n\nUsers see the rows whose `{}{field}` is their name, {admins} all rows.\n\n\
-             | column | type | meaning |\n|---|---|---|\n",
-            name.schema(),
-            name.table(),
-            name.meaning(),
-            owner.column,
+            "\n## {}system.{}.{}\n\n{}\n\n{}\n\n| column | type | meaning |\n|---|---|---|\n",
+            if shown_everywhere(table) { "every catalog, here " } else { "" },
+            table.schema(),
+            table.table(),
+            table.meaning(),
+            whose(table),
         ));
-        for column in name.columns() {
+        for column in table.columns() {
             text.push_str(&format!(
                 "| `{}` | {} | {} |\n",
                 column.name,
@@ -32,6 +29,24 @@ pub fn markdown() -> String {
         }
     }
     text
+}
+
+fn shown_everywhere(table: ServerTable) -> bool {
+    matches!(table, ServerTable::Information(view) if view.reach == Reach::Catalog)
+}
+
+/// Who sees which rows.
+fn whose(table: ServerTable) -> String {
+    match table {
+        ServerTable::Book(name) => {
+            let owner = name.owner_column();
+            let field = owner.field.map(|field| format!(".{field}")).unwrap_or_default();
+            let admins =
+                if name.is_of_the_metastore() { "account and metastore admins" } else { "account admins" };
+            format!("Users see the rows whose `{}{field}` is their name, {admins} all rows.", owner.column)
+        }
+        ServerTable::Information(_) => "Everybody sees the rows about what they may know of.".to_owned(),
+    }
 }
 
 fn sql_type(data_type: &DataType) -> String {

@@ -98,9 +98,9 @@ pub(crate) async fn query_in(
     let config = config.set_str("datafusion.sql_parser.dialect", "databricks");
     let session = SessionContext::new_with_config_rt(config, runtime);
     let catalog = session.catalog("system").unwrap();
-    for (name, schema) in SystemTables::list() {
+    for name in SystemTableName::ALL {
         let opened = tables.open(name, &reader).await.unwrap();
-        assert_eq!(opened.provider.schema(), schema);
+        assert_eq!(opened.provider.schema(), name.arrow_schema());
         if catalog.schema(name.schema()).is_none() {
             let folder = Arc::new(datafusion::catalog::MemorySchemaProvider::new());
             catalog.register_schema(name.schema(), folder).unwrap();
@@ -209,8 +209,10 @@ async fn nested_columns_keep_their_types_and_values() {
 
 #[test]
 fn unknown_system_table_is_none() {
-    assert!(SystemTableName::find("billing", "prices").is_none());
-    assert!(SystemTableName::find("Billing", "USAGE").is_some());
+    assert_eq!(ServerTable::find("system", "billing", "prices"), None);
+    let usage = Some(ServerTable::Book(SystemTableName::BillingUsage));
+    assert_eq!(ServerTable::find("System", "Billing", "USAGE"), usage);
+    assert_eq!(ServerTable::find("main", "billing", "usage"), None);
 }
 
 #[test]

@@ -40,7 +40,7 @@ const MODULES: &[(&str, &str)] = &[
     ("command", "clock error context session identity sql location query run system"),
     // The books hear of statements through the record's sinks; the spine never calls them.
     ("billing", "clock error config location query"),
-    ("system", "clock error context location query billing"),
+    ("system", "clock error context location sql query billing"),
     ("run", "clock error context session identity sql query command system"),
     ("flight", "clock error config context session identity run"),
     ("client", "clock error config telemetry identity app demo"),

@@ -3,12 +3,12 @@
 //! stands there for those who administer the table. An external table's columns and partitions are its
 //! log's, so they do not stand there.
 
-use datafusion::sql::sqlparser::ast::Value;
-use weir_catalog::{Column, Literal, PolicyArgument, PolicyFunction, Table, TableKind};
+use weir_catalog::{Column, PolicyFunction, Table, TableKind};
 
 use super::quoted_name;
 use crate::command::describe::administers;
 use crate::command::sight::Sight;
+use crate::sql::policy_text::{arguments, string};
 use crate::sql::types::quoted;
 
 pub(super) fn text(sight: Sight<'_>, table: &Table, partitions: &[String]) -> String {
@@ -100,21 +100,4 @@ fn function_name(sight: Sight<'_>, function: PolicyFunction) -> String {
         }
         PolicyFunction::Builtin(mask) => mask.to_string(),
     }
-}
-
-/// Arguments as they were written.
-pub(in crate::command) fn arguments(arguments: &[PolicyArgument]) -> String {
-    let arguments = arguments.iter().map(|argument| match argument {
-        PolicyArgument::Column(binding) => quoted(&binding.name),
-        PolicyArgument::Literal(Literal::String(text)) => string(text),
-        PolicyArgument::Literal(Literal::Number(text)) => text.clone(),
-        PolicyArgument::Literal(Literal::Boolean(value)) => value.to_string().to_uppercase(),
-        PolicyArgument::Literal(Literal::Interval(text)) => format!("INTERVAL {text}"),
-        PolicyArgument::Literal(Literal::Null) => "NULL".to_owned(),
-    });
-    arguments.collect::<Vec<_>>().join(", ")
-}
-
-fn string(text: &str) -> String {
-    Value::SingleQuotedString(text.to_owned()).to_string()
 }

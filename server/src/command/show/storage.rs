@@ -5,14 +5,14 @@ use weir_catalog::securable::{SecurableId, SecurableName};
 
 use crate::command::describe::uses_location;
 use crate::command::listing::{Pattern, Row};
-use crate::command::session::is_system;
+use crate::command::session::shows_system_schema;
 use crate::command::sight::Sight;
 use crate::error::Result;
 use crate::error::convert::not_found;
 
 pub(super) fn volumes(sight: Sight<'_>, name: &SchemaName, pattern: &Pattern) -> Result<Vec<Row>> {
-    if is_system(name.catalog.as_str()) {
-        return super::system_tables(name).map(|_| Vec::new());
+    if shows_system_schema(sight, name) {
+        return Ok(Vec::new());
     }
     let named = SecurableName::Schema(name.clone());
     sight.find(&named)?;

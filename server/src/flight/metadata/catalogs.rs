@@ -2,9 +2,9 @@
 
 use arrow::record_batch::RecordBatch;
 use arrow_flight::sql::CommandGetCatalogs;
-use weir_catalog::{SecurableId, Snapshot};
+use weir_catalog::Snapshot;
 
-use super::{SYSTEM_CATALOG, visible};
+use super::catalogs_of;
 use crate::context::Context;
 use crate::error::{Error, Result};
 
@@ -14,11 +14,8 @@ pub(super) fn list(
     command: CommandGetCatalogs,
 ) -> Result<RecordBatch> {
     let mut answer = command.into_builder();
-    for catalog in snapshot.catalogs() {
-        if visible(snapshot, context, SecurableId::Catalog(catalog.id)) {
-            answer.append(catalog.name.as_str());
-        }
+    for catalog in catalogs_of(snapshot, context, None) {
+        answer.append(catalog);
     }
-    answer.append(SYSTEM_CATALOG);
     answer.build().map_err(Error::internal)
 }

@@ -5,37 +5,36 @@ use std::collections::BTreeSet;
 use arrow::record_batch::RecordBatch;
 use arrow_flight::sql::CommandGetDbSchemas;
 use arrow_flight::sql::metadata::GetDbSchemasBuilder;
-use weir_catalog::{SecurableId, Snapshot};
 
 use super::pattern::Pattern;
-use super::{SYSTEM_CATALOG, catalog_matches, visible};
+use super::{catalogs_of, visible, within};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::run::ListedSystemTable;
+use crate::run::Warehouse;
 
-pub(super) fn list(
-    snapshot: &Snapshot,
+pub(super) async fn list(
+    warehouse: &Warehouse,
     context: &Context,
     command: CommandGetDbSchemas,
-    system: &[ListedSystemTable],
 ) -> Result<RecordBatch> {
-    let catalog_filter = command.catalog.as_deref();
+    let snapshot = warehouse.snapshot().await?;
+    let filter = command.catalog.as_deref();
     let pattern = Pattern::new(command.db_schema_filter_pattern.as_deref());
+    let mut found: BTreeSet<(String, String)> = BTreeSet::new();
+    if let Some(within) = within(filter) {
+        let seen = visible(&snapshot, context).schemas(&within);
+        found.extend(
+            seen.iter().map(|schema| (schema.name.catalog.to_string(), schema.name.schema.to_string())),
+        );
+    }
+    for catalog in catalogs_of(&snapshot, context, filter) {
+        let tables = warehouse.system_tables(&catalog);
+        found.extend(tables.iter().map(|table| (catalog.clone(), table.schema.to_owned())));
+    }
     // filtered here, where names are known to have no case
     let mut answer = GetDbSchemasBuilder::new(None::<String>, None::<String>);
-    for catalog in snapshot.catalogs().filter(|c| catalog_matches(catalog_filter, c.name.as_str())) {
-        for schema in snapshot.schemas(catalog.id) {
-            let name = schema.name.schema.as_str();
-            if pattern.matches(name) && visible(snapshot, context, SecurableId::Schema(schema.id)) {
-                answer.append(catalog.name.as_str(), name);
-            }
-        }
-    }
-    if catalog_matches(catalog_filter, SYSTEM_CATALOG) {
-        let names: BTreeSet<&str> = system.iter().map(|table| table.schema.as_str()).collect();
-        for name in names.into_iter().filter(|name| pattern.matches(name)) {
-            answer.append(SYSTEM_CATALOG, name);
-        }
+    for (catalog, schema) in found.into_iter().filter(|(_, schema)| pattern.matches(schema)) {
+        answer.append(catalog, schema);
     }
     answer.build().map_err(Error::internal)
 }

@@ -13,10 +13,10 @@ use arrow_flight::sql::metadata::GetTablesBuilder;
 use arrow_flight::sql::{CommandGetTableTypes, CommandGetTables};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
-use weir_catalog::{SecurableId, SecurableKind, Snapshot, Table};
+use weir_catalog::{SecurableKind, Snapshot, Table};
 
 use super::pattern::Pattern;
-use super::{SYSTEM_CATALOG, catalog_matches, visible};
+use super::{catalogs_of, visible, within};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::flight::sql_type;
@@ -49,7 +49,7 @@ pub(super) async fn list(
     let stored: Vec<BoxFuture<'_, Row>> =
         tables.into_iter().map(|table| row(warehouse, context, table, include_schema).boxed()).collect();
     let mut rows: Vec<Row> = futures::stream::iter(stored).buffered(OPENED_AT_ONCE).collect().await;
-    rows.extend(system_rows(warehouse, &command));
+    rows.extend(system_rows(warehouse, &snapshot, context, &command));
     let no_filter = None::<String>;
     let mut answer = GetTablesBuilder::new(
         no_filter.clone(),
@@ -89,38 +89,44 @@ pub(super) fn types(command: CommandGetTableTypes) -> Result<RecordBatch> {
 fn matching<'a>(snapshot: &'a Snapshot, context: &Context, command: &CommandGetTables) -> Vec<&'a Table> {
     let schemas = Pattern::new(command.db_schema_filter_pattern.as_deref());
     let names = Pattern::new(command.table_name_filter_pattern.as_deref());
-    let catalog_filter = command.catalog.as_deref();
-    snapshot
-        .catalogs()
-        .filter(|catalog| catalog_matches(catalog_filter, catalog.name.as_str()))
-        .flat_map(|catalog| snapshot.schemas(catalog.id))
-        .filter(|schema| schemas.matches(schema.name.schema.as_str()))
-        .flat_map(|schema| snapshot.tables(schema.id))
-        .filter(|table| names.matches(table.name.object.as_str()))
-        .filter(|table| type_asked(&command.table_types, type_of(table)))
-        .filter(|table| visible(snapshot, context, SecurableId::Table(table.id)))
-        .collect()
+    let Some(within) = within(command.catalog.as_deref()) else { return Vec::new() };
+    let mut tables = visible(snapshot, context).tables(&within);
+    tables.retain(|table| {
+        schemas.matches(table.name.schema.as_str())
+            && names.matches(table.name.object.as_str())
+            && type_asked(&command.table_types, type_of(table))
+    });
+    tables
 }
 
-fn system_rows(warehouse: &Warehouse, command: &CommandGetTables) -> Vec<Row> {
-    if !catalog_matches(command.catalog.as_deref(), SYSTEM_CATALOG)
-        || !type_asked(&command.table_types, TABLE)
-    {
-        return Vec::new();
-    }
+/// The server's own tables in the catalogs of the caller.
+fn system_rows(
+    warehouse: &Warehouse,
+    snapshot: &Snapshot,
+    context: &Context,
+    command: &CommandGetTables,
+) -> Vec<Row> {
     let schemas = Pattern::new(command.db_schema_filter_pattern.as_deref());
     let names = Pattern::new(command.table_name_filter_pattern.as_deref());
-    let listed = warehouse.system_tables();
-    let matching = listed.into_iter().filter(|t| schemas.matches(&t.schema) && names.matches(&t.name));
-    matching
-        .map(|table| Row {
-            columns: described(&table.columns, [SYSTEM_CATALOG, &table.schema, &table.name], &HashMap::new()),
-            catalog: SYSTEM_CATALOG.to_owned(),
-            schema: table.schema,
-            name: table.name,
-            kind: TABLE,
-        })
-        .collect()
+    let mut rows = Vec::new();
+    for catalog in catalogs_of(snapshot, context, command.catalog.as_deref()) {
+        for table in warehouse.system_tables(&catalog) {
+            let kind = if table.is_view { VIEW } else { TABLE };
+            if schemas.matches(table.schema)
+                && names.matches(table.name)
+                && type_asked(&command.table_types, kind)
+            {
+                rows.push(Row {
+                    columns: described(&table.columns, [&catalog, table.schema, table.name], &HashMap::new()),
+                    catalog: catalog.clone(),
+                    schema: table.schema.to_owned(),
+                    name: table.name.to_owned(),
+                    kind,
+                });
+            }
+        }
+    }
+    rows
 }
 
 fn type_of(table: &Table) -> &'static str {
