@@ -1,6 +1,6 @@
-//! [`Sight`]: what one reader of the books sees and manages, as functions over table ids.
+//! [`Sight`]: what one reader of the books reads and manages, as functions over table ids.
 //!
-//! Rows of the books name tables by id; whether their reader may know of such a table, or manages
+//! Rows of the books name tables by id; whether their reader may read such a table, or manages
 //! it, is asked of the catalog as of the moment the books are opened.
 
 use std::collections::HashMap;
@@ -16,7 +16,6 @@ use datafusion::logical_expr::{
 };
 use weir_catalog::{
     PrincipalId, Privilege, SecurableId, Snapshot, TableId, authorize, is_account_admin, is_metastore_admin,
-    may_see,
 };
 
 /// One reader before one snapshot of the catalog.
@@ -43,9 +42,11 @@ impl Sight {
         is_account_admin(&self.snapshot, self.reader) || is_metastore_admin(&self.snapshot, self.reader)
     }
 
-    /// True of the ids of tables that the reader may know of.
-    pub(crate) fn sees(&self) -> Arc<ScalarUDF> {
-        self.function("sees_table", |sight, table| may_see(&sight.snapshot, sight.reader, table))
+    /// True of the ids of tables that the reader may read under rights of their own.
+    pub(crate) fn reads(&self) -> Arc<ScalarUDF> {
+        self.function("reads_table", |sight, table| {
+            authorize(&sight.snapshot, sight.reader, Privilege::Select, table).is_allowed()
+        })
     }
 
     /// True of the ids of tables that the reader manages: owns, holds MANAGE on, or administers.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::query::decisions::Decisions;
+use crate::query::decisions::{Access, Decisions, Outcome, PolicyDecision};
 
 use super::{ExecutionStatus, FinishedRecord, Protection, Readings, ScanTotals, StatementType};
 
@@ -41,6 +41,32 @@ pub(crate) fn record(user: &str, started_at: &str, wall: TimeDelta, filtering: D
             ..Readings::default()
         },
         client_address: None,
-        decisions: Decisions::default(),
+        decisions: decisions(),
     }
+}
+
+/// One access to a table, and one policy that was at work on it.
+fn decisions() -> Decisions {
+    let access = Access {
+        name: "main.default.t".to_owned(),
+        privilege: "SELECT".to_owned(),
+        rights_of: None,
+        outcome: Outcome::Allowed,
+        because: "SELECT on table `main.default.t` granted to `readers`".to_owned(),
+    };
+    let policy = PolicyDecision {
+        table: "main.default.t".to_owned(),
+        table_id: "0190a5b0-0000-7000-8000-000000000001".to_owned(),
+        table_version: Some(3),
+        leaf: 1,
+        policy: "main.default.mask".to_owned(),
+        scope: "table `main.default.t`".to_owned(),
+        kind: "COLUMN_MASK".to_owned(),
+        function: Some("main.default.mask".to_owned()),
+        columns: vec!["name".to_owned()],
+        rows_in: Some(9),
+        rows_out: 4,
+        exempt: false,
+    };
+    Decisions { accesses: vec![access], policies: vec![policy], epoch: Some(7), ..Decisions::default() }
 }

@@ -9,12 +9,12 @@ use crate::system::sight::Sight;
 /// A row speaks of the user whose rights held.
 pub const OWNER: OwnerColumn = OwnerColumn { column: "principal", field: None };
 
-/// The rows of tables that the reader manages, and the reader's own of tables that they know of:
+/// The rows of tables that the reader manages, and the reader's own of tables that they may read:
 /// what a view reads under its owner's rights is not its reader's to know.
 pub(crate) fn shown_to(reader: &Sight) -> Expr {
     let own = ident("principal").eq(lit(reader.name()));
-    let known = reader.sees().call(vec![ident("table_id")]);
-    reader.manages().call(vec![ident("table_id")]).or(own.and(known))
+    let read = reader.reads().call(vec![ident("table_id")]);
+    reader.manages().call(vec![ident("table_id")]).or(own.and(read))
 }
 
 /// Rows in less rows out would count hidden rows.
