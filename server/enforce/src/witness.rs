@@ -92,6 +92,7 @@ pub struct Witness {
 impl Witness {
     /// What was seen. Nothing while somebody is deciding: to be asked when planning is over.
     pub fn witnessed(&self) -> Witnessed {
+        // reason: it is the books' alone; who decides holds the lock for as long as noting it takes
         self.witnessed.try_lock().map(|seen| seen.clone()).unwrap_or_default()
     }
 
