@@ -5,6 +5,8 @@
 //! policy, a password, or the name of something its reader may not see: such a thing is
 //! [not found](Error::NotFound), with the same value as for a missing one.
 
+mod reserved;
+
 use std::fmt;
 
 use crate::name::{Name, ObjectName};
@@ -13,6 +15,7 @@ use crate::privilege::Privilege;
 use crate::securable::{SecurableKind, SecurableName};
 use crate::store;
 use crate::tag::TagKey;
+pub use reserved::Reserved;
 
 /// What the caller can do about an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,74 +95,6 @@ impl fmt::Display for Dependents {
             (_, 0) => Ok(()),
             (true, hidden) => write!(f, "{hidden} objects you may not see"),
             (false, hidden) => write!(f, " and {hidden} you may not see"),
-        }
-    }
-}
-
-/// An act only one kind of caller may do, whatever was granted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reserved {
-    /// Creating, disabling and dropping principals, and changing groups.
-    ManagePrincipals,
-    /// Granting and revoking on the metastore.
-    GrantOnMetastore,
-    /// Granting what lets data out past the warehouse.
-    GrantExternalUse,
-    /// Lifting a denial that holds for oneself.
-    LiftOwnDenial,
-    /// Setting and dropping policies that stand on the metastore.
-    SetMetastorePolicy,
-    /// Saying who the metastore admin is.
-    SetMetastoreAdmin,
-    /// Creating a table over files that are there already.
-    CreateExternalTable,
-    /// Creating a volume over files that are there already.
-    CreateExternalVolume,
-    /// Making a view or function run with the rights of somebody else.
-    GiveRightsAway,
-    /// Replacing the text of a view or function, which runs with its owner's rights.
-    ReplaceDefinition,
-    /// Setting somebody else's password.
-    SetPassword,
-    /// Reading the audit trail.
-    ReadAudit,
-    /// Replacing or dropping somebody else's policy test.
-    ChangePolicyTest,
-    /// Importing a document of the whole catalog.
-    ImportCatalog,
-}
-
-impl Reserved {
-    fn sentence(self) -> &'static str {
-        match self {
-            Reserved::ManagePrincipals => "only an account admin may manage principals",
-            Reserved::GrantOnMetastore => {
-                "only an account admin or the metastore admin may grant or revoke on the metastore"
-            }
-            Reserved::GrantExternalUse => "only the catalog's owner may grant EXTERNAL USE SCHEMA",
-            Reserved::LiftOwnDenial => {
-                "nobody but an account admin or the metastore admin may lift a denial that holds for oneself"
-            }
-            Reserved::SetMetastorePolicy => {
-                "only an account admin or the metastore admin may set, drop or read policies on the metastore"
-            }
-            Reserved::SetMetastoreAdmin => "only an account admin may say who the metastore admin is",
-            Reserved::CreateExternalTable => {
-                "an external table needs CREATE EXTERNAL TABLE on an external location that covers it"
-            }
-            Reserved::CreateExternalVolume => {
-                "an external volume needs CREATE EXTERNAL VOLUME on an external location that covers it"
-            }
-            Reserved::GiveRightsAway => {
-                "only an account admin or the metastore admin may give a view or function to a principal other than oneself or one's groups"
-            }
-            Reserved::ReplaceDefinition => "only the owner may replace the definition of a view or function",
-            Reserved::SetPassword => "only an account admin may set another user's password",
-            Reserved::ImportCatalog => "only an account admin may import a catalog",
-            Reserved::ReadAudit => "only an account admin may read the audit trail",
-            Reserved::ChangePolicyTest => {
-                "only its owner, an account admin or the metastore admin may replace or drop a policy test"
-            }
         }
     }
 }

@@ -26,7 +26,8 @@ pub(super) fn securable_of(key: &str) -> Option<SecurableName> {
     if key == "metastore" {
         return Some(SecurableName::Metastore);
     }
-    let kinds: [(&str, fn(&str) -> Option<SecurableName>); 8] = [
+    type Named = fn(&str) -> Option<SecurableName>;
+    let kinds: [(&str, Named); 8] = [
         ("catalog ", |name| Some(SecurableName::Catalog(one(name)?))),
         ("schema ", |name| Some(SecurableName::Schema(two(name)?))),
         ("table ", |name| Some(SecurableName::Table(three(name)?))),

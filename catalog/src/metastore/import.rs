@@ -118,16 +118,14 @@ fn add_mentioned<'a, I: Copy + PartialEq + 'a>(
 }
 
 /// What is there after and not before, and the other way round, by id.
-fn moved<'a, T: PartialEq, I: Hash + Eq + Copy>(
+fn moved<'a, T: PartialEq + 'a, I: Hash + Eq + Copy>(
     before: impl Iterator<Item = &'a T>,
     after: Vec<T>,
     id: impl Fn(&T) -> I,
     put: impl Fn(T) -> Change,
     remove: impl Fn(I) -> Change,
     changes: &mut Changes,
-) where
-    T: 'a,
-{
+) {
     let mut known: BTreeMap<usize, &T> = BTreeMap::new();
     let mut places = std::collections::HashMap::new();
     for (place, thing) in before.enumerate() {

@@ -165,30 +165,12 @@ impl Snapshot {
         content.tables.into_iter().for_each(|table| self.put_table(table));
         content.functions.into_iter().for_each(|function| self.put_function(function));
         content.volumes.into_iter().for_each(|volume| self.put_volume(volume));
-        for location in content.external_locations {
-            self.holding_changes(SecurableId::ExternalLocation(location.id), |next| {
-                if let Some(before) = next.external_locations.get(&location.id).cloned() {
-                    unname_in(&mut next.external_locations_by_name, &before.name, before.id);
-                }
-                next.external_locations_by_name.insert_mut(location.name.clone(), location.id);
-                next.external_locations.insert_mut(location.id, location);
-            });
-        }
-        for credential in content.storage_credentials {
-            self.holding_changes(SecurableId::StorageCredential(credential.id), |next| {
-                if let Some(before) = next.storage_credentials.get(&credential.id).cloned() {
-                    unname_in(&mut next.storage_credentials_by_name, &before.name, before.id);
-                }
-                next.storage_credentials_by_name.insert_mut(credential.name.clone(), credential.id);
-                next.storage_credentials.insert_mut(credential.id, credential);
-            });
-        }
-        for tag in content.governed_tags {
-            self.holding_changes(SecurableId::GovernedTag(tag.id), |next| {
-                next.governed_tags_by_key.insert_mut(tag.key.clone(), tag.id);
-                next.governed_tags.insert_mut(tag.id, tag);
-            });
-        }
+        content.external_locations.into_iter().for_each(|location| self.put_external_location(location));
+        content
+            .storage_credentials
+            .into_iter()
+            .for_each(|credential| self.put_storage_credential(credential));
+        content.governed_tags.into_iter().for_each(|tag| self.put_governed_tag(tag));
         for policy in content.tag_policies {
             name(&mut self.tag_policies_on, policy.scope, policy.name.clone(), policy.id);
             self.tag_policies.insert_mut(policy.id, policy);
@@ -198,6 +180,33 @@ impl Snapshot {
             self.policy_tests.insert_mut(test.id, test);
         }
         self.put_grants(granted, content.grants);
+    }
+
+    fn put_external_location(&mut self, location: crate::securable::ExternalLocation) {
+        self.holding_changes(SecurableId::ExternalLocation(location.id), |next| {
+            if let Some(before) = next.external_locations.get(&location.id).cloned() {
+                unname_in(&mut next.external_locations_by_name, &before.name, before.id);
+            }
+            next.external_locations_by_name.insert_mut(location.name.clone(), location.id);
+            next.external_locations.insert_mut(location.id, location);
+        });
+    }
+
+    fn put_storage_credential(&mut self, credential: crate::securable::StorageCredential) {
+        self.holding_changes(SecurableId::StorageCredential(credential.id), |next| {
+            if let Some(before) = next.storage_credentials.get(&credential.id).cloned() {
+                unname_in(&mut next.storage_credentials_by_name, &before.name, before.id);
+            }
+            next.storage_credentials_by_name.insert_mut(credential.name.clone(), credential.id);
+            next.storage_credentials.insert_mut(credential.id, credential);
+        });
+    }
+
+    fn put_governed_tag(&mut self, tag: crate::tag::GovernedTag) {
+        self.holding_changes(SecurableId::GovernedTag(tag.id), |next| {
+            next.governed_tags_by_key.insert_mut(tag.key.clone(), tag.id);
+            next.governed_tags.insert_mut(tag.id, tag);
+        });
     }
 
     fn remove_leaves(&mut self, gone: &super::Gone) {

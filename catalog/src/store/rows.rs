@@ -4,8 +4,11 @@
 //! so that renaming a field of the model cannot change what is stored. A value that cannot be read back is
 //! an error that names it, never a default.
 
+mod grant;
 pub(crate) mod nested;
+mod securable;
 pub(crate) mod tag_policy;
+mod trail;
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -16,24 +19,24 @@ use serde::de::DeserializeOwned;
 use sqlx::FromRow;
 
 use super::Error;
-use crate::access_request::AccessRequest;
-use crate::audit::AuditEvent;
 use crate::function::{Function, Parameter, Returns};
-use crate::grant::{Effect, Grant};
 use crate::id::FunctionId;
 use crate::name::{Name, ObjectName, SchemaName};
 use crate::policy_test::{Expectation, PolicyTest};
 use crate::principal::{Principal, PrincipalKind};
-use crate::privilege::Privilege;
 use crate::securable::{
-    Catalog, ExternalLocation, Schema, SecurableId, StorageCredential, Table, TableKind, ViewDefinition,
-    Volume, VolumeKind,
+    Catalog, ExternalLocation, Schema, StorageCredential, Table, TableKind, ViewDefinition, Volume,
+    VolumeKind,
 };
 use crate::stamps::Stamps;
 use crate::tag::{GovernedTag, TagKey, Tags};
 use crate::tag_policy::TagPolicy;
-use nested::{ColumnJson, ExpectationJson, FilterJson, MaskJson, OriginJson, ParameterJson};
+use grant::privilege;
+pub(super) use grant::{GrantRow, effect_cell};
+use nested::{ColumnJson, ExpectationJson, FilterJson, MaskJson, ParameterJson};
+pub(super) use securable::{securable_cells, securable_id};
 use tag_policy::TagPolicyJson;
+pub(super) use trail::{AccessRequestRow, AuditRow, NumberedAuditRow, origin_to_json, privileges_to_json};
 
 pub(super) fn id<T: FromStr>(what: &'static str, text: &str) -> Result<T, Error> {
     text.parse().map_err(|_| damaged(what, text))
@@ -573,154 +576,4 @@ impl PolicyTestRow {
 
 pub(super) fn expectation_to_json(expectation: &Expectation) -> Result<String, Error> {
     to_json(&ExpectationJson::of(expectation))
-}
-
-#[derive(FromRow)]
-pub(super) struct GrantRow {
-    securable_kind: String,
-    securable_id: String,
-    principal_id: String,
-    privilege: String,
-    effect: String,
-}
-
-impl GrantRow {
-    pub(super) fn into_model(self) -> Result<Grant, Error> {
-        Ok(Grant {
-            principal: id("principal id", &self.principal_id)?,
-            privilege: privilege(&self.privilege)?,
-            securable: securable_id(&self.securable_kind, &self.securable_id)?,
-            effect: match self.effect.as_str() {
-                "ALLOW" => Effect::Allow,
-                "DENY" => Effect::Deny,
-                other => return Err(damaged("effect", other)),
-            },
-        })
-    }
-}
-
-pub(super) fn effect_cell(effect: Effect) -> &'static str {
-    match effect {
-        Effect::Allow => "ALLOW",
-        Effect::Deny => "DENY",
-    }
-}
-
-fn privilege(text: &str) -> Result<Privilege, Error> {
-    Privilege::parse(text).ok_or_else(|| damaged("privilege", text))
-}
-
-/// Which securable two columns mean.
-pub(super) fn securable_id(kind: &str, text: &str) -> Result<SecurableId, Error> {
-    Ok(match kind {
-        "METASTORE" => SecurableId::Metastore,
-        "CATALOG" => SecurableId::Catalog(id("catalog id", text)?),
-        "SCHEMA" => SecurableId::Schema(id("schema id", text)?),
-        "TABLE" => SecurableId::Table(id("table id", text)?),
-        "FUNCTION" => SecurableId::Function(id("function id", text)?),
-        "VOLUME" => SecurableId::Volume(id("volume id", text)?),
-        "EXTERNAL_LOCATION" => SecurableId::ExternalLocation(id("external location id", text)?),
-        "STORAGE_CREDENTIAL" => SecurableId::StorageCredential(id("storage credential id", text)?),
-        "GOVERNED_TAG" => SecurableId::GovernedTag(id("governed tag id", text)?),
-        other => return Err(damaged("securable kind", other)),
-    })
-}
-
-/// The two columns that say which securable is meant.
-pub(super) fn securable_cells(securable: SecurableId) -> (&'static str, String) {
-    match securable {
-        SecurableId::Metastore => ("METASTORE", String::new()),
-        SecurableId::Catalog(id) => ("CATALOG", id.to_string()),
-        SecurableId::Schema(id) => ("SCHEMA", id.to_string()),
-        SecurableId::Table(id) => ("TABLE", id.to_string()),
-        SecurableId::Function(id) => ("FUNCTION", id.to_string()),
-        SecurableId::Volume(id) => ("VOLUME", id.to_string()),
-        SecurableId::ExternalLocation(id) => ("EXTERNAL_LOCATION", id.to_string()),
-        SecurableId::StorageCredential(id) => ("STORAGE_CREDENTIAL", id.to_string()),
-        SecurableId::GovernedTag(id) => ("GOVERNED_TAG", id.to_string()),
-    }
-}
-
-#[derive(FromRow)]
-pub(super) struct AccessRequestRow {
-    id: String,
-    requested_at_us: i64,
-    principal_id: String,
-    securable_kind: String,
-    securable_id: String,
-    securable_name: String,
-    privileges: String,
-    reason: Option<String>,
-}
-
-impl AccessRequestRow {
-    pub(super) fn into_model(self) -> Result<AccessRequest, Error> {
-        let privileges: Vec<String> = from_json("privileges", &self.privileges)?;
-        Ok(AccessRequest {
-            id: id("access request id", &self.id)?,
-            at: moment("requested_at_us", self.requested_at_us)?,
-            by: id("principal id", &self.principal_id)?,
-            securable: securable_id(&self.securable_kind, &self.securable_id)?,
-            securable_name: self.securable_name,
-            privileges: privileges.iter().map(|text| privilege(text)).collect::<Result<_, _>>()?,
-            reason: self.reason,
-        })
-    }
-}
-
-pub(super) fn privileges_to_json(privileges: &[Privilege]) -> Result<String, Error> {
-    to_json(&privileges.iter().map(|privilege| privilege.name()).collect::<Vec<_>>())
-}
-
-#[derive(FromRow)]
-pub(super) struct NumberedAuditRow {
-    number: i64,
-    #[sqlx(flatten)]
-    event: AuditRow,
-}
-
-impl NumberedAuditRow {
-    pub(super) fn into_model(self) -> Result<(i64, AuditEvent), Error> {
-        Ok((self.number, self.event.into_model()?))
-    }
-}
-
-#[derive(FromRow)]
-pub(super) struct AuditRow {
-    event_id: String,
-    event_time_us: i64,
-    principal_id: Option<String>,
-    principal_name: String,
-    origin: String,
-    action: String,
-    securable: String,
-    parameters: String,
-    answer: String,
-    because: String,
-}
-
-impl AuditRow {
-    pub(super) fn into_model(self) -> Result<AuditEvent, Error> {
-        let origin: OriginJson = from_json("origin", &self.origin)?;
-        Ok(AuditEvent {
-            // Events from before they had ids get one at each reading.
-            id: match self.event_id.as_str() {
-                "" => crate::id::AuditEventId::fresh(),
-                text => id("audit event id", text)?,
-            },
-            at: moment("event_time_us", self.event_time_us)?,
-            by: self.principal_id.map(|text| id("principal id", &text)).transpose()?,
-            by_name: self.principal_name,
-            origin: origin.into_model(),
-            action: self.action,
-            securable: self.securable,
-            parameters: from_json("parameters", &self.parameters)?,
-            answer: self.answer,
-            because: self.because,
-        })
-    }
-}
-
-pub(super) fn origin_to_json(event: &AuditEvent) -> Result<String, Error> {
-    to_json(&OriginJson::of(&event.origin))
 }

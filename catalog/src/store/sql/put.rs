@@ -3,7 +3,11 @@
 /// The functions that put one thing through `$connection`.
 macro_rules! sql_put {
     ($connection:ty) => {
-        async fn put_principal(database: &mut $connection, principal: &Principal) -> Result<(), Error> {
+        async fn put_principal(
+            database: &mut $connection,
+            epoch: i64,
+            principal: &Principal,
+        ) -> Result<(), Error> {
             query(
                 "INSERT INTO principals (id, name, kind, disabled, account_admin, may_act_for_users)
                  VALUES ($1, $2, $3, $4, $5, $6)
@@ -17,9 +21,9 @@ macro_rules! sql_put {
             .bind(principal.disabled)
             .bind(principal.account_admin)
             .bind(principal.may_act_for_users)
-            .execute(database)
+            .execute(&mut *database)
             .await?;
-            Ok(())
+            touch(database, epoch, "PRINCIPAL", principal.id).await
         }
 
         /// Binds the four stamp columns, the last of a row.
@@ -34,7 +38,11 @@ macro_rules! sql_put {
             }};
         }
 
-        async fn put_catalog(database: &mut $connection, catalog: &Catalog) -> Result<(), Error> {
+        async fn put_catalog(
+            database: &mut $connection,
+            epoch: i64,
+            catalog: &Catalog,
+        ) -> Result<(), Error> {
             let put = query(
                 "INSERT INTO catalogs (id, name, owner, comment, properties, tags,
                      created_at_us, created_by, altered_at_us, altered_by)
@@ -50,11 +58,15 @@ macro_rules! sql_put {
             .bind(&catalog.comment)
             .bind(rows::texts_to_json(&catalog.properties)?)
             .bind(rows::tags_to_json(&catalog.tags)?);
-            with_stamps!(put, catalog.stamps).execute(database).await?;
-            Ok(())
+            with_stamps!(put, catalog.stamps).execute(&mut *database).await?;
+            touch(database, epoch, "CATALOG", catalog.id).await
         }
 
-        async fn put_schema(database: &mut $connection, schema: &Schema) -> Result<(), Error> {
+        async fn put_schema(
+            database: &mut $connection,
+            epoch: i64,
+            schema: &Schema,
+        ) -> Result<(), Error> {
             let put = query(
                 "INSERT INTO schemas (id, catalog_id, name, owner, comment, properties, tags,
                      created_at_us, created_by, altered_at_us, altered_by)
@@ -71,11 +83,15 @@ macro_rules! sql_put {
             .bind(&schema.comment)
             .bind(rows::texts_to_json(&schema.properties)?)
             .bind(rows::tags_to_json(&schema.tags)?);
-            with_stamps!(put, schema.stamps).execute(database).await?;
-            Ok(())
+            with_stamps!(put, schema.stamps).execute(&mut *database).await?;
+            touch(database, epoch, "SCHEMA", schema.id).await
         }
 
-        async fn put_table(database: &mut $connection, table: &Table) -> Result<(), Error> {
+        async fn put_table(
+            database: &mut $connection,
+            epoch: i64,
+            table: &Table,
+        ) -> Result<(), Error> {
             let cells = TableCells::of(table)?;
             let put = query(
                 "INSERT INTO tables (id, schema_id, name, owner, kind, location, view_text,
@@ -108,11 +124,15 @@ macro_rules! sql_put {
             .bind(cells.properties)
             .bind(&table.comment)
             .bind(rows::tags_to_json(&table.tags)?);
-            with_stamps!(put, table.stamps).execute(database).await?;
-            Ok(())
+            with_stamps!(put, table.stamps).execute(&mut *database).await?;
+            touch(database, epoch, "TABLE", table.id).await
         }
 
-        async fn put_function(database: &mut $connection, function: &Function) -> Result<(), Error> {
+        async fn put_function(
+            database: &mut $connection,
+            epoch: i64,
+            function: &Function,
+        ) -> Result<(), Error> {
             let (returns, returns_table) = rows::returns_cells(&function.returns)?;
             let put = query(
                 "INSERT INTO functions (id, schema_id, name, owner, parameters, returns, returns_table, body,
@@ -136,11 +156,15 @@ macro_rules! sql_put {
             .bind(rows::ids_to_json(&function.reads)?)
             .bind(rows::ids_to_json(&function.calls)?)
             .bind(&function.comment);
-            with_stamps!(put, function.stamps).execute(database).await?;
-            Ok(())
+            with_stamps!(put, function.stamps).execute(&mut *database).await?;
+            touch(database, epoch, "FUNCTION", function.id).await
         }
 
-        async fn put_volume(database: &mut $connection, volume: &Volume) -> Result<(), Error> {
+        async fn put_volume(
+            database: &mut $connection,
+            epoch: i64,
+            volume: &Volume,
+        ) -> Result<(), Error> {
             let (kind, location) = rows::volume_cells(&volume.kind);
             let put = query(
                 "INSERT INTO volumes (id, schema_id, name, owner, kind, location, comment, tags,
@@ -159,12 +183,13 @@ macro_rules! sql_put {
             .bind(location)
             .bind(&volume.comment)
             .bind(rows::tags_to_json(&volume.tags)?);
-            with_stamps!(put, volume.stamps).execute(database).await?;
-            Ok(())
+            with_stamps!(put, volume.stamps).execute(&mut *database).await?;
+            touch(database, epoch, "VOLUME", volume.id).await
         }
 
         async fn put_external_location(
             database: &mut $connection,
+            epoch: i64,
             location: &ExternalLocation,
         ) -> Result<(), Error> {
             let put = query(
@@ -182,12 +207,13 @@ macro_rules! sql_put {
             .bind(location.credential.map(|id| id.to_string()))
             .bind(location.owner.to_string())
             .bind(&location.comment);
-            with_stamps!(put, location.stamps).execute(database).await?;
-            Ok(())
+            with_stamps!(put, location.stamps).execute(&mut *database).await?;
+            touch(database, epoch, "EXTERNAL_LOCATION", location.id).await
         }
 
         async fn put_storage_credential(
             database: &mut $connection,
+            epoch: i64,
             credential: &StorageCredential,
         ) -> Result<(), Error> {
             let put = query(
@@ -202,11 +228,15 @@ macro_rules! sql_put {
             .bind(credential.name.as_str())
             .bind(credential.owner.to_string())
             .bind(&credential.comment);
-            with_stamps!(put, credential.stamps).execute(database).await?;
-            Ok(())
+            with_stamps!(put, credential.stamps).execute(&mut *database).await?;
+            touch(database, epoch, "STORAGE_CREDENTIAL", credential.id).await
         }
 
-        async fn put_governed_tag(database: &mut $connection, tag: &GovernedTag) -> Result<(), Error> {
+        async fn put_governed_tag(
+            database: &mut $connection,
+            epoch: i64,
+            tag: &GovernedTag,
+        ) -> Result<(), Error> {
             let put = query(
                 "INSERT INTO governed_tags (id, tag_key, tag_values, owner, comment,
                      created_at_us, created_by, altered_at_us, altered_by)
@@ -220,11 +250,15 @@ macro_rules! sql_put {
             .bind(rows::values_to_json(&tag.values)?)
             .bind(tag.owner.to_string())
             .bind(&tag.comment);
-            with_stamps!(put, tag.stamps).execute(database).await?;
-            Ok(())
+            with_stamps!(put, tag.stamps).execute(&mut *database).await?;
+            touch(database, epoch, "GOVERNED_TAG", tag.id).await
         }
 
-        async fn put_tag_policy(database: &mut $connection, policy: &TagPolicy) -> Result<(), Error> {
+        async fn put_tag_policy(
+            database: &mut $connection,
+            epoch: i64,
+            policy: &TagPolicy,
+        ) -> Result<(), Error> {
             let (kind, id) = rows::securable_cells(policy.scope);
             let put = query(
                 "INSERT INTO tag_policies (id, scope_kind, scope_id, name, definition, comment,
@@ -240,11 +274,15 @@ macro_rules! sql_put {
             .bind(policy.name.as_str())
             .bind(rows::tag_policy_to_json(policy)?)
             .bind(&policy.comment);
-            with_stamps!(put, policy.stamps).execute(database).await?;
-            Ok(())
+            with_stamps!(put, policy.stamps).execute(&mut *database).await?;
+            touch(database, epoch, "TAG_POLICY", policy.id).await
         }
 
-        async fn put_policy_test(database: &mut $connection, test: &PolicyTest) -> Result<(), Error> {
+        async fn put_policy_test(
+            database: &mut $connection,
+            epoch: i64,
+            test: &PolicyTest,
+        ) -> Result<(), Error> {
             let put = query(
                 "INSERT INTO policy_tests (id, name, as_user, query, expectation, owner, comment,
                      created_at_us, created_by, altered_at_us, altered_by)
@@ -261,8 +299,8 @@ macro_rules! sql_put {
             .bind(rows::expectation_to_json(&test.expectation)?)
             .bind(test.owner.to_string())
             .bind(&test.comment);
-            with_stamps!(put, test.stamps).execute(database).await?;
-            Ok(())
+            with_stamps!(put, test.stamps).execute(&mut *database).await?;
+            touch(database, epoch, "POLICY_TEST", test.id).await
         }
     };
 }

@@ -113,9 +113,10 @@ macro_rules! sql_read {
             })
         }
 
-        async fn read(database: &mut $connection, since: Option<i64>) -> Result<(Epoch, Content), Error> {
-            let (metastore, owner, epoch): (String, Option<String>, i64) =
-                query_as("SELECT id, owner, epoch FROM metastore").fetch_one(&mut *database).await?;
+        async fn memberships(
+            database: &mut $connection,
+            since: Option<i64>,
+        ) -> Result<Vec<(crate::id::PrincipalId, crate::id::PrincipalId)>, Error> {
             let memberships: Vec<(String, String)> = match since {
                 None => {
                     query_as("SELECT group_id, member_id FROM memberships").fetch_all(&mut *database).await?
@@ -130,6 +131,16 @@ macro_rules! sql_read {
                     .await?
                 }
             };
+            memberships
+                .iter()
+                .map(|(group, member)| Ok((rows::id("group id", group)?, rows::id("member id", member)?)))
+                .collect()
+        }
+
+        async fn grants(
+            database: &mut $connection,
+            since: Option<i64>,
+        ) -> Result<Vec<crate::grant::Grant>, Error> {
             let grants: Vec<rows::GrantRow> = match since {
                 None => query_as("SELECT * FROM grants").fetch_all(&mut *database).await?,
                 Some(epoch) => {
@@ -142,11 +153,56 @@ macro_rules! sql_read {
                     .await?
                 }
             };
+            grants.into_iter().map(rows::GrantRow::into_model).collect()
+        }
+
+        type InSchemas =
+            (Vec<crate::securable::Table>, Vec<crate::function::Function>, Vec<crate::securable::Volume>);
+
+        /// What lies in schemas.
+        async fn in_schemas(database: &mut $connection, since: Option<i64>) -> Result<InSchemas, Error> {
+            let tables = load_rows!(
+                database,
+                since,
+                "TABLE",
+                rows::TableRow,
+                "SELECT t.*, s.name AS schema_name, c.name AS catalog_name FROM tables t
+                 JOIN schemas s ON s.id = t.schema_id JOIN catalogs c ON c.id = s.catalog_id"
+            );
+            let functions = load_rows!(
+                database,
+                since,
+                "FUNCTION",
+                rows::FunctionRow,
+                "SELECT t.*, s.name AS schema_name, c.name AS catalog_name FROM functions t
+                 JOIN schemas s ON s.id = t.schema_id JOIN catalogs c ON c.id = s.catalog_id"
+            );
+            let volumes = load_rows!(
+                database,
+                since,
+                "VOLUME",
+                rows::VolumeRow,
+                "SELECT t.*, s.name AS schema_name, c.name AS catalog_name FROM volumes t
+                 JOIN schemas s ON s.id = t.schema_id JOIN catalogs c ON c.id = s.catalog_id"
+            );
+            Ok((tables, functions, volumes))
+        }
+
+        async fn root(database: &mut $connection) -> Result<(MetastoreRoot, i64), Error> {
+            let (metastore, owner, epoch): (String, Option<String>, i64) =
+                query_as("SELECT id, owner, epoch FROM metastore").fetch_one(database).await?;
+            let root = MetastoreRoot {
+                id: rows::id("metastore id", &metastore)?,
+                owner: owner.map(|text| rows::id("metastore owner", &text)).transpose()?,
+            };
+            Ok((root, epoch))
+        }
+
+        async fn read(database: &mut $connection, since: Option<i64>) -> Result<(Epoch, Content), Error> {
+            let (metastore, epoch) = root(database).await?;
+            let (tables, functions, volumes) = in_schemas(database, since).await?;
             let content = Content {
-                metastore: MetastoreRoot {
-                    id: rows::id("metastore id", &metastore)?,
-                    owner: owner.map(|text| rows::id("metastore owner", &text)).transpose()?,
-                },
+                metastore,
                 principals: load_rows!(
                     database,
                     since,
@@ -154,10 +210,7 @@ macro_rules! sql_read {
                     rows::PrincipalRow,
                     "SELECT t.* FROM principals t"
                 ),
-                memberships: memberships
-                    .iter()
-                    .map(|(group, member)| Ok((rows::id("group id", group)?, rows::id("member id", member)?)))
-                    .collect::<Result<_, Error>>()?,
+                memberships: memberships(database, since).await?,
                 catalogs: load_rows!(
                     database,
                     since,
@@ -172,30 +225,9 @@ macro_rules! sql_read {
                     rows::SchemaRow,
                     "SELECT t.*, c.name AS catalog_name FROM schemas t JOIN catalogs c ON c.id = t.catalog_id"
                 ),
-                tables: load_rows!(
-                    database,
-                    since,
-                    "TABLE",
-                    rows::TableRow,
-                    "SELECT t.*, s.name AS schema_name, c.name AS catalog_name FROM tables t
-                     JOIN schemas s ON s.id = t.schema_id JOIN catalogs c ON c.id = s.catalog_id"
-                ),
-                functions: load_rows!(
-                    database,
-                    since,
-                    "FUNCTION",
-                    rows::FunctionRow,
-                    "SELECT t.*, s.name AS schema_name, c.name AS catalog_name FROM functions t
-                     JOIN schemas s ON s.id = t.schema_id JOIN catalogs c ON c.id = s.catalog_id"
-                ),
-                volumes: load_rows!(
-                    database,
-                    since,
-                    "VOLUME",
-                    rows::VolumeRow,
-                    "SELECT t.*, s.name AS schema_name, c.name AS catalog_name FROM volumes t
-                     JOIN schemas s ON s.id = t.schema_id JOIN catalogs c ON c.id = s.catalog_id"
-                ),
+                tables,
+                functions,
+                volumes,
                 external_locations: load_rows!(
                     database,
                     since,
@@ -231,7 +263,7 @@ macro_rules! sql_read {
                     rows::PolicyTestRow,
                     "SELECT t.* FROM policy_tests t"
                 ),
-                grants: grants.into_iter().map(rows::GrantRow::into_model).collect::<Result<_, Error>>()?,
+                grants: grants(database, since).await?,
             };
             Ok((stored_epoch(epoch)?, content))
         }

@@ -60,24 +60,10 @@ macro_rules! sql_write {
                     put.bind(owner.map(|id| id.to_string())).execute(database).await?;
                     Ok(())
                 }
-                Change::PrincipalPut(principal) => {
-                    put_principal(database, principal).await?;
-                    touch(database, epoch, "PRINCIPAL", principal.id).await
-                }
+                Change::PrincipalPut(principal) => put_principal(database, epoch, principal).await,
                 Change::PrincipalRemove(id) => remove_principal(database, epoch, *id).await,
-                Change::MemberAdd { group, member } => {
-                    let add = query(
-                        "INSERT INTO memberships (group_id, member_id) VALUES ($1, $2)
-                         ON CONFLICT (group_id, member_id) DO NOTHING",
-                    );
-                    add.bind(group.to_string()).bind(member.to_string()).execute(&mut *database).await?;
-                    touch(database, epoch, "MEMBERS", group).await
-                }
-                Change::MemberRemove { group, member } => {
-                    let remove = query("DELETE FROM memberships WHERE group_id = $1 AND member_id = $2");
-                    remove.bind(group.to_string()).bind(member.to_string()).execute(&mut *database).await?;
-                    touch(database, epoch, "MEMBERS", group).await
-                }
+                Change::MemberAdd { group, member } => add_member(database, epoch, group, member).await,
+                Change::MemberRemove { group, member } => remove_member(database, epoch, group, member).await,
                 Change::PasswordPut { principal, hash } => {
                     let put = query(
                         "INSERT INTO passwords (principal_id, hash) VALUES ($1, $2)
@@ -86,51 +72,21 @@ macro_rules! sql_write {
                     put.bind(principal.to_string()).bind(hash).execute(database).await?;
                     Ok(())
                 }
-                Change::CatalogPut(catalog) => {
-                    put_catalog(database, catalog).await?;
-                    touch(database, epoch, "CATALOG", catalog.id).await
-                }
-                Change::SchemaPut(schema) => {
-                    put_schema(database, schema).await?;
-                    touch(database, epoch, "SCHEMA", schema.id).await
-                }
-                Change::TablePut(table) => {
-                    put_table(database, table).await?;
-                    touch(database, epoch, "TABLE", table.id).await
-                }
-                Change::FunctionPut(function) => {
-                    put_function(database, function).await?;
-                    touch(database, epoch, "FUNCTION", function.id).await
-                }
-                Change::VolumePut(volume) => {
-                    put_volume(database, volume).await?;
-                    touch(database, epoch, "VOLUME", volume.id).await
-                }
-                Change::ExternalLocationPut(location) => {
-                    put_external_location(database, location).await?;
-                    touch(database, epoch, "EXTERNAL_LOCATION", location.id).await
-                }
-                Change::StorageCredentialPut(credential) => {
-                    put_storage_credential(database, credential).await?;
-                    touch(database, epoch, "STORAGE_CREDENTIAL", credential.id).await
-                }
-                Change::GovernedTagPut(tag) => {
-                    put_governed_tag(database, tag).await?;
-                    touch(database, epoch, "GOVERNED_TAG", tag.id).await
-                }
-                Change::TagPolicyPut(policy) => {
-                    put_tag_policy(database, policy).await?;
-                    touch(database, epoch, "TAG_POLICY", policy.id).await
-                }
+                Change::CatalogPut(catalog) => put_catalog(database, epoch, catalog).await,
+                Change::SchemaPut(schema) => put_schema(database, epoch, schema).await,
+                Change::TablePut(table) => put_table(database, epoch, table).await,
+                Change::FunctionPut(function) => put_function(database, epoch, function).await,
+                Change::VolumePut(volume) => put_volume(database, epoch, volume).await,
+                Change::ExternalLocationPut(location) => put_external_location(database, epoch, location).await,
+                Change::StorageCredentialPut(credential) => put_storage_credential(database, epoch, credential).await,
+                Change::GovernedTagPut(tag) => put_governed_tag(database, epoch, tag).await,
+                Change::TagPolicyPut(policy) => put_tag_policy(database, epoch, policy).await,
                 Change::TagPolicyRemove(id) => {
                     let remove = query("DELETE FROM tag_policies WHERE id = $1").bind(id.to_string());
                     remove.execute(&mut *database).await?;
                     touch(database, epoch, "TAG_POLICY", id).await
                 }
-                Change::PolicyTestPut(test) => {
-                    put_policy_test(database, test).await?;
-                    touch(database, epoch, "POLICY_TEST", test.id).await
-                }
+                Change::PolicyTestPut(test) => put_policy_test(database, epoch, test).await,
                 Change::PolicyTestRemove(id) => {
                     let remove = query("DELETE FROM policy_tests WHERE id = $1").bind(id.to_string());
                     remove.execute(&mut *database).await?;
@@ -163,6 +119,31 @@ macro_rules! sql_write {
                     touch_grants(database, epoch, grant.securable).await
                 }
             }
+        }
+
+        async fn add_member(
+            database: &mut $connection,
+            epoch: i64,
+            group: &crate::id::PrincipalId,
+            member: &crate::id::PrincipalId,
+        ) -> Result<(), Error> {
+            let add = query(
+                "INSERT INTO memberships (group_id, member_id) VALUES ($1, $2)
+                 ON CONFLICT (group_id, member_id) DO NOTHING",
+            );
+            add.bind(group.to_string()).bind(member.to_string()).execute(&mut *database).await?;
+            touch(database, epoch, "MEMBERS", group).await
+        }
+
+        async fn remove_member(
+            database: &mut $connection,
+            epoch: i64,
+            group: &crate::id::PrincipalId,
+            member: &crate::id::PrincipalId,
+        ) -> Result<(), Error> {
+            let remove = query("DELETE FROM memberships WHERE group_id = $1 AND member_id = $2");
+            remove.bind(group.to_string()).bind(member.to_string()).execute(&mut *database).await?;
+            touch(database, epoch, "MEMBERS", group).await
         }
 
         async fn add_grant(database: &mut $connection, grant: &Grant) -> Result<(), Error> {
