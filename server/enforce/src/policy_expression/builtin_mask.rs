@@ -209,7 +209,7 @@ impl MaskFunction {
             ($arrow:ty, $per_day:expr) => {{
                 let begun =
                     array.as_primitive::<$arrow>().unary::<_, $arrow>(|value| begin_of_year(value, $per_day));
-                cast_array(&(Arc::new(begun) as ArrayRef), &self.data_type)?
+                Arc::new(begun.with_data_type(self.data_type.clone())) as ArrayRef
             }};
         }
         const SECONDS: i64 = 86_400;
@@ -301,11 +301,11 @@ fn sha256(bytes: &[u8]) -> Vec<u8> {
     aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref().to_vec()
 }
 
-/// The first moment of the year of `value`, which counts from 1970 in units of which a day has `per_day`. The
-/// earliest values, whose year begins before there are any, stay as they are.
+/// The first moment of the year of `value`, which counts from 1970 in units of which a day has `per_day`; where the
+/// year begins before there are any moments, the earliest of them.
 fn begin_of_year(value: i64, per_day: i64) -> i64 {
     let days = value.div_euclid(per_day);
-    first_day_of_year(days).checked_mul(per_day).unwrap_or(value)
+    first_day_of_year(days).checked_mul(per_day).unwrap_or(i64::MIN)
 }
 
 /// Days from 1970-01-01 to the first of January of the year that `days` lies in, in the proleptic Gregorian

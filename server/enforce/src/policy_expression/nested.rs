@@ -64,10 +64,11 @@ pub(super) fn whole(
         kind: PolicyKind::ColumnMask,
         relation: format!("{OURS}column_{column}"),
     };
-    if masks.len() == 1 && masks.iter().all(|(mask, _)| mask.path.is_empty()) {
-        if let Some((_, bound)) = masks.pop() {
-            return Ok(bound);
-        }
+    if masks.len() == 1
+        && masks.iter().all(|(mask, _)| mask.path.is_empty())
+        && let Some((_, bound)) = masks.pop()
+    {
+        return Ok(bound);
     }
     for (at, (mask, _)) in masks.iter().enumerate() {
         let covers =

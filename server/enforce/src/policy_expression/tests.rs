@@ -374,7 +374,7 @@ async fn two_masks_that_meet_in_one_column_refuse_the_table() {
     world.mask(table, "SSN", &["v STRING"], "STRING", "'***'", &[]);
     world.mask(table, "SSN", &["v STRING"], "STRING", "v", &[]);
     let error = world.error(world.alice, "SELECT id FROM people").await;
-    assert!(error.contains("column `SSN` has two masks"), "{error}");
+    assert!(error.contains("column `SSN` of table `main.hr.people` has more than one mask"), "{error}");
 }
 
 #[tokio::test]
