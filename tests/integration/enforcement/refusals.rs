@@ -13,11 +13,11 @@ fn time_travel_and_changes_are_refused_by_name() {
         refused("SELECT * FROM main.hr.people TIMESTAMP AS OF '2026-01-01'", "UNSUPPORTED_FEATURE"),
         refused("SELECT * FROM main.hr.people@v1", "PARSE_SYNTAX_ERROR"),
         refused("SELECT * FROM main.hr.people TABLESAMPLE (100 PERCENT)", "UNSUPPORTED_FEATURE"),
-        refused("SELECT * FROM table_changes('main.hr.people', 0)", "UNSUPPORTED_FEATURE"),
+        refused("SELECT * FROM table_changes('main.hr.people', 0)", "UNRESOLVED_ROUTINE"),
         refused("SELECT * FROM delta.`/etc`", "UNSUPPORTED_FEATURE"),
         refused("SELECT * FROM parquet.`/etc/x.parquet`", "UNSUPPORTED_FEATURE"),
-        refused("SELECT * FROM read_parquet('/etc/x.parquet')", "UNSUPPORTED_FEATURE"),
-        refused("SELECT * FROM read_files('/etc')", "UNSUPPORTED_FEATURE"),
+        refused("SELECT * FROM read_parquet('/etc/x.parquet')", "UNRESOLVED_ROUTINE"),
+        refused("SELECT * FROM read_files('/etc')", "UNRESOLVED_ROUTINE"),
         refused("SELECT input_file_name() FROM main.hr.people", "UNRESOLVED_ROUTINE"),
         refused("SELECT _metadata FROM main.hr.people", "UNRESOLVED_COLUMN"),
         refused("UPDATE main.hr.people SET ssn = ssn", "UNSUPPORTED_FEATURE"),
@@ -36,7 +36,6 @@ fn time_travel_and_changes_are_refused_by_name() {
         refused("CREATE EXTERNAL TABLE x (a INT) STORED AS PARQUET LOCATION '/etc'", "UNSUPPORTED_FEATURE"),
         refused("SET datafusion.execution.batch_size = 1", "UNSUPPORTED_FEATURE"),
         refused("WITH RECURSIVE r AS (SELECT id FROM main.hr.people) SELECT * FROM r", "UNSUPPORTED_FEATURE"),
-        refused("SELECT * FROM information_schema.tables", "TABLE_OR_VIEW_NOT_FOUND"),
         refused("SELECT * FROM information_schema.df_settings", "TABLE_OR_VIEW_NOT_FOUND"),
     ];
     block_on(async { People::ground().await.withstands(ATTACKS).await });
