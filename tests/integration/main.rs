@@ -8,11 +8,13 @@
     reason = "a failed step is a failed test"
 )]
 
+mod actions;
 mod audit;
 mod bad_input;
 mod billing;
 mod bounds;
 mod catalog_file;
+mod documents;
 mod enforcement;
 mod flight;
 mod golden;

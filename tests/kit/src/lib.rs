@@ -20,6 +20,7 @@ mod runtime;
 mod server;
 mod slt;
 mod tokens;
+mod walk;
 mod ways;
 
 pub use archive::unpack;
@@ -31,5 +32,6 @@ pub use runtime::{block_on, task};
 pub use server::{ADMIN, Setup, TestServer};
 pub use slt::Script;
 pub use tokens::ForeignIssuer;
+pub use walk::Walk;
 pub use ways::Way;
 pub use weir_catalog::store::suite::PostgresServer;

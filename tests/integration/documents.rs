@@ -1,0 +1,14 @@
+//! The pages under `docs/` whose statements are run, so that they stay true.
+
+use std::path::Path;
+
+use weir_testkit::{TestServer, Walk, block_on};
+
+fn page(name: &str) -> Walk {
+    Walk::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name))
+}
+
+#[test]
+fn the_governors_day_goes_as_written() {
+    block_on(async { page("governors-day.md").run(&TestServer::start().await).await });
+}
