@@ -34,15 +34,7 @@ impl Metastore {
         let to_self = snapshot.principal_by_name(principal).is_some_and(|to| snapshot.acts_as(by.by, to.id));
         let action = if to_self { Action::GrantAddToSelf } else { Action::GrantAdd };
         let request = grant_request(by, now, action, securable, principal, privileges);
-        self.write(request, |caller| {
-            let (id, because) = require_grantable(caller, securable, privileges)?;
-            let to = caller.principal(principal)?.id;
-            check_applicable(caller, id, privileges)?;
-            let grants = privileges.iter().map(|privilege| Grant::allow(to, *privilege, id));
-            let added = grants.filter(|grant| !caller.snapshot.has_grant(*grant));
-            Ok(Write { changes: added.map(Change::GrantAdd).collect(), because, value: () })
-        })
-        .await
+        self.write(request, |caller| added(caller, securable, principal, privileges, Grant::allow)).await
     }
 
     /// Takes privileges away, whatever else is granted. Needs what granting needs. Denying what is denied
@@ -56,15 +48,7 @@ impl Metastore {
         privileges: &[Privilege],
     ) -> Result<(), Error> {
         let request = grant_request(by, now, Action::DenyAdd, securable, principal, privileges);
-        self.write(request, |caller| {
-            let (id, because) = require_grantable(caller, securable, privileges)?;
-            let to = caller.principal(principal)?.id;
-            check_applicable(caller, id, privileges)?;
-            let denials = privileges.iter().map(|privilege| Grant::deny(to, *privilege, id));
-            let added = denials.filter(|denial| !caller.snapshot.has_grant(*denial));
-            Ok(Write { changes: added.map(Change::GrantAdd).collect(), because, value: () })
-        })
-        .await
+        self.write(request, |caller| added(caller, securable, principal, privileges, Grant::deny)).await
     }
 
     /// Needs what granting needs. Revoking ALL PRIVILEGES revokes each one it means that is granted there.
@@ -185,6 +169,22 @@ fn require_grantable(
         }
     }
     Ok((id, because))
+}
+
+/// The changes that make of the privileges what `grant` says, where that is not so yet.
+fn added(
+    caller: &Caller<'_>,
+    securable: &SecurableName,
+    principal: &str,
+    privileges: &[Privilege],
+    grant: fn(PrincipalId, Privilege, SecurableId) -> Grant,
+) -> Result<Write<()>, Error> {
+    let (id, because) = require_grantable(caller, securable, privileges)?;
+    let to = caller.principal(principal)?.id;
+    check_applicable(caller, id, privileges)?;
+    let wanted = privileges.iter().map(|privilege| grant(to, *privilege, id));
+    let added = wanted.filter(|grant| !caller.snapshot.has_grant(*grant));
+    Ok(Write { changes: added.map(Change::GrantAdd).collect(), because, value: () })
 }
 
 /// The changes that take the named privileges, or all that ALL PRIVILEGES means, from one principal.

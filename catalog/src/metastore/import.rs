@@ -1,7 +1,6 @@
 //! A whole document at once, for account admins: all of it in one commit, or nothing.
 
 use std::collections::{BTreeMap, HashSet};
-use std::hash::Hash;
 
 use chrono::{DateTime, Utc};
 
@@ -118,7 +117,7 @@ fn add_mentioned<'a, I: Copy + PartialEq + 'a>(
 }
 
 /// What is there after and not before, and the other way round, by id.
-fn moved<'a, T: PartialEq + 'a, I: Hash + Eq + Copy>(
+fn moved<'a, T: PartialEq + 'a, I: Ord>(
     before: impl Iterator<Item = &'a T>,
     after: Vec<T>,
     id: impl Fn(&T) -> I,
@@ -126,19 +125,13 @@ fn moved<'a, T: PartialEq + 'a, I: Hash + Eq + Copy>(
     remove: impl Fn(I) -> Change,
     changes: &mut Changes,
 ) {
-    let mut known: BTreeMap<usize, &T> = BTreeMap::new();
-    let mut places = std::collections::HashMap::new();
-    for (place, thing) in before.enumerate() {
-        places.insert(id(thing), place);
-        known.insert(place, thing);
-    }
+    let mut known: BTreeMap<I, &T> = before.map(|thing| (id(thing), thing)).collect();
     for thing in after {
-        let old = places.get(&id(&thing)).and_then(|place| known.remove(place));
-        if old != Some(&thing) {
+        if known.remove(&id(&thing)) != Some(&thing) {
             changes.puts.push(put(thing));
         }
     }
-    changes.removals.extend(known.into_values().map(|old| remove(id(old))));
+    changes.removals.extend(known.into_keys().map(remove));
 }
 
 /// Removals come first: a name may go to another thing.
