@@ -32,6 +32,7 @@ use body::Masked;
 
 pub use arguments::fits_without_loss;
 pub(crate) use body::{body_fault, coerced, simplifier};
+pub use builtin_mask::builtin_takes;
 
 /// How the relations and columns that stand for parameters begin, in no body and in no table:
 /// within a leaf's plan no two columns share a name.

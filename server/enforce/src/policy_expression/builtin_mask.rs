@@ -56,7 +56,9 @@ pub(super) fn bound(
         | BuiltinMask::YearOfDate
         | BuiltinMask::RoundNumber => {
             let step = step_of(site, mask, arguments, &masked.data_type)?;
-            check_type(site, mask, &masked.data_type)?;
+            if !builtin_takes(mask, &masked.data_type) {
+                return Err(site.refusal(format!("it is not made for {}", masked.data_type)));
+            }
             let function = MaskFunction {
                 mask,
                 step,
@@ -93,14 +95,14 @@ fn is_number(data_type: &DataType) -> bool {
     matches!(data_type, Int8 | Int16 | Int32 | Int64 | Float32 | Float64 | Decimal128(..))
 }
 
-fn check_type(site: &Site<'_>, mask: BuiltinMask, data_type: &DataType) -> Result<(), Refusal> {
-    let fits = match mask {
+/// Whether the mask is made for columns of the type.
+pub fn builtin_takes(mask: BuiltinMask, data_type: &DataType) -> bool {
+    match mask {
         BuiltinMask::ShowFirst4 | BuiltinMask::ShowLast4 | BuiltinMask::Sha256 => is_text(data_type),
         BuiltinMask::YearOfDate => matches!(data_type, DataType::Date32 | DataType::Timestamp(..)),
         BuiltinMask::RoundNumber => is_number(data_type),
         BuiltinMask::MaskValue | BuiltinMask::MaskNull => true,
-    };
-    if fits { Ok(()) } else { Err(site.refusal(format!("it is not made for {data_type}"))) }
+    }
 }
 
 /// The step of a rounding, in units of the column: of decimals the last digit, of all else one.

@@ -8,7 +8,7 @@ use weir_catalog::{Audience, PolicyFunction, Stamps, TagPolicyId};
 use weir_catalog::{
     BuiltinMask, Column, CoveredTable, Function, Literal, TagPolicy, TagPolicyArgument, TagPolicyRule,
 };
-use weir_enforce::policy_expression::fits_without_loss;
+use weir_enforce::policy_expression::{builtin_takes, fits_without_loss};
 
 use super::Sight;
 use crate::error::{Condition, Error, Result};
@@ -174,14 +174,8 @@ fn masks(callee: &Callee<'_>, column: &Column) -> Result<(), String> {
 }
 
 fn builtin_masks(mask: BuiltinMask, column: &Column) -> Result<(), String> {
-    let own = types::parse(&column.type_text).map(|own| own.arrow).ok();
-    let fits = own.is_some_and(|own| match mask {
-        BuiltinMask::MaskValue | BuiltinMask::MaskNull => true,
-        BuiltinMask::ShowFirst4 | BuiltinMask::ShowLast4 | BuiltinMask::Sha256 => own == DataType::Utf8,
-        BuiltinMask::YearOfDate => own.is_temporal(),
-        BuiltinMask::RoundNumber => own.is_numeric(),
-    });
-    if fits {
+    let own = types::parse(&column.type_text).ok();
+    if own.is_some_and(|own| builtin_takes(mask, &own.arrow)) {
         return Ok(());
     }
     Err(format!("`{mask}` does not take column `{}` of type {}", column.name, column.type_text))
