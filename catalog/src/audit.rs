@@ -101,6 +101,8 @@ pub enum Action {
     MemberRemove,
     AccountAdminSet,
     PasswordSet,
+    /// A login by password.
+    Login,
     /// A query as another user.
     UserImpersonate,
     PolicyTestCreate,
@@ -167,6 +169,7 @@ impl Action {
             Action::MemberRemove => "removeMember",
             Action::AccountAdminSet => "setAccountAdmin",
             Action::PasswordSet => "setPassword",
+            Action::Login => "login",
             Action::UserImpersonate => "executeAsUser",
             Action::PolicyTestCreate => "createPolicyTest",
             Action::PolicyTestReplace => "replacePolicyTest",
@@ -269,6 +272,7 @@ impl<'a> ReferenceAction<'a> {
             "removeMember" => return Self::of_accounts("removePrincipalFromGroup"),
             "setAccountAdmin" => return Self::of_accounts("setAdmin"),
             "setPassword" => return Self::of_accounts("changePassword"),
+            "login" => return Self::of_accounts("login"),
             other => other,
         };
         Self { service: CATALOG_SERVICE, action }

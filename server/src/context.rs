@@ -34,6 +34,15 @@ impl ClientDescription {
             address: address.map(|address| address.to_canonical().to_string()),
         }
     }
+
+    /// As the catalog's trail has it, of a call that is no statement.
+    pub fn origin(&self) -> Origin {
+        Origin {
+            source_address: self.address.clone(),
+            user_agent: self.user_agent.clone(),
+            ..Origin::default()
+        }
+    }
 }
 
 /// One statement's surroundings.
@@ -90,9 +99,7 @@ impl Context {
         let origin = Origin {
             run_by: self.identity.run_by().map(str::to_owned),
             request_id: Some(self.statement_id.to_string()),
-            session_id: None,
-            source_address: self.client.address.clone(),
-            user_agent: self.client.user_agent.clone(),
+            ..self.client.origin()
         };
         Requester { by: self.identity.principal(), origin: Arc::new(origin) }
     }

@@ -14,7 +14,7 @@ use arrow_flight::{Action, Criteria, Empty, FlightData, FlightDescriptor, Handsh
 use prost::Message;
 use serde_json::json;
 use tonic::{Code, Status};
-use weir_testkit::{Client, ForeignIssuer, TestServer, block_on};
+use weir_testkit::{ADMIN, Client, ForeignIssuer, TestServer, block_on};
 
 const WRITE: &str = "CREATE TABLE main.default.made_by_nobody (id INT)";
 
@@ -258,5 +258,20 @@ fn a_password_is_changed_for_a_short_lived_token_in_the_handshake_alone() {
         let login = server.anonymous().with_header("authorization", format!("Basic {wrong}"));
         let hello = login.request(futures::stream::iter([HandshakeRequest::default()]));
         assert_eq!(login.raw().handshake(hello).await.unwrap_err().code(), Code::Unauthenticated);
+        let nobody = base64::prelude::BASE64_STANDARD.encode("my-own-password:x");
+        let login = server.anonymous().with_header("authorization", format!("Basic {nobody}"));
+        let hello = login.request(futures::stream::iter([HandshakeRequest::default()]));
+        assert_eq!(login.raw().handshake(hello).await.unwrap_err().code(), Code::Unauthenticated);
+        let trail = "SELECT user_identity.email, response.status_code, request_params['full_name_arg'], \
+                     source_ip_address FROM system.access.audit \
+                     WHERE service_name = 'accounts' AND action_name = 'login' ORDER BY 1, 2";
+        let whose = "alice | 200 | alice | 127.0.0.1";
+        assert_eq!(
+            server.rows(ADMIN, trail).await,
+            [" | 403 | NULL | 127.0.0.1", whose, whose, "alice | 403 | alice | 127.0.0.1"]
+        );
+        assert_eq!(server.rows("alice", trail).await.len(), 3, "one sees who tries one's own name");
+        let text = "SELECT count(*) FROM system.access.audit WHERE array_to_string(map_values(request_params), ' ') LIKE '%own-password%'";
+        assert_eq!(server.rows(ADMIN, text).await, ["0"]);
     });
 }

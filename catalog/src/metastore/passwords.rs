@@ -4,13 +4,15 @@
 //! so that its duration tells nothing. Hashing is heavy on purpose and runs on the blocking
 //! threads. Plaintext is never stored, logged or shown.
 
+use std::sync::Arc;
+
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use chrono::{DateTime, Utc};
 
 use super::{Metastore, Request, Write};
-use crate::audit::{Action, Requester};
+use crate::audit::{Action, Answer, Origin, Requester};
 use crate::decision::Reason;
 use crate::error::{Error, Reserved};
 use crate::id::PrincipalId;
@@ -49,6 +51,34 @@ impl Metastore {
             Ok(Write { changes, because, value: () })
         })
         .await
+    }
+
+    /// A login: [`Metastore::password_check`], with its event in the trail whichever way it goes. Where the
+    /// trail cannot be written, nobody logs in. Of a name that nobody has no event says it: it may be a
+    /// password in the wrong place.
+    pub async fn login(
+        &self,
+        user: &str,
+        plaintext: &str,
+        now: DateTime<Utc>,
+        origin: Origin,
+    ) -> Result<bool, Error> {
+        let holds = self.password_check(user, plaintext).await?;
+        let snapshot = self.snapshot().await?;
+        let known = snapshot.principal_by_name(user);
+        let securable = known.map_or_else(|| "account".to_owned(), |known| format!("user `{}`", known.name));
+        let asked = known.map_or_else(PrincipalId::fresh, |known| known.id);
+        let requester = Requester { by: asked, origin: Arc::new(origin) };
+        let request = Request::new(requester, now, Action::Login, securable);
+        let (answer, because) = match (holds, known) {
+            (true, _) => (Answer::Allowed, "password"),
+            (false, Some(_)) => (Answer::Refused, "wrong password, or a principal that may not log in"),
+            (false, None) => (Answer::Refused, "no such user"),
+        };
+        let mut event = request.event(&snapshot, answer, because.to_owned());
+        event.by = known.map(|known| known.id);
+        self.store.audit_add(&event).await?;
+        Ok(holds)
     }
 
     /// Whether that is the password of an enabled user of that name.

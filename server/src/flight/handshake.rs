@@ -14,6 +14,7 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::Door;
+use super::call::described;
 use crate::config::Secret;
 use crate::error::{Error, Result};
 use crate::identity::Credentials;
@@ -31,7 +32,8 @@ impl Door {
         let credentials = Credentials::from_headers(&headers)?;
         let now = self.clock.now();
         let (credentials, granted) = if credentials.is_password() {
-            let token = self.logins.exchange(credentials, now).await?.token;
+            let token =
+                self.logins.exchange(credentials, described(&headers, address).origin(), now).await?.token;
             (Credentials::bearer(Secret::new(token.reveal())), Some(token))
         } else {
             let own = credentials.own_token().filter(|_| is_basic(&headers));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::Semaphore;
-use weir_catalog::Metastore;
+use weir_catalog::{Metastore, Origin};
 
 use super::credential::{Credential, Credentials};
 use super::local_issuer::{LocalIssuer, SignedToken};
@@ -50,8 +50,13 @@ impl Login {
     }
 
     /// The token for a user whose password is right. One text for unknown users, disabled ones
-    /// and wrong passwords.
-    pub async fn exchange(&self, credentials: Credentials, now: DateTime<Utc>) -> Result<SignedToken> {
+    /// and wrong passwords. Each password that is looked at leaves an event in the catalog's trail.
+    pub async fn exchange(
+        &self,
+        credentials: Credentials,
+        origin: Origin,
+        now: DateTime<Utc>,
+    ) -> Result<SignedToken> {
         let Some(Credential::Basic { user, password }) = credentials.own else {
             return Err(Rejection::Missing.into());
         };
@@ -69,7 +74,7 @@ impl Login {
         let turn = self.turns.acquire().await.map_err(Error::internal)?;
         // asked when it is this login's turn, so that many at once are counted one by one
         self.throttle.admit(&user, now)?;
-        let holds = self.metastore.password_check(&user, password.reveal()).await;
+        let holds = self.metastore.login(&user, password.reveal(), now, origin).await;
         drop(turn);
         match holds {
             Ok(true) => {
@@ -108,7 +113,11 @@ mod tests {
         metastore.password_set(admin.id, now, "admin", "correct horse: battery").await.unwrap();
         let issuer = Arc::new(LocalIssuer::open_or_create(&directory.join("keys")).unwrap());
         let login = Login::new(Arc::clone(&metastore), Some(Arc::clone(&issuer)));
-        let signed = login.exchange(basic("admin", "correct horse: battery"), now).await.ok().unwrap();
+        let signed = login
+            .exchange(basic("admin", "correct horse: battery"), Origin::default(), now)
+            .await
+            .ok()
+            .unwrap();
         let verifier = Verifier::from_config(&config::Identity::default(), Some(&issuer)).unwrap();
         let snapshot = metastore.snapshot().await.unwrap();
         let identity = verifier.verify(Credentials::bearer(signed.token), &snapshot, now).unwrap();
@@ -117,19 +126,34 @@ mod tests {
 
         let mut texts = Vec::new();
         for (user, password) in [("nobody", "x"), ("Admin", "correct horse: battery"), ("admin", "wrong")] {
-            texts.push(login.exchange(basic(user, password), now).await.err().unwrap().to_string());
+            texts.push(
+                login
+                    .exchange(basic(user, password), Origin::default(), now)
+                    .await
+                    .err()
+                    .unwrap()
+                    .to_string(),
+            );
         }
         assert!(texts.iter().all(|text| Some(text) == texts.first()), "{texts:?}");
         for _ in 0..8 {
-            assert!(login.exchange(basic("admin", "wrong"), now).await.is_err());
+            assert!(login.exchange(basic("admin", "wrong"), Origin::default(), now).await.is_err());
         }
-        let right = login.exchange(basic("admin", "correct horse: battery"), now).await.err().unwrap();
+        let right = login
+            .exchange(basic("admin", "correct horse: battery"), Origin::default(), now)
+            .await
+            .err()
+            .unwrap();
         assert!(right.message().contains("too many failed logins"), "{right}");
         let later = now + chrono::Duration::seconds(60);
-        assert!(login.exchange(basic("admin", "correct horse: battery"), later).await.is_ok());
+        assert!(
+            login.exchange(basic("admin", "correct horse: battery"), Origin::default(), later).await.is_ok()
+        );
 
         let without = Login::new(metastore, None);
-        assert!(without.exchange(basic("admin", "correct horse: battery"), now).await.is_err());
+        assert!(
+            without.exchange(basic("admin", "correct horse: battery"), Origin::default(), now).await.is_err()
+        );
         std::fs::remove_dir_all(&directory).unwrap();
     }
 }

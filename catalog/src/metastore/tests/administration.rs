@@ -1,6 +1,7 @@
 //! Principals, groups and passwords.
 
 use super::*;
+use crate::audit::Origin;
 use crate::principal::ACCOUNT_USERS;
 use crate::securable::SecurableId;
 
@@ -124,6 +125,36 @@ async fn only_service_principals_act_for_users_and_groups_have_no_rank() {
     let rank = metastore.account_admin_set(fixture.root, now(), "team", AccountAdmin::Yes).await;
     assert!(matches!(rank, Err(Error::PrincipalKindUnfit { .. })));
     assert!(metastore.snapshot().await.unwrap().principal_by_name("app").unwrap().may_act_for_users);
+}
+
+#[tokio::test]
+async fn a_login_leaves_its_event_and_no_name_that_nobody_has() {
+    let fixture = Fixture::new().await;
+    let metastore = &fixture.metastore;
+    metastore.password_set(fixture.root, now(), "alice", "correct horse").await.unwrap();
+    let origin = Origin { source_address: Some("::1".to_owned()), ..Origin::default() };
+    for (user, password, holds) in
+        [("alice", "correct horse", true), ("alice", "wrong", false), ("my-password", "alice", false)]
+    {
+        assert_eq!(metastore.login(user, password, now(), origin.clone()).await.unwrap(), holds);
+    }
+    let events = metastore.audit_list(fixture.root, 3).await.unwrap();
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| (event.action.as_str(), event.by, event.by_name.as_str(), event.answer.as_str()))
+        .collect();
+    let alice = Some(fixture.alice);
+    assert_eq!(
+        told,
+        [
+            ("login", None, "", "refused"),
+            ("login", alice, "alice", "refused"),
+            ("login", alice, "alice", "allowed")
+        ]
+    );
+    assert!(
+        events.iter().all(|event| event.origin == origin && !format!("{event:?}").contains("my-password"))
+    );
 }
 
 #[tokio::test]
