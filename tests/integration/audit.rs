@@ -123,6 +123,48 @@ GRANT SELECT ON TABLE main.hr.names TO bob",
 }
 
 #[test]
+fn calls_of_functions_are_there_allowed_and_refused() {
+    block_on(async {
+        let server = ground().await;
+        server
+            .prepare(
+                "
+CREATE FUNCTION main.hr.inner_one(x INT) RETURNS INT RETURN x + 1;
+CREATE FUNCTION main.hr.outer_one(x INT) RETURNS INT RETURN main.hr.inner_one(x);
+CREATE FUNCTION main.hr.rows_of(x INT) RETURNS TABLE (y INT) RETURN SELECT x;
+GRANT EXECUTE ON FUNCTION main.hr.outer_one TO alice;
+GRANT EXECUTE ON FUNCTION main.hr.rows_of TO alice",
+            )
+            .await;
+        server.rows("alice", "SELECT main.hr.outer_one(1), * FROM main.hr.rows_of(2)").await;
+        server.refused("alice", "SELECT main.hr.inner_one(1)").await;
+        server.refused("bob", "SELECT main.hr.outer_one(1)").await;
+        server.rows("alice", "SELECT name FROM main.hr.people").await;
+        let read = "SELECT user_identity.email, request_params['full_name_arg'], request_params['privilege'], \
+                    response.status_code, rights_of FROM system.access.audit WHERE action_name = 'getFunction' ORDER BY 1, 2, 4";
+        let own = [
+            "alice | main.hr.inner_one | EXECUTE | 403 | NULL",
+            "alice | main.hr.outer_one | EXECUTE | 200 | NULL",
+            "alice | main.hr.rows_of | EXECUTE | 200 | NULL",
+        ];
+        assert_eq!(server.rows("alice", read).await, own);
+        let all = [
+            "admin | main.hr.inner_one | EXECUTE | 200 | NULL",
+            "alice | main.hr.inner_one | EXECUTE | 200 | admin",
+            own[0],
+            own[1],
+            own[2],
+            "bob | main.hr.outer_one | EXECUTE | 404 | NULL",
+        ];
+        assert_eq!(
+            server.rows(ADMIN, read).await,
+            all,
+            "what makes the outer one calls the inner one; no function of a policy, which is no call of anybody's"
+        );
+    });
+}
+
+#[test]
 fn policy_decisions_count_rows_for_who_manages_the_table() {
     block_on(async {
         let server = ground().await;

@@ -289,7 +289,8 @@ impl Scope {
         let snapshot = Arc::clone(&self.snapshot);
         let found = snapshot.table(&full);
         let decided = found.ok_or_else(not_found).and_then(|table| self.check_readable(access, table));
-        self.tell_witness(access, name, &decided).await;
+        let told = decided.as_ref().map(Vec::as_slice);
+        self.tell_witness(access, name.to_string(), Privilege::Select, told).await;
         decided?;
         let table = found.ok_or_else(not_found)?;
         match (&table.kind, access.purpose) {
@@ -327,11 +328,12 @@ impl Scope {
     }
 
     /// Policies are part of their table: what they read is no access of anybody's.
-    async fn tell_witness(
+    pub(crate) async fn tell_witness(
         &self,
         access: &Access,
-        name: &TableReference,
-        decided: &Result<Vec<Reason>, Refusal>,
+        name: String,
+        privilege: Privilege,
+        decided: Result<&[Reason], &Refusal>,
     ) {
         if access.purpose == Purpose::Policy {
             return;
@@ -339,8 +341,8 @@ impl Scope {
         let owner =
             self.snapshot.principal(access.reader).filter(|reader| reader.id != self.caller.principal());
         let seen = TableAccess {
-            name: name.to_string(),
-            privilege: Privilege::Select,
+            name,
+            privilege,
             rights_of: owner.map(|owner| owner.name.clone()),
             answer: AccessAnswer::of(&self.snapshot, decided),
         };

@@ -1,5 +1,5 @@
-//! [`Witness`]: what was decided in one statement, for the books: which tables and views were
-//! asked for and why they were given or not, and which policies stand over the given ones.
+//! [`Witness`]: what was decided in one statement, for the books: which tables, views and
+//! functions were asked for and why they were given or not, and which policies stand over the given ones.
 //!
 //! It is bounded: whatever a statement names, it keeps the first of each and counts the rest. It
 //! holds names, facts and refusals as their reader was told them; no text of a statement and no
@@ -23,7 +23,7 @@ const DEFAULT_PROPERTY: &str = "policy.default";
 /// What was asked for, by its full name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableAccess {
-    /// The table or view.
+    /// The table, view or function.
     pub name: String,
     /// What was needed on it.
     pub privilege: Privilege,
@@ -121,10 +121,12 @@ impl Witness {
 
 impl AccessAnswer {
     /// The answer as facts, or as what the reader was told.
-    pub(crate) fn of(snapshot: &Snapshot, decided: &Result<Vec<Reason>, Refusal>) -> Self {
+    pub(crate) fn of(snapshot: &Snapshot, decided: Result<&[Reason], &Refusal>) -> Self {
         match decided {
             Ok(because) => Self::allowed(snapshot, because),
-            Err(refusal @ Refusal::NotFound { .. }) => AccessAnswer::NotFound(refusal.to_string()),
+            Err(refusal @ (Refusal::NotFound { .. } | Refusal::FunctionNotFound { .. })) => {
+                AccessAnswer::NotFound(refusal.to_string())
+            }
             Err(refusal) => AccessAnswer::Denied(refusal.to_string()),
         }
     }

@@ -1,4 +1,4 @@
-//! What was decided in one statement, as the books keep it: which tables were asked for and why
+//! What was decided in one statement, as the books keep it: which tables and functions were asked for and why
 //! they were given or not, and what each policy over the given ones let pass.
 //!
 //! Plain data, bounded for each statement; no text of a statement, no policy's body, no value.
@@ -18,7 +18,7 @@ const TEXT_CHARS_MAX: usize = 512;
 /// Everything that was decided in a statement.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decisions {
-    /// The tables and views that were asked for, each once.
+    /// The tables, views and functions that were asked for, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accesses: Vec<Access>,
     /// How many more there were than are kept.
@@ -35,7 +35,7 @@ pub struct Decisions {
     pub epoch: Option<u64>,
 }
 
-/// A table or view that was asked for.
+/// A table, view or function that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Access {
     /// Its full name.

@@ -17,7 +17,9 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Function as Call, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArguments, Ident,
     ObjectName as SqlName, TableAlias, TableFactor, TableFunctionArgs, Visit, VisitMut, Visitor, VisitorMut,
 };
-use weir_catalog::{Function, ObjectName, Privilege, Returns, SecurableId, SecurableName, authorize};
+use weir_catalog::{
+    Function, ObjectName, Privilege, Reason, Returns, SecurableId, SecurableName, Snapshot, authorize,
+};
 
 use super::body::{Body, Uses, broken};
 use super::inline::{self, Place};
@@ -90,7 +92,7 @@ impl Calls {
         let mut calls = Self::default();
         let mut known = HashMap::new();
         for name in names {
-            let function = callable(scope, access, &name)?;
+            let function = callable(scope, access, &name).await?;
             let body = calls.body(scope, access, function).await?;
             let place = match access.is_policy() || body.uses.is_readable(scope, access.reader()) {
                 true => Place::Open,
@@ -141,7 +143,7 @@ impl Calls {
         access: &Access,
         call: &RowsCall,
     ) -> Result<Arc<dyn TableSource>> {
-        let function = callable(scope, access, &call.name)?;
+        let function = callable(scope, access, &call.name).await?;
         let known = Known::new(scope, function)?;
         let body = self.body(scope, access, function).await?;
         let mut arguments = Vec::new();
@@ -163,19 +165,33 @@ impl Calls {
     }
 }
 
-/// The function that `name` means to the reader. What one may not see is missing.
-fn callable<'s>(scope: &'s Scope, access: &Access, name: &SqlName) -> Result<&'s Function, Refusal> {
+/// The function that `name` means to the reader. What one may not see is missing. The books are told what
+/// was asked for.
+async fn callable<'s>(scope: &'s Scope, access: &Access, name: &SqlName) -> Result<&'s Function, Refusal> {
     let written = display(name);
-    let missing = || Refusal::FunctionNotFound { name: written.clone() };
     let parts: Vec<&str> =
         name.0.iter().filter_map(|part| part.as_ident().map(|ident| ident.value.as_str())).collect();
-    let full = access.function_name(&parts).ok_or_else(missing)?;
-    let snapshot = scope.snapshot();
+    let full = access.function_name(&parts);
+    let asked = full.as_ref().map_or_else(|| written.clone(), ToString::to_string);
+    let decided = decide_call(scope.snapshot(), access, full, written);
+    let told = decided.as_ref().map(|(_, because)| because.as_slice());
+    scope.tell_witness(access, asked, Privilege::Execute, told).await;
+    decided.map(|(function, _)| function)
+}
+
+fn decide_call<'s>(
+    snapshot: &'s Snapshot,
+    access: &Access,
+    full: Option<ObjectName>,
+    written: String,
+) -> Result<(&'s Function, Vec<Reason>), Refusal> {
+    let missing = || Refusal::FunctionNotFound { name: written.clone() };
+    let full = full.ok_or_else(missing)?;
     let function = snapshot.function(&full).ok_or_else(missing)?;
     let decision =
         authorize(snapshot, access.reader(), Privilege::Execute, SecurableId::Function(function.id));
     match decision.require(snapshot, &SecurableName::Function(full)) {
-        Ok(_) => Ok(function),
+        Ok(because) => Ok((function, because)),
         Err(weir_catalog::Error::NotFound { .. }) => Err(missing()),
         Err(denied) => Err(Refusal::Denied(denied)),
     }

@@ -10,6 +10,7 @@ use arrow::error::ArrowError;
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
+use weir_catalog::Privilege;
 use weir_catalog::audit::{AuditEvent, CATALOG_SERVICE, REFUSAL_KIND, ReferenceAction};
 
 use super::schema::{identity_metadata, response, user_identity};
@@ -52,7 +53,7 @@ struct Row<'a> {
     id: Uuid,
 }
 
-/// The rows of `entries`: one for each table or view that was asked for, and one that counts
+/// The rows of `entries`: one for each table, view or function that was asked for, and one that counts
 /// those of a statement that are not kept.
 pub(crate) fn rows(entries: &[Arc<Entry>]) -> Result<RecordBatch, ArrowError> {
     let mut rows = Vec::new();
@@ -78,6 +79,7 @@ fn of_access<'a>(entry: &'a Entry, number: usize, access: &'a Access) -> Row<'a>
     let parameters = [("full_name_arg", &access.name), ("privilege", &access.privilege)];
     Row {
         rights_of: access.rights_of.as_deref(),
+        action: if access.privilege == Privilege::Execute.name() { "getFunction" } else { "getTable" },
         parameters: parameters.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect(),
         status: match access.outcome {
             Outcome::Allowed => ALLOWED,
