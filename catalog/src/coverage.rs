@@ -9,7 +9,7 @@ use crate::effective::{matches_column, speaks_of};
 use crate::securable::{Column, SecurableId, Table};
 use crate::snapshot::Snapshot;
 use crate::tag::{TagKey, Tags};
-use crate::tag_policy::{ColumnMatch, TagPolicy};
+use crate::tag_policy::{ColumnMatch, OnNoMatch, TagPolicy, TagPolicyRule};
 
 /// A table that a policy's WHEN holds for, and the columns that its conditions find there.
 #[derive(Debug, Clone)]
@@ -75,6 +75,32 @@ impl Snapshot {
             table.columns.iter().filter(fulfil).collect()
         });
         Some(CoveredTable { table, matched: matched.collect() })
+    }
+
+    /// The columns of the table that some mask covers for somebody, wholly or in a field: one set on the table
+    /// itself, or a tag policy's. A tag policy that is skipped for want of other columns covers none.
+    pub fn masked_columns<'a>(&'a self, table: &'a Table) -> Vec<&'a Column> {
+        let mut masked: Vec<&Column> =
+            table.masks.iter().filter_map(|mask| table.column(&mask.column.name)).collect();
+        for policy in self.tag_policies_over(table) {
+            let TagPolicyRule::ColumnMask { on } = &policy.rule else { continue };
+            let Some(covered) = self.covered(policy, table) else { continue };
+            if covered.missing(policy).is_empty() || policy.on_no_match == OnNoMatch::Deny {
+                masked.extend(covered.columns(policy, on));
+            }
+        }
+        masked
+    }
+
+    /// Whether some row filter covers the table for somebody: its own, or a tag policy's.
+    pub fn has_row_filter(&self, table: &Table) -> bool {
+        let holds = |policy: &&TagPolicy| {
+            policy.rule == TagPolicyRule::RowFilter
+                && self.covered(policy, table).is_some_and(|covered| {
+                    covered.missing(policy).is_empty() || policy.on_no_match == OnNoMatch::Deny
+                })
+        };
+        table.row_filter.is_some() || self.tag_policies_over(table).iter().any(holds)
     }
 
     /// Everything that has tags of its own.

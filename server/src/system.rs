@@ -1,7 +1,7 @@
 //! The tables that the server itself provides: their list, which rows are whose, and opening them.
 //!
 //! [`ServerTable`] lists them all: the books, which are stored, and the views of
-//! [`information_schema`], which are made when they are read.
+//! [`information_schema`] and [`access_views`], which are made when they are read.
 //!
 //! A table of the books is a Delta table under the system root, readable by any engine, together with
 //! the rows that still lie in the journal: reading joins both, so a statement stands in the books
@@ -24,13 +24,14 @@ use arrow::error::ArrowError;
 use datafusion::catalog::TableProvider;
 use datafusion::functions::core::expr_fn::get_field;
 use datafusion::logical_expr::{Expr, ident};
-use weir_catalog::Metastore;
+use weir_catalog::{AccessRequest, Metastore};
 
 use crate::billing::{Entry, Ledger, SegmentName};
 use crate::error::Result;
 
 pub mod access_audit;
 pub mod access_policy_decisions;
+pub mod access_views;
 pub mod archive;
 pub mod billing_usage;
 pub mod delta_store;
@@ -53,6 +54,9 @@ pub(crate) use sight::Sight;
 
 use access_audit::trail::Trail;
 use joined_table::JoinedTable;
+
+/// How many requests for access the view of them goes back.
+const REQUESTS_MAX: u32 = 10_000;
 
 /// One column of a system table.
 #[derive(Debug, Clone)]
@@ -250,6 +254,11 @@ impl SystemTables {
     /// The system tables kept by `ledger` and archived in `store`, with the trail of `metastore`.
     pub fn new(ledger: Arc<Ledger>, store: Arc<dyn TableStore>, metastore: Arc<Metastore>) -> Self {
         Self { ledger, store, metastore }
+    }
+
+    /// The latest requests for access, of all askers.
+    pub(crate) async fn access_requests(&self) -> Result<Vec<AccessRequest>> {
+        Ok(self.metastore.access_requests(REQUESTS_MAX).await?)
     }
 
     /// Opens a table of the books as of now.

@@ -8,6 +8,7 @@
     reason = "a failed step is a failed test"
 )]
 
+mod access_views;
 mod actions;
 mod audit;
 mod bad_input;

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
-use super::Column;
 use super::nested::list_of_text;
+use super::{Column, access_views};
 
 pub mod asked;
 mod columns;
@@ -35,7 +35,8 @@ mod type_facts;
 
 pub use asked::Asked;
 pub use provider::InformationTable;
-use rows::Rows;
+pub(crate) use rows::{Cell, Rows, yes_or_no};
+pub(crate) use tables::names as table_names;
 
 /// The schema that holds the views.
 pub const SCHEMA: &str = "information_schema";
@@ -47,6 +48,8 @@ pub enum Reach {
     Catalog,
     /// In `system` only: it speaks of what lies beside the catalogs.
     Metastore,
+    /// In the schema `access` of `system` only: it tells of access, not of what there is.
+    Access,
 }
 
 /// What a column holds.
@@ -130,10 +133,18 @@ pub static VIEWS: &[&View] = &[
 ];
 
 impl View {
-    /// The views that a catalog shows.
+    /// The views of `information_schema` that a catalog shows.
     pub fn all_in(catalog: &str) -> impl Iterator<Item = &'static View> {
         let everywhere = catalog == super::SYSTEM_CATALOG;
         VIEWS.iter().copied().filter(move |view| everywhere || view.reach == Reach::Catalog)
+    }
+
+    /// The schema that shows it.
+    pub fn schema(&self) -> &'static str {
+        match self.reach {
+            Reach::Catalog | Reach::Metastore => SCHEMA,
+            Reach::Access => access_views::SCHEMA,
+        }
     }
 
     /// Its columns.

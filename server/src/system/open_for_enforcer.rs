@@ -8,6 +8,7 @@ use weir_catalog::{Name, SecurableId, may_see};
 use weir_enforce::open_table::OpenError;
 use weir_enforce::{OpenSystemTable, SystemTable, SystemTableRequest};
 
+use super::access_views::REQUESTS;
 use super::information_schema::InformationTable;
 use super::{Reader, SYSTEM_CATALOG, ServerTable, Sight, SystemTables};
 
@@ -20,6 +21,10 @@ impl OpenSystemTable for SystemTables {
             Some(ServerTable::Information(view)) => {
                 let by = request.caller.principal();
                 let table = InformationTable::new(view, catalog, Arc::clone(request.snapshot), by);
+                let table = match view == &REQUESTS {
+                    true => table.with_requests(self.access_requests().await?),
+                    false => table,
+                };
                 Ok(Some(SystemTable { provider: Arc::new(table), user_field: None, shown: None }))
             }
             Some(ServerTable::Book(name)) => {

@@ -3,7 +3,8 @@
 
 use arrow::datatypes::SchemaRef;
 
-use super::information_schema::{self, View};
+use super::access_views;
+use super::information_schema::View;
 use super::{Column, SystemTableName};
 
 /// The catalog in which the warehouse shows its own tables.
@@ -17,16 +18,17 @@ pub const SYSTEM_OWNER: &str = "System user";
 pub enum ServerTable {
     /// A table of the books; in the catalog `system`.
     Book(SystemTableName),
-    /// A view of `information_schema`; in every catalog.
+    /// A view: of `information_schema` in every catalog, of `access` in `system`.
     Information(&'static View),
 }
 
 impl ServerTable {
     /// Those that a catalog shows.
-    pub fn all_in(catalog: &str) -> impl Iterator<Item = Self> {
+    pub fn all_in(catalog: &str) -> impl Iterator<Item = Self> + use<'_> {
         let books = SystemTableName::ALL.into_iter().map(Self::Book);
-        let books: Vec<Self> = if catalog == SYSTEM_CATALOG { books.collect() } else { Vec::new() };
-        books.into_iter().chain(View::all_in(catalog).map(Self::Information))
+        let access = access_views::VIEWS.iter().copied().map(Self::Information);
+        let system = books.chain(access).filter(move |_| catalog == SYSTEM_CATALOG);
+        system.chain(View::all_in(catalog).map(Self::Information))
     }
 
     /// The table of that name, in any case of letters. Whether the catalog is there, and for whom, is not
@@ -49,7 +51,7 @@ impl ServerTable {
     pub fn schema(self) -> &'static str {
         match self {
             Self::Book(name) => name.schema(),
-            Self::Information(_) => information_schema::SCHEMA,
+            Self::Information(view) => view.schema(),
         }
     }
 

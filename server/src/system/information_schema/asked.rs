@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use weir_catalog::{
-    Function, Name, PrincipalId, Privilege, SecurableId, Snapshot, Table, Visible, Within, authorize,
+    AccessRequest, Function, Name, PrincipalId, Privilege, SecurableId, Snapshot, Table, Visible, Within,
+    authorize,
 };
 
 use crate::system::SYSTEM_CATALOG;
@@ -16,12 +17,14 @@ pub struct Asked<'a> {
     pub(crate) by: PrincipalId,
     pub(crate) within: Within,
     pub(crate) of: &'a Name,
+    /// Requests for access, all; for the view that tells of them alone.
+    pub(crate) requests: &'a [AccessRequest],
 }
 
 impl<'a> Asked<'a> {
     /// `by` reads a view of the catalog `of`.
     pub fn new(snapshot: &'a Arc<Snapshot>, by: PrincipalId, of: &'a Name, within: Within) -> Self {
-        Self { snapshot, visible: Visible::new(snapshot, by), by, within, of }
+        Self { snapshot, visible: Visible::new(snapshot, by), by, within, of, requests: &[] }
     }
 
     /// Whether the view is over all catalogs.
@@ -55,6 +58,22 @@ impl<'a> Asked<'a> {
     /// Whether a function's body and defaults may be told.
     pub(crate) fn may_read_function(&self, function: &Function) -> bool {
         self.may_any(&[Privilege::Execute, Privilege::Manage], SecurableId::Function(function.id))
+    }
+
+    /// Everything that the caller sees within the narrowing, the metastore first.
+    pub(crate) fn securables(&self) -> Vec<SecurableId> {
+        let (visible, within) = (&self.visible, &self.within);
+        let mut all = vec![SecurableId::Metastore];
+        all.extend(visible.catalogs(within).into_iter().map(|found| SecurableId::Catalog(found.id)));
+        all.extend(visible.schemas(within).into_iter().map(|found| SecurableId::Schema(found.id)));
+        all.extend(visible.tables(within).into_iter().map(|found| SecurableId::Table(found.id)));
+        all.extend(visible.functions(within).into_iter().map(|found| SecurableId::Function(found.id)));
+        all.extend(visible.volumes(within).into_iter().map(|found| SecurableId::Volume(found.id)));
+        let locations = visible.external_locations().into_iter();
+        all.extend(locations.map(|found| SecurableId::ExternalLocation(found.id)));
+        let credentials = visible.storage_credentials().into_iter();
+        all.extend(credentials.map(|found| SecurableId::StorageCredential(found.id)));
+        all
     }
 
     /// The catalogs of which the views of this schema speak, that the caller sees.

@@ -172,18 +172,7 @@ pub(super) static PRIVILEGE_DENIALS: View = View {
 };
 
 fn denials(asked: &Asked<'_>, rows: &mut Rows) {
-    let (visible, within) = (&asked.visible, &asked.within);
-    let catalogs = visible.catalogs(within).into_iter().map(|found| SecurableId::Catalog(found.id));
-    let schemas = visible.schemas(within).into_iter().map(|found| SecurableId::Schema(found.id));
-    let tables = visible.tables(within).into_iter().map(|found| SecurableId::Table(found.id));
-    let functions = visible.functions(within).into_iter().map(|found| SecurableId::Function(found.id));
-    let volumes = visible.volumes(within).into_iter().map(|found| SecurableId::Volume(found.id));
-    let locations = visible.external_locations();
-    let locations = locations.into_iter().map(|found| SecurableId::ExternalLocation(found.id));
-    let credentials = visible.storage_credentials();
-    let credentials = credentials.into_iter().map(|found| SecurableId::StorageCredential(found.id));
-    let all = std::iter::once(SecurableId::Metastore).chain(catalogs).chain(schemas).chain(tables);
-    for on in all.chain(functions).chain(volumes).chain(locations).chain(credentials) {
+    for on in asked.securables() {
         let grants = visible_grants(asked.snapshot, asked.by, on);
         for grant in grants.into_iter().filter(|grant| grant.effect == Effect::Deny && grant.securable == on)
         {

@@ -9,7 +9,7 @@ use datafusion::common::{Result, ScalarValue};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use weir_catalog::{Name, PrincipalId, Snapshot, Within};
+use weir_catalog::{AccessRequest, Name, PrincipalId, Snapshot, Within};
 
 use super::{Asked, Rows, View};
 use crate::system::SYSTEM_CATALOG;
@@ -22,12 +22,19 @@ pub struct InformationTable {
     snapshot: Arc<Snapshot>,
     by: PrincipalId,
     schema: SchemaRef,
+    requests: Vec<AccessRequest>,
 }
 
 impl InformationTable {
     /// `view` as the schema `information_schema` of `catalog` shows it to `by`.
     pub fn new(view: &'static View, catalog: Name, snapshot: Arc<Snapshot>, by: PrincipalId) -> Self {
-        Self { view, catalog, snapshot, by, schema: view.arrow_schema() }
+        Self { view, catalog, snapshot, by, schema: view.arrow_schema(), requests: Vec::new() }
+    }
+
+    /// The same, of the view that tells of these requests.
+    #[must_use]
+    pub fn with_requests(self, requests: Vec<AccessRequest>) -> Self {
+        Self { requests, ..self }
     }
 
     /// What the predicates narrow the rows to; none if no row can fulfil them.
@@ -89,6 +96,7 @@ impl TableProvider for InformationTable {
         let mut rows = Rows::default();
         if let Some(within) = self.within(filters) {
             let asked = Asked::new(&self.snapshot, self.by, &self.catalog, within);
+            let asked = Asked { requests: &self.requests, ..asked };
             (self.view.rows)(&asked, &mut rows);
         }
         let batch = rows.batch(&self.schema)?;

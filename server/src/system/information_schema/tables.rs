@@ -105,7 +105,7 @@ pub(super) static VIEWS: View = View {
 };
 
 /// The cells of a three-part name.
-pub(super) fn names(full: &weir_catalog::ObjectName) -> [Cell; 3] {
+pub(crate) fn names(full: &weir_catalog::ObjectName) -> [Cell; 3] {
     [name(&full.catalog), name(&full.schema), name(&full.object)]
 }
 
