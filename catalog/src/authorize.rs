@@ -18,9 +18,11 @@
 //! Whether a principal may log in is not asked here: rights of a disabled owner go on to hold
 //! for the views and functions that run with them.
 
+use std::cell::OnceCell;
+
 use crate::decision::{Decision, Lack, Reason};
 use crate::error::Error;
-use crate::grant::Grant;
+use crate::grant::{Grant, Holding};
 use crate::id::PrincipalId;
 use crate::privilege::Privilege;
 use crate::securable::{SecurableId, SecurableKind, SecurableName, Table};
@@ -37,26 +39,28 @@ pub fn authorize(
     privilege: Privilege,
     securable: SecurableId,
 ) -> Decision {
-    let Some(kind) = snapshot.kind_of(securable) else {
+    let asker = Asker::new(snapshot, principal);
+    let way = asker.way(securable);
+    let Some(itself) = way.first() else {
         let missing = vec![Lack { privilege, on: securable, denied: None }];
         return Decision::Refused { missing, knows_of_it: false };
     };
-    let asker = Asker::new(snapshot, principal);
     let mut because = Vec::new();
     let mut missing = Vec::new();
-    let mut open = needed(snapshot, privilege, securable, kind);
+    let mut open = needed(privilege, itself.kind, &way);
     // MODIFY is of use to those alone who may read; INSERT by itself is not.
     let through_modify =
         |reason: &Reason| matches!(reason, Reason::Granted { privilege: Privilege::Modify, .. });
     if privilege == Privilege::Insert
-        && asker.holds(privilege, securable, privilege).as_ref().is_ok_and(through_modify)
+        && asker.holds(privilege, &way, privilege).as_ref().is_ok_and(through_modify)
     {
-        open.insert(1, (Privilege::Select, securable));
+        open.insert(1, (Privilege::Select, &way));
     }
-    for (needed, on) in open {
-        match asker.holds(needed, on, privilege) {
-            Ok(reason) => because.push(reason),
-            Err(denied) => missing.push(Lack { privilege: needed, on, denied }),
+    for (needed, way) in open {
+        match (asker.holds(needed, way, privilege), way.first()) {
+            (Ok(reason), _) => because.push(reason),
+            (Err(denied), Some(level)) => missing.push(Lack { privilege: needed, on: level.on, denied }),
+            (Err(_), None) => {}
         }
     }
     if missing.is_empty() {
@@ -142,18 +146,14 @@ pub fn is_metastore_admin(snapshot: &Snapshot, principal: PrincipalId) -> bool {
     snapshot.metastore_owner().is_some_and(|owner| snapshot.acts_as(principal, owner))
 }
 
-/// The asked privilege first, then whatever it cannot be used without.
-fn needed(
-    snapshot: &Snapshot,
-    privilege: Privilege,
-    securable: SecurableId,
-    kind: SecurableKind,
-) -> Vec<(Privilege, SecurableId)> {
+/// The asked privilege first, then whatever it cannot be used without, each with the way from the
+/// securable it is needed on.
+fn needed(privilege: Privilege, kind: SecurableKind, way: &[Level]) -> Vec<(Privilege, &[Level])> {
     let mut needed = Vec::with_capacity(4);
-    needed.push((privilege, securable));
+    needed.push((privilege, way));
     let reads = matches!(privilege, Privilege::Modify | Privilege::Update | Privilege::Delete);
     if reads && kind == SecurableKind::Table {
-        needed.push((Privilege::Select, securable));
+        needed.push((Privilege::Select, way));
     }
     if matches!(privilege, Privilege::Browse) {
         return needed;
@@ -162,10 +162,11 @@ fn needed(
     let itself = privilege.is_right_on(kind)
         && !matches!(privilege, Privilege::UseCatalog | Privilege::UseSchema)
         && creates(privilege);
-    for container in itself.then_some(securable).into_iter().chain(snapshot.containers_of(securable)) {
-        match container {
-            SecurableId::Schema(_) => needed.push((Privilege::UseSchema, container)),
-            SecurableId::Catalog(_) => needed.push((Privilege::UseCatalog, container)),
+    for from in usize::from(!itself)..way.len() {
+        let outwards = way.get(from..).unwrap_or_default();
+        match outwards.first().map(|level| level.on) {
+            Some(SecurableId::Schema(_)) => needed.push((Privilege::UseSchema, outwards)),
+            Some(SecurableId::Catalog(_)) => needed.push((Privilege::UseCatalog, outwards)),
             _ => {}
         }
     }
@@ -188,16 +189,37 @@ fn creates(privilege: Privilege) -> bool {
 /// Where a denial stands: whom it names, and on what.
 type Denial = (PrincipalId, SecurableId);
 
+/// A securable on the way outwards, as one principal finds it.
+struct Level {
+    on: SecurableId,
+    kind: SecurableKind,
+    /// The owner, where the principal is it or in that group.
+    owner: Option<PrincipalId>,
+    /// What the principal and its groups hold here.
+    holdings: Vec<Holding>,
+}
+
+impl Level {
+    fn is_held(&self) -> bool {
+        self.owner.is_some() || self.holdings.iter().any(|holding| !holding.allowed.is_empty())
+    }
+
+    fn owned(&self) -> Option<Reason> {
+        self.owner.map(|owner| Reason::Owned { owner, of: self.on })
+    }
+}
+
 /// One principal before one snapshot, its groups flattened once.
 struct Asker<'a> {
     snapshot: &'a Snapshot,
     principal: PrincipalId,
     identities: std::sync::Arc<[PrincipalId]>,
+    rank: OnceCell<Option<Reason>>,
 }
 
 impl<'a> Asker<'a> {
     fn new(snapshot: &'a Snapshot, principal: PrincipalId) -> Self {
-        Self { snapshot, principal, identities: snapshot.identities_of(principal) }
+        Self { snapshot, principal, identities: snapshot.identities_of(principal), rank: OnceCell::new() }
     }
 
     fn is(&self, owner: PrincipalId) -> bool {
@@ -206,110 +228,104 @@ impl<'a> Asker<'a> {
 
     /// The rank by which the principal administers everything.
     fn rank(&self) -> Option<Reason> {
-        if is_account_admin(self.snapshot, self.principal) {
-            return Some(Reason::AccountAdmin);
+        let find = || {
+            if is_account_admin(self.snapshot, self.principal) {
+                return Some(Reason::AccountAdmin);
+            }
+            let owner = self.snapshot.metastore_owner();
+            owner.filter(|owner| self.is(*owner)).map(|_| Reason::MetastoreAdmin)
+        };
+        *self.rank.get_or_init(find)
+    }
+
+    /// The securable and its containers, each looked at once; empty where there is no such securable.
+    fn way(&self, securable: SecurableId) -> Vec<Level> {
+        let snapshot = self.snapshot;
+        let mut way = Vec::with_capacity(3);
+        for on in std::iter::once(securable).chain(snapshot.containers_of(securable)) {
+            let Some(kind) = snapshot.kind_of(on) else { return Vec::new() };
+            let owner = snapshot.owner_of(on).filter(|owner| self.is(*owner));
+            way.push(Level {
+                on,
+                kind,
+                owner,
+                holdings: snapshot.holdings_of(on, &self.identities).collect(),
+            });
         }
-        let owner = self.snapshot.metastore_owner();
-        owner.filter(|owner| self.is(*owner)).map(|_| Reason::MetastoreAdmin)
+        way
     }
 
     fn sees(&self, securable: SecurableId) -> bool {
         if securable == SecurableId::Metastore {
             return true;
         }
-        if self.snapshot.kind_of(securable).is_none() {
-            return false;
-        }
         if self.rank().is_some() {
-            return true;
+            return self.snapshot.kind_of(securable).is_some();
         }
-        let held = |id| self.snapshot.is_held_by(id, &self.identities);
-        let seen = held(securable)
-            || self.snapshot.holds_inside(securable, &self.identities)
-            || self.snapshot.containers_of(securable).any(held);
-        seen && self.denial(Privilege::Browse, securable).is_none()
+        let way = self.way(securable);
+        let seen = way.iter().any(Level::is_held) || self.snapshot.holds_inside(securable, &self.identities);
+        !way.is_empty() && seen && denial(Privilege::Browse, &way).is_none()
     }
 
-    /// Why the principal has this one privilege here, leaving aside what else it takes to use it; else
-    /// the denial that takes it away. `asked` is the privilege that the whole question is about.
-    fn holds(
-        &self,
-        privilege: Privilege,
-        securable: SecurableId,
-        asked: Privilege,
-    ) -> Result<Reason, Option<Denial>> {
-        let Some(kind) = self.snapshot.kind_of(securable) else { return Err(None) };
-        if !privilege.applies_to(kind) {
+    /// Why the principal has this one privilege at the beginning of the way, leaving aside what else it
+    /// takes to use it; else the denial that takes it away. `asked` is the privilege that the whole
+    /// question is about.
+    fn holds(&self, privilege: Privilege, way: &[Level], asked: Privilege) -> Result<Reason, Option<Denial>> {
+        let Some(level) = way.first() else { return Err(None) };
+        if !privilege.applies_to(level.kind) {
             return Err(None);
         }
-        let rank = || self.rank().filter(|_| administers(asked, kind) || administers(privilege, kind));
-        if let Some(denial) = self.denial(privilege, securable) {
+        let administered = administers(asked, level.kind) || administers(privilege, level.kind);
+        let rank = || self.rank().filter(|_| administered);
+        if let Some(denial) = denial(privilege, way) {
             return rank().ok_or(Some(denial));
         }
-        self.owns(securable)
+        let owned = level.owned();
+        owned
             // Nobody acts as another by rank: that is granted, and the grant is in the audit trail.
-            .filter(|_| privilege.is_right_on(kind) && privilege != Privilege::Impersonate)
-            .or_else(|| self.granted(privilege, securable))
-            .or_else(|| self.owns_container(privilege, asked, securable))
+            .filter(|_| privilege.is_right_on(level.kind) && privilege != Privilege::Impersonate)
+            .or_else(|| granted(privilege, way))
+            .or_else(|| owns_container(privilege, asked, way))
             .or_else(rank)
             .ok_or(None)
     }
+}
 
-    fn owns(&self, securable: SecurableId) -> Option<Reason> {
-        let owner = self.snapshot.owner_of(securable)?;
-        self.is(owner).then_some(Reason::Owned { owner, of: securable })
-    }
-
-    /// A grant that gives `privilege`, on the securable or the nearest container that has one.
-    fn granted(&self, privilege: Privilege, securable: SecurableId) -> Option<Reason> {
-        let givers = privilege.givers();
-        self.upwards(securable).find_map(|on| {
-            let mut holdings = self.snapshot.holdings_of(on, &self.identities);
-            holdings.find_map(|holding| {
-                let privilege = holding.allowed.shared(givers, privilege)?;
-                Some(Reason::Granted { to: holding.principal, privilege, on })
-            })
+/// A grant that gives `privilege`, on the securable or the nearest container that has one.
+fn granted(privilege: Privilege, way: &[Level]) -> Option<Reason> {
+    let givers = privilege.givers();
+    way.iter().find_map(|level| {
+        level.holdings.iter().find_map(|holding| {
+            let privilege = holding.allowed.shared(givers, privilege)?;
+            Some(Reason::Granted { to: holding.principal, privilege, on: level.on })
         })
-    }
+    })
+}
 
-    /// A denial of `privilege`, or of what would give it, on the securable or a container of it.
-    fn denial(&self, privilege: Privilege, securable: SecurableId) -> Option<Denial> {
-        let takers = privilege.deniers();
-        self.upwards(securable).find_map(|on| {
-            let mut holdings = self.snapshot.holdings_of(on, &self.identities);
-            holdings
-                .find(|holding| holding.denied.shared(takers, privilege).is_some())
-                .map(|holding| (holding.principal, on))
-        })
-    }
+/// A denial of `privilege`, or of what would give it, on the securable or a container of it.
+fn denial(privilege: Privilege, way: &[Level]) -> Option<Denial> {
+    let takers = privilege.deniers();
+    way.iter().find_map(|level| {
+        let mut holdings = level.holdings.iter();
+        holdings
+            .find(|holding| holding.denied.shared(takers, privilege).is_some())
+            .map(|holding| (holding.principal, level.on))
+    })
+}
 
-    /// The securable and its containers.
-    fn upwards(&self, securable: SecurableId) -> impl Iterator<Item = SecurableId> + 'a {
-        std::iter::once(securable).chain(self.snapshot.containers_of(securable))
+/// Who owns a container has MANAGE on all it contains, and the USE on the way to it for that.
+fn owns_container(privilege: Privilege, asked: Privilege, way: &[Level]) -> Option<Reason> {
+    let manages = |privilege| {
+        matches!(
+            privilege,
+            Privilege::Manage | Privilege::ManageAccessControl | Privilege::Browse | Privilege::ReadMetadata
+        )
+    };
+    let on_the_way = matches!(privilege, Privilege::UseCatalog | Privilege::UseSchema) && manages(asked);
+    if !manages(privilege) && !on_the_way {
+        return None;
     }
-
-    /// Who owns a container has MANAGE on all it contains, and the USE on the way to it for that.
-    fn owns_container(
-        &self,
-        privilege: Privilege,
-        asked: Privilege,
-        securable: SecurableId,
-    ) -> Option<Reason> {
-        let manages = |privilege| {
-            matches!(
-                privilege,
-                Privilege::Manage
-                    | Privilege::ManageAccessControl
-                    | Privilege::Browse
-                    | Privilege::ReadMetadata
-            )
-        };
-        let on_the_way = matches!(privilege, Privilege::UseCatalog | Privilege::UseSchema) && manages(asked);
-        if !manages(privilege) && !on_the_way {
-            return None;
-        }
-        self.upwards(securable).find_map(|of| self.owns(of))
-    }
+    way.iter().find_map(Level::owned)
 }
 
 /// Whether rank stands for the privilege on a securable of `kind`: it administers, and gives no data.
