@@ -9,6 +9,7 @@ use crate::function::{Function, Returns};
 use crate::id::{FunctionId, PrincipalId, TableId};
 use crate::metastore::{INFORMATION_SCHEMA, SYSTEM_CATALOG};
 use crate::policy::{ColumnBinding, PolicyArgument, PolicyFunction};
+use crate::policy_cycle::PolicyCycle;
 use crate::principal::{ACCOUNT_USERS, PrincipalKind};
 use crate::securable::{SecurableKind, Table, TableKind, VolumeKind};
 use crate::snapshot::Snapshot;
@@ -234,30 +235,13 @@ impl Check<'_> {
         called
     }
 
-    /// No policy reads a governed table, directly, through views or through functions.
+    /// No policies read in a circle, directly, through views or through functions.
     fn sources(&mut self) {
         let snapshot = self.snapshot;
-        let mut policies: BTreeSet<FunctionId> =
-            snapshot.all_tables().flat_map(Table::policy_functions).collect();
-        policies.extend(snapshot.all_tag_policies().filter_map(|policy| policy.function.sql()));
-        for function in policies.iter().filter_map(|id| snapshot.function_by_id(*id)) {
-            let mut open: Vec<TableId> = function.reads.clone();
-            let called = self.called_by(function);
-            open.extend(called.iter().filter_map(|id| snapshot.function_by_id(*id)).flat_map(|x| &x.reads));
-            let mut read = BTreeSet::new();
-            while let Some(table) = open.pop().and_then(|id| snapshot.table_by_id(id)) {
-                if !read.insert(table.id) {
-                    continue;
-                }
-                if snapshot.is_governed(table) {
-                    self.say(format!(
-                        "the policy function `{}` reads {}, which is governed",
-                        function.name,
-                        described(table)
-                    ));
-                }
-                open.extend(table.view().into_iter().flat_map(|view| &view.reads));
-            }
+        if let Some(cycle) = PolicyCycle::find(snapshot) {
+            let steps = cycle.steps.iter().map(|step| step.told(snapshot, &|_| true, &|_| true));
+            let steps: Vec<String> = steps.collect();
+            self.say(format!("policies read in a circle: {}", steps.join("; ")));
         }
     }
 

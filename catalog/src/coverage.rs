@@ -27,6 +27,11 @@ impl<'a> CoveredTable<'a> {
         pairs.filter(|(_, columns)| columns.is_empty()).map(|(condition, _)| condition).collect()
     }
 
+    /// Whether the policy does not hold for the table since a column is missing.
+    pub fn is_skipped(&self, policy: &TagPolicy) -> bool {
+        !policy.denies_without_match(self.table) && !self.missing(policy).is_empty()
+    }
+
     /// The columns that an alias stands for.
     pub fn columns(&self, policy: &TagPolicy, alias: &str) -> &[&'a Column] {
         let mut pairs = policy.matches.iter().zip(&self.matched);

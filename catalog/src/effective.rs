@@ -239,6 +239,8 @@ impl Snapshot {
     ///   groups, and not EXCEPT), WHEN holds for the table's tags and every condition of MATCH COLUMNS
     ///   finds a column. Where one finds none, ON NO MATCH decides: the table is refused, or the policy
     ///   does not hold.
+    /// * A view holds no rows of its own: in what it reads the policy has been asked already. So a policy of a
+    ///   wider scope that finds no column in a view does not hold for it, whatever ON NO MATCH says.
     /// * An alias that is an argument stands for one column; a mask holds for every column of its alias.
     /// * The same function with the same arguments counts once. Of several masks on one value a
     ///   restrictive one wins over those on narrower scopes and over permissive ones on its own;
@@ -276,8 +278,10 @@ impl Snapshot {
         if policies.is_empty() {
             return false;
         }
-        let tags = self.tags_of(SecurableId::Table(table.id));
-        policies.iter().any(|policy| speaks_of(&policy.when, &tags, &table.columns))
+        policies.iter().any(|policy| {
+            let covered = self.covered(policy, table);
+            covered.is_some_and(|covered| table.view().is_none() || !covered.is_skipped(policy))
+        })
     }
 }
 

@@ -378,16 +378,8 @@ pub enum Error {
         /// How many there are.
         found: usize,
     },
-    /// A policy's function reads a table that has a policy itself.
-    #[error("a policy may not read a governed table: function `{function}` reads {}", governed(table.as_ref()))]
-    PolicyReadsGoverned {
-        /// The function.
-        function: ObjectName,
-        /// The governed table, when the caller may see it.
-        table: Option<ObjectName>,
-    },
     /// A policy would hold inside itself.
-    #[error("a policy would read what it governs: {path}")]
+    #[error("policies would read in a circle: {path}")]
     PolicyReadsItself {
         /// The way round, as far as the caller may see it.
         path: String,
@@ -494,7 +486,6 @@ impl Error {
             | Error::DuplicateColumn { .. }
             | Error::MaskOverlap { .. }
             | Error::WrongArgumentCount { .. }
-            | Error::PolicyReadsGoverned { .. }
             | Error::InvalidPassword
             | Error::ReasonTooLong { .. }
             | Error::ImportRefused { .. }
@@ -523,6 +514,10 @@ impl Error {
             Error::TagNotGoverned { .. } => {
                 Some("policies speak of governed tags only: CREATE GOVERNED TAG makes one")
             }
+            Error::PolicyReadsItself { .. } => Some(
+                "let a policy read a table without policies, or except the owner of its function from the \
+                 tag policy",
+            ),
             Error::Contention => Some("try again"),
             Error::ReplacesExternal { .. } => Some("drop it and create it again, or insert into it"),
             Error::PropertyNotFound { .. } => Some("say IF EXISTS to pass over properties that are not set"),
@@ -543,13 +538,6 @@ fn overlapped(other: Option<&SecurableName>) -> String {
     match other {
         Some(name) => format!("that of {name}"),
         None => "another one".to_owned(),
-    }
-}
-
-fn governed(table: Option<&ObjectName>) -> String {
-    match table {
-        Some(name) => format!("`{name}`"),
-        None => "one".to_owned(),
     }
 }
 

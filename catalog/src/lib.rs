@@ -24,6 +24,7 @@ pub mod id;
 pub mod metastore;
 pub mod name;
 pub mod policy;
+pub mod policy_cycle;
 pub mod policy_test;
 pub mod principal;
 pub mod privilege;
@@ -65,6 +66,7 @@ pub use name::{Name, ObjectName, SchemaName};
 pub use policy::{
     BuiltinMask, ColumnBinding, ColumnMask, Literal, PolicyArgument, PolicyFunction, RowFilter,
 };
+pub use policy_cycle::PolicyCycle;
 pub use policy_test::{Expectation, PolicyTest};
 pub use principal::{ACCOUNT_USERS, Principal, PrincipalKind};
 pub use privilege::Privilege;

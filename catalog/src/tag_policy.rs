@@ -9,7 +9,7 @@ use std::fmt;
 use crate::id::{PrincipalId, TagPolicyId};
 use crate::name::Name;
 use crate::policy::{Literal, PolicyFunction};
-use crate::securable::SecurableId;
+use crate::securable::{SecurableId, Table};
 use crate::stamps::Stamps;
 use crate::tag::TagKey;
 
@@ -185,6 +185,13 @@ pub struct TagPolicy {
 }
 
 impl TagPolicy {
+    /// Whether the table is refused where a column is missing; see
+    /// [`Snapshot::effective_policies`](crate::Snapshot::effective_policies) for views.
+    pub fn denies_without_match(&self, table: &Table) -> bool {
+        let asked_within = table.view().is_some() && self.scope != SecurableId::Table(table.id);
+        self.on_no_match == OnNoMatch::Deny && !asked_within
+    }
+
     /// Every governed tag it speaks of, with the value where it names one.
     pub fn tags(&self) -> Vec<(&TagKey, Option<&str>)> {
         let mut tags = self.when.tags();

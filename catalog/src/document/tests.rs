@@ -167,7 +167,7 @@ async fn an_import_that_would_break_anything_is_refused_whole() {
             d.tables.get_mut("main.hr.people").unwrap().tags.insert("pii".to_owned(), "x".to_owned());
         }),
         ("which is not there", |d| drop(d.tables.get_mut("main.hr.people").unwrap().columns.remove(1))),
-        ("which is governed", |d| {
+        ("policies read in a circle", |d| {
             d.functions.get_mut("main.hr.deep").unwrap().body =
                 "EXISTS (SELECT 1 FROM `main`.`hr`.`people`)".to_owned();
         }),

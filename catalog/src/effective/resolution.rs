@@ -11,7 +11,7 @@ use crate::policy::{ColumnBinding, Literal, PolicyArgument, SEMANTICS};
 use crate::securable::{Column, POLICY_DEFAULT_PROPERTY, SecurableId, Table};
 use crate::snapshot::Snapshot;
 use crate::tag::Tags;
-use crate::tag_policy::{Composition, OnNoMatch, TagPolicy, TagPolicyArgument, TagPolicyRule};
+use crate::tag_policy::{Composition, TagPolicy, TagPolicyArgument, TagPolicyRule};
 
 /// One table and caller, while their policies are being found.
 pub(super) struct Resolution<'a> {
@@ -136,13 +136,13 @@ impl<'a> Resolution<'a> {
             });
             let columns: Vec<OpenedColumn<'a>> = tagged.map(|(opened, _)| *opened).collect();
             if columns.is_empty() {
-                return match (policy.on_no_match, standing) {
-                    (OnNoMatch::Deny, Standing::Holds(_)) => Err(PolicyRefusal::NoMatch {
+                return match (policy.denies_without_match(self.table), standing) {
+                    (true, Standing::Holds(_)) => Err(PolicyRefusal::NoMatch {
                         table: self.table.name.clone(),
                         policy: self.told(policy),
                     }),
-                    (OnNoMatch::Deny, _) => Ok(Some(Vec::new())),
-                    (OnNoMatch::Skip, _) => Ok(None),
+                    (true, _) => Ok(Some(Vec::new())),
+                    (false, _) => Ok(None),
                 };
             }
             all.push(columns);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::policies::check_settable;
+use super::policies::{check_policy_cycles, check_settable};
 use super::tables::{check_columns, described, same_column};
 use super::tags::{Keeping, carry_tags};
 use super::{Metastore, Request, Write};
@@ -86,7 +86,9 @@ impl Metastore {
                 });
             }
             altered.stamps = caller.altered(table.stamps);
-            Ok(Write { changes: vec![Change::TablePut(Box::new(altered))], because, value: () })
+            let changes = vec![Change::TablePut(Box::new(altered))];
+            check_policy_cycles(caller, &changes)?;
+            Ok(Write { changes, because, value: () })
         })
         .await
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::caller::Caller;
 use super::dependents::Objects;
-use super::policies::{Sources, check_policy_sources, reads_of};
+use super::policies::{check_policy_cycles, reads_of};
 use super::views::require_source;
 use super::{Created, Metastore, OnExistingDefinition, OnMissing, Request, Write};
 use crate::audit::{Action, Requester};
@@ -102,6 +102,9 @@ impl Metastore {
                 }
             }
             let changes = vec![Change::FunctionPut(Box::new(function.clone()))];
+            if existing.is_some() {
+                check_policy_cycles(caller, &changes)?;
+            }
             let value =
                 if existing.is_some() { Created::Replaced(function) } else { Created::Made(function) };
             Ok(Write { changes, because, value })
@@ -200,7 +203,7 @@ fn check_replacement(caller: &Caller<'_>, existing: &Function, replacement: &Fun
     if calls_of(caller.snapshot, replacement).contains(&replacement.id) {
         return Err(Error::FunctionCycle { function: replacement.name.clone() });
     }
-    check_policy_sources(caller, &Sources { function: Some(replacement), ..Sources::default() })
+    Ok(())
 }
 
 /// EXECUTE on the functions that a definition calls.
@@ -233,7 +236,7 @@ fn calls_of(snapshot: &Snapshot, function: &Function) -> BTreeSet<FunctionId> {
 
 /// The functions that views among `reads` call, views on views included.
 pub(super) fn calls_of_views(snapshot: &Snapshot, reads: &[TableId]) -> BTreeSet<FunctionId> {
-    let all = reads_of(snapshot, reads, &Sources::default());
+    let all = reads_of(snapshot, reads, None);
     let views = all.into_iter().filter_map(|id| snapshot.table_by_id(id).and_then(Table::view));
     views.flat_map(|view| view.calls.iter().copied()).collect()
 }
@@ -247,7 +250,7 @@ pub(super) fn reads_behind(snapshot: &Snapshot, calls: &[FunctionId]) -> BTreeSe
         let Some(function) = snapshot.function_by_id(id).filter(|_| seen.insert(id)) else { continue };
         open.extend(&function.calls);
         open.extend(calls_of_views(snapshot, &function.reads));
-        reads.extend(reads_of(snapshot, &function.reads, &Sources::default()));
+        reads.extend(reads_of(snapshot, &function.reads, None));
     }
     reads
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::caller::Caller;
+use super::policies::check_policy_cycles;
 use super::{Metastore, Request, Write};
 use crate::audit::{Action, Requester};
 use crate::decision::Reason;
@@ -123,7 +124,12 @@ impl Metastore {
             }
             let change =
                 transfer(caller, id, to).ok_or_else(|| Error::NotFound { securable: securable.clone() })?;
-            Ok(Write { changes: vec![change], because, value: () })
+            let changes = vec![change];
+            // What policies read is read in the name of their functions' owners.
+            if kind == SecurableKind::Function {
+                check_policy_cycles(caller, &changes)?;
+            }
+            Ok(Write { changes, because, value: () })
         })
         .await
     }

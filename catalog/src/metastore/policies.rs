@@ -1,7 +1,7 @@
 //! Row filters and column masks.
 //!
-//! What is checked here: rights, the number of arguments, and that no policy reads a governed
-//! table, not through a view either. Types are the server's concern, before it asks.
+//! What is checked here: rights, the number of arguments, and that no policies read in a circle. Types
+//! are the server's concern, before it asks.
 
 use std::collections::BTreeSet;
 
@@ -9,15 +9,15 @@ use chrono::{DateTime, Utc};
 
 use super::caller::Caller;
 use super::tables::same_column;
-use super::tag_policies::described;
 use super::{Metastore, Request, Write};
 use crate::audit::{Action, Requester};
 use crate::decision::Reason;
 use crate::error::Error;
 use crate::function::Function;
-use crate::id::{FunctionId, TableId};
+use crate::id::TableId;
 use crate::name::ObjectName;
 use crate::policy::{ColumnBinding, ColumnMask, PolicyArgument, PolicyFunction, RowFilter, SEMANTICS};
+use crate::policy_cycle::PolicyCycle;
 use crate::privilege::Privilege;
 use crate::securable::{SecurableId, SecurableName, Table};
 use crate::snapshot::{Content, Increment, MetastoreRoot, Snapshot};
@@ -43,7 +43,9 @@ impl Metastore {
                 semantics: SEMANTICS,
             };
             let governed = Table { row_filter: Some(filter), ..table.clone() };
-            Ok(Write { changes: vec![Change::TablePut(Box::new(governed))], because, value: () })
+            let changes = vec![Change::TablePut(Box::new(governed))];
+            check_policy_cycles(caller, &changes)?;
+            Ok(Write { changes, because, value: () })
         })
         .await
     }
@@ -92,16 +94,10 @@ impl Metastore {
                 }
             };
             let mut masked = found.clone();
-            masked.masks.retain(|known| !is_on(known, &mask.column) || !same_path(&known.path, &mask.path));
-            if let Some(other) = masked
-                .masks
-                .iter()
-                .find(|known| is_on(known, &mask.column) && covers(&known.path, &mask.path))
-            {
-                return Err(Error::MaskOverlap { place: place_of(&mask), other: place_of(other) });
-            }
-            masked.masks.push(mask.clone());
-            Ok(Write { changes: vec![Change::TablePut(Box::new(masked))], because, value: () })
+            put_mask(&mut masked.masks, &mask)?;
+            let changes = vec![Change::TablePut(Box::new(masked))];
+            check_policy_cycles(caller, &changes)?;
+            Ok(Write { changes, because, value: () })
         })
         .await
     }
@@ -130,6 +126,17 @@ impl Metastore {
         })
         .await
     }
+}
+
+/// Adds a mask, in the place of one at the same place; refused beside one that covers it or is covered.
+pub(super) fn put_mask(masks: &mut Vec<ColumnMask>, mask: &ColumnMask) -> Result<(), Error> {
+    masks.retain(|known| !is_on(known, &mask.column) || !same_path(&known.path, &mask.path));
+    let other = masks.iter().find(|known| is_on(known, &mask.column) && covers(&known.path, &mask.path));
+    if let Some(other) = other {
+        return Err(Error::MaskOverlap { place: place_of(mask), other: place_of(other) });
+    }
+    masks.push(mask.clone());
+    Ok(())
 }
 
 /// The same column: by field id where both have one, else by name.
@@ -163,12 +170,21 @@ pub(super) fn check_settable<'s>(
 ) -> Result<(&'s Table, &'s Function, Vec<Reason>), Error> {
     let table = caller.table_or_view(table)?;
     let mut because = caller.require(Privilege::Manage, SecurableId::Table(table.id))?;
-    let function = caller.function(function)?;
-    because.extend(caller.require(Privilege::Execute, SecurableId::Function(function.id))?);
-    check_arity(function, arguments)?;
-    let sources = Sources { governed: Some(table.id), policy: Some(function.id), ..Sources::default() };
-    check_policy_sources(caller, &sources)?;
+    let (function, reasons) = check_callable(caller, function, arguments)?;
+    because.extend(reasons);
     Ok((table, function, because))
+}
+
+/// EXECUTE on the function, which must take so many arguments.
+pub(super) fn check_callable<'s>(
+    caller: &Caller<'s>,
+    function: &ObjectName,
+    arguments: usize,
+) -> Result<(&'s Function, Vec<Reason>), Error> {
+    let function = caller.function(function)?;
+    let because = caller.require(Privilege::Execute, SecurableId::Function(function.id))?;
+    check_arity(function, arguments)?;
+    Ok((function, because))
 }
 
 pub(super) fn check_arity(function: &Function, found: usize) -> Result<(), Error> {
@@ -180,32 +196,23 @@ pub(super) fn check_arity(function: &Function, found: usize) -> Result<(), Error
     Err(Error::WrongArgumentCount { function: function.name.clone(), least, most, found })
 }
 
-/// What a write would change about who reads what.
-#[derive(Default)]
-pub(super) struct Sources<'a> {
-    /// A view gets another text, which reads these.
-    pub(super) view: Option<(TableId, &'a Vec<TableId>)>,
-    /// A function gets another body.
-    pub(super) function: Option<&'a Function>,
-    /// A table gets a policy.
-    pub(super) governed: Option<TableId>,
-    /// A function becomes a policy's.
-    pub(super) policy: Option<FunctionId>,
+/// INVARIANT: no policies read in a circle. Refuses changes that close one; one that was closed before, by what
+/// is not looked at here, does not stand in the way of others.
+pub(super) fn check_policy_cycles(caller: &Caller<'_>, changes: &[Change]) -> Result<(), Error> {
+    let after = with_changes(caller.snapshot, changes);
+    let Some(cycle) = PolicyCycle::find(&after) else { return Ok(()) };
+    if PolicyCycle::find(caller.snapshot).as_ref() == Some(&cycle) {
+        return Ok(());
+    }
+    // What is being made is not in the catalog yet.
+    let sees = |id| caller.sees(id) || caller.snapshot.name_of(id).is_none();
+    let steps = cycle.steps.iter().map(|step| step.told(&after, &sees, &|scope| caller.reads_policies(scope)));
+    Err(Error::PolicyReadsItself { path: steps.collect::<Vec<_>>().join("; ") })
 }
 
-/// INVARIANT: no policy reads a governed table, directly or through views. Whose policies would
-/// hold inside a policy is a question that must not come up.
-pub(super) fn check_policy_sources(caller: &Caller<'_>, sources: &Sources<'_>) -> Result<(), Error> {
-    check_reads(caller, caller.snapshot, sources)
-}
-
-/// The same of the catalog as it would be `after` a write.
-pub(super) fn check_policy_reads(caller: &Caller<'_>, after: &Snapshot) -> Result<(), Error> {
-    check_reads(caller, after, &Sources::default())
-}
-
-/// The catalog as it would be with these puts of catalogs, schemas, tables, volumes and tag policies.
-pub(super) fn with_changes(snapshot: &Snapshot, changes: &[Change]) -> Snapshot {
+/// The catalog as it would be with these puts of catalogs, schemas, tables, functions, volumes and tag
+/// policies.
+fn with_changes(snapshot: &Snapshot, changes: &[Change]) -> Snapshot {
     let root = MetastoreRoot { id: snapshot.metastore_id(), owner: snapshot.metastore_owner() };
     let mut content = Content::empty(root);
     for change in changes {
@@ -213,6 +220,7 @@ pub(super) fn with_changes(snapshot: &Snapshot, changes: &[Change]) -> Snapshot 
             Change::CatalogPut(catalog) => content.catalogs.push(catalog.clone()),
             Change::SchemaPut(schema) => content.schemas.push(schema.clone()),
             Change::TablePut(table) => content.tables.push(table.as_ref().clone()),
+            Change::FunctionPut(function) => content.functions.push(function.as_ref().clone()),
             Change::VolumePut(volume) => content.volumes.push(volume.clone()),
             Change::TagPolicyPut(policy) => content.tag_policies.push(policy.as_ref().clone()),
             _ => {}
@@ -221,73 +229,20 @@ pub(super) fn with_changes(snapshot: &Snapshot, changes: &[Change]) -> Snapshot 
     snapshot.advanced(snapshot.epoch(), Increment::whole(content))
 }
 
-fn check_reads(caller: &Caller<'_>, snapshot: &Snapshot, sources: &Sources<'_>) -> Result<(), Error> {
-    let mut called: BTreeSet<FunctionId> = snapshot.all_tables().flat_map(Table::policy_functions).collect();
-    called.extend(snapshot.all_tag_policies().filter_map(|policy| policy.function.sql()));
-    called.extend(sources.policy);
-    for id in with_calls(snapshot, called, sources) {
-        let replacement = sources.function.filter(|function| function.id == id);
-        let Some(function) = replacement.or_else(|| snapshot.function_by_id(id)) else {
-            continue;
-        };
-        for read in reads_of(snapshot, &function.reads, sources) {
-            let Some(table) = snapshot.table_by_id(read) else { continue };
-            if snapshot.is_governed(table) || sources.governed == Some(read) {
-                return Err(reads_governed(caller, snapshot, function, table));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// `functions` and all that they call, at any depth.
-fn with_calls(
+/// `start` and all that its views read, at any depth. `replaced` is a view that is about to read something
+/// else.
+pub(super) fn reads_of(
     snapshot: &Snapshot,
-    functions: BTreeSet<FunctionId>,
-    sources: &Sources<'_>,
-) -> BTreeSet<FunctionId> {
-    let mut known = BTreeSet::new();
-    let mut open: Vec<FunctionId> = functions.into_iter().collect();
-    while let Some(id) = open.pop() {
-        let replacement = sources.function.filter(|function| function.id == id);
-        let function = replacement.or_else(|| snapshot.function_by_id(id));
-        if known.insert(id)
-            && let Some(function) = function
-        {
-            open.extend(&function.calls);
-        }
-    }
-    known
-}
-
-/// Names the way round where the table is governed by the very function that reads it.
-fn reads_governed(caller: &Caller<'_>, snapshot: &Snapshot, function: &Function, table: &Table) -> Error {
-    let visible = caller.sees(SecurableId::Table(table.id));
-    let itself = snapshot.tag_policies_over(table).into_iter().find(|policy| {
-        policy.function.sql() == Some(function.id) && snapshot.covered(policy, table).is_some()
-    });
-    if let Some(policy) = itself.filter(|policy| visible && caller.reads_policies(policy.scope)) {
-        let scope = snapshot.name_of(policy.scope).unwrap_or(SecurableName::Metastore);
-        let (function, table) = (&function.name, &table.name);
-        let policy = described(&policy.name, &scope);
-        return Error::PolicyReadsItself {
-            path: format!(
-                "{policy} calls function `{function}`, which reads table `{table}`, which {policy} governs"
-            ),
-        };
-    }
-    Error::PolicyReadsGoverned { function: function.name.clone(), table: visible.then(|| table.name.clone()) }
-}
-
-/// `start` and all that its views read, at any depth.
-pub(super) fn reads_of(snapshot: &Snapshot, start: &[TableId], sources: &Sources<'_>) -> BTreeSet<TableId> {
+    start: &[TableId],
+    replaced: Option<(TableId, &[TableId])>,
+) -> BTreeSet<TableId> {
     let mut read = BTreeSet::new();
     let mut open: Vec<TableId> = start.to_vec();
     while let Some(id) = open.pop() {
         if !read.insert(id) {
             continue;
         }
-        match sources.view {
+        match replaced {
             Some((view, reads)) if view == id => open.extend(reads),
             _ => {
                 let view = snapshot.table_by_id(id).and_then(Table::view);

@@ -3,14 +3,14 @@
 //! Who may: MANAGE on the scope, on the metastore one of rank; so an owner below the scope can
 //! neither alter nor drop what stands above. What is checked: rights, that the function takes the
 //! arguments, that every tag is governed and takes the value asked for, that aliases are defined, and
-//! that no policy reads a governed table. Types are the server's concern, before it asks.
+//! that no policies read in a circle. Types are the server's concern, before it asks.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
 use super::caller::Caller;
-use super::policies::{check_arity, check_policy_reads, with_changes};
+use super::policies::{check_arity, check_policy_cycles};
 use super::{Created, Metastore, OnExistingDefinition, OnMissing, Request, Write};
 use crate::audit::{Action, Requester};
 use crate::decision::Reason;
@@ -109,7 +109,7 @@ impl Metastore {
             };
             check_tags(caller, &policy)?;
             let changes = vec![Change::TagPolicyPut(Box::new(policy.clone()))];
-            check_policy_reads(caller, &with_changes(caller.snapshot, &changes))?;
+            check_policy_cycles(caller, &changes)?;
             let value = if existing.is_some() { Created::Replaced(policy) } else { Created::Made(policy) };
             Ok(Write { changes, because, value })
         })

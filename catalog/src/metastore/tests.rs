@@ -99,6 +99,8 @@ fn view_of(text: &str, query: &str, reads: &[TableId]) -> ViewSpec {
         columns: columns(&["region"]),
         properties: BTreeMap::new(),
         comment: None,
+        row_filter: None,
+        masks: Vec::new(),
     }
 }
 

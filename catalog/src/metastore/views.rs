@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::columns::check_policies_kept;
 use super::functions::{reads_behind, require_calls};
-use super::policies::{Sources, check_policy_sources, reads_of};
+use super::policies::{check_callable, check_policy_cycles, put_mask, reads_of};
 use super::properties::check_properties;
 use super::tables::{check_columns, exists};
 use super::tags::{Keeping, carry_tags};
@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::id::TableId;
 use crate::metastore::caller::Caller;
 use crate::name::ObjectName;
+use crate::policy::{ColumnMask, RowFilter};
 use crate::privilege::Privilege;
 use crate::securable::{Column, SecurableId, SecurableKind, Table, TableKind, ViewDefinition};
 use crate::store::Change;
@@ -34,11 +35,15 @@ pub struct ViewSpec {
     pub properties: BTreeMap<String, String>,
     /// A remark for people.
     pub comment: Option<String>,
+    /// Its row filter, in the place of one that a replaced view has.
+    pub row_filter: Option<RowFilter>,
+    /// Its masks, each in the place of one that a replaced view has there.
+    pub masks: Vec<ColumnMask>,
 }
 
 impl Metastore {
     /// Needs CREATE VIEW (which CREATE TABLE gives) on the schema with USE on the way, SELECT on all
-    /// it reads and EXECUTE on all it calls. Only the owner replaces a view; id, grants, policies and
+    /// it reads and EXECUTE on all that it and its policies call. Only the owner replaces a view; id, grants, policies and
     /// the tags of columns of the same names stay. Refused when a column would go that has a governed
     /// tag, or that a policy is bound to.
     pub async fn view_create(
@@ -70,13 +75,16 @@ impl Metastore {
                 }
                 because.extend(caller.require_ownership(view.owner, SecurableId::Table(view.id))?);
                 check_replacement(caller, view, &spec.definition)?;
-                check_policies_kept(view, &spec.columns)?;
                 columns = carry_tags(caller, view, columns, Keeping::Governed)?;
             }
             for source in &spec.definition.reads {
                 because.extend(require_source(caller, *source)?);
             }
             because.extend(require_calls(caller, &spec.definition.calls)?);
+            because.extend(require_policies(caller, &spec)?);
+            let mut masks = existing.map(|view| view.masks.clone()).unwrap_or_default();
+            spec.masks.iter().try_for_each(|mask| put_mask(&mut masks, mask))?;
+            let kept = existing.and_then(|view| view.row_filter.clone());
             let view = Table {
                 id: existing.map_or_else(TableId::fresh, |view| view.id),
                 schema: schema.id,
@@ -84,14 +92,16 @@ impl Metastore {
                 owner: existing.map_or(caller.by, |view| view.owner),
                 kind: TableKind::View(spec.definition.clone()),
                 columns,
-                row_filter: existing.and_then(|view| view.row_filter.clone()),
-                masks: existing.map(|view| view.masks.clone()).unwrap_or_default(),
+                row_filter: spec.row_filter.clone().or(kept),
+                masks,
                 properties: spec.properties.clone(),
                 comment: spec.comment.clone(),
                 tags: existing.map(|view| view.tags.clone()).unwrap_or_default(),
                 stamps: existing.map_or(caller.stamps, |view| caller.altered(view.stamps)),
             };
+            check_policies_kept(&view, &view.columns)?;
             let changes = vec![Change::TablePut(Box::new(view.clone()))];
+            check_policy_cycles(caller, &changes)?;
             let value = if existing.is_some() { Created::Replaced(view) } else { Created::Made(view) };
             Ok(Write { changes, because, value })
         })
@@ -131,7 +141,9 @@ impl Metastore {
                 stamps: caller.altered(view.stamps),
                 ..view.clone()
             };
-            Ok(Write { changes: vec![Change::TablePut(Box::new(altered))], because, value: () })
+            let changes = vec![Change::TablePut(Box::new(altered))];
+            check_policy_cycles(caller, &changes)?;
+            Ok(Write { changes, because, value: () })
         })
         .await
     }
@@ -157,10 +169,23 @@ pub(super) fn require_source(caller: &Caller<'_>, source: TableId) -> Result<Vec
 }
 
 fn check_replacement(caller: &Caller<'_>, view: &Table, definition: &ViewDefinition) -> Result<(), Error> {
-    let sources = Sources { view: Some((view.id, &definition.reads)), ..Sources::default() };
-    let itself = reads_of(caller.snapshot, &definition.reads, &sources).contains(&view.id);
+    let replaced = Some((view.id, definition.reads.as_slice()));
+    let itself = reads_of(caller.snapshot, &definition.reads, replaced).contains(&view.id);
     if itself || reads_behind(caller.snapshot, &definition.calls).contains(&view.id) {
         return Err(Error::ViewCycle { view: view.name.clone() });
     }
-    check_policy_sources(caller, &sources)
+    Ok(())
+}
+
+/// EXECUTE on the functions of the policies that a view is to have.
+fn require_policies(caller: &Caller<'_>, spec: &ViewSpec) -> Result<Vec<Reason>, Error> {
+    let filter = spec.row_filter.iter().map(|filter| (filter.function, filter.arguments.len()));
+    let masks = spec.masks.iter().map(|mask| (mask.function, mask.arguments.len() + 1));
+    let mut because = Vec::new();
+    for (function, arguments) in filter.chain(masks) {
+        let Some(id) = function.sql() else { continue };
+        let function = caller.snapshot.function_by_id(id).ok_or(Error::SourceDropped)?;
+        because.extend(check_callable(caller, &function.name, arguments)?.1);
+    }
+    Ok(because)
 }

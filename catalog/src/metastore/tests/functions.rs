@@ -85,7 +85,7 @@ async fn a_replacement_holds_for_the_catalog_it_was_checked_in() {
 }
 
 #[tokio::test]
-async fn a_policy_reads_no_governed_table_through_a_call() {
+async fn a_policy_does_not_read_what_it_governs_through_a_call() {
     let fixture = Fixture::new().await;
     let (metastore, root) = (&fixture.metastore, fixture.root);
     let t = fixture.table(root, "main.default.t").await;
@@ -96,5 +96,5 @@ async fn a_policy_reads_no_governed_table_through_a_call() {
     let (table, function) = (object("main.default.t"), object(G));
     let null = vec![crate::policy::PolicyArgument::Literal(crate::policy::Literal::Null)];
     let refused = metastore.row_filter_set(root, now(), &table, &function, null).await;
-    assert!(matches!(refused, Err(Error::PolicyReadsGoverned { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::PolicyReadsItself { .. })), "{refused:?}");
 }

@@ -297,6 +297,21 @@ async fn no_policy_reads_what_it_governs_whichever_came_first() {
     let on = TagTarget::Securable(on_table("main.default.lookup"));
     let refused = metastore.tags_set(fixture.root, now(), &on, tags(&[("filtered", "")])).await;
     assert!(matches!(refused, Err(Error::PolicyReadsItself { .. })), "{refused:?}");
+    // Whom the policy spares reads the table without it: in the name of the function's owner there is no circle.
+    let spared = TagPolicySpec {
+        except: vec!["root".to_owned()],
+        when: TagCondition::HasTag(key("filtered")),
+        ..filter_policy("f", default_schema(), F)
+    };
+    metastore
+        .tag_policy_create(fixture.root, now(), spared, OnExistingDefinition::Replace)
+        .await
+        .unwrap();
+    metastore.tags_set(fixture.root, now(), &on, tags(&[("filtered", "")])).await.unwrap();
+    // Another owner is another definer.
+    let owner = metastore.owner_set(fixture.root, now(), &SecurableName::Function(object(F)), "alice").await;
+    let (_, text) = told(owner);
+    assert!(text.contains("policy `f` on schema `main.default` calls function `main.default.f`"), "{text}");
 }
 
 #[tokio::test]
