@@ -12,6 +12,7 @@ mod handles;
 mod identifiers;
 mod masked_columns;
 mod oracle;
+mod policed_views;
 mod policies;
 mod pushdown;
 mod refusals;

@@ -1,7 +1,8 @@
 //! [`check_governed`]: the last look at a physical plan. A plan in which anything is reached
 //! other than through a permitted leaf of this very statement is refused.
 //!
-//! It is an allow-list of leaves: the sealed leaf with this statement's seal, rows written out
+//! It is an allow-list of leaves: the sealed leaf with this statement's seal (what was resolved within a
+//! view with policies of its own has another, and stands within that view's leaf alone), rows written out
 //! in the statement (VALUES), and the empty and the one-row relation. Whatever else has no
 //! children is refused, known or not. The tables of the logical plan are checked before, since rows
 //! in memory look alike wherever they come from.

@@ -90,9 +90,13 @@ fn leaf(
         version: opened.version,
         policies: policies.functions().to_vec(),
         fingerprint: policies.fingerprint(),
+        exempt: policies.is_trivial(),
         barrier,
     };
-    let governed =
-        GovernedTable::new(opened.provider, opened.numbers, policies, permit, scope.seal().clone())?;
+    let seal = scope.seal().clone();
+    let mut governed = GovernedTable::new(opened.provider, opened.numbers, policies, permit, seal.clone())?;
+    if table.view().is_some() {
+        governed = governed.over_body(seal.within(table.id));
+    }
     LogicalPlanBuilder::scan(COUNTED, provider_as_source(Arc::new(governed)), None)
 }

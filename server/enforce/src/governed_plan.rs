@@ -22,7 +22,7 @@ pub struct ScannedLeaf {
     /// Rows of the table's files that were read and looked at, by whatever threw them away: the
     /// policies, predicates that entered the leaf, marks of deletion. Rows of files and parts of files
     /// that statistics left out, or that nobody asked for any more, are not among them. `None` where
-    /// it is not counted: views, tables that are not files.
+    /// it is not counted: tables that are not files. Of a view that has policies, the rows of its query.
     pub rows_in: Option<u64>,
     /// Rows that left the leaf.
     pub rows_out: u64,

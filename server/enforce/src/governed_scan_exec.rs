@@ -34,6 +34,7 @@ use datafusion::physical_plan::filter_pushdown::{
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{Stream, StreamExt};
+use weir_catalog::TableId;
 use weir_meter::{Meter, MeteredStream};
 
 use crate::error::Refusal;
@@ -47,14 +48,29 @@ use crate::permit::{Barrier, Permit};
 /// what a visible filter would.
 const FILTER_SELECTIVITY: f64 = 0.2;
 
-/// Marks the leaves of one statement; two statements never share one.
+/// Marks the leaves of one statement; two statements never share one. What was resolved within a view
+/// that has policies of its own is marked with that view too: it may stand within the view's leaf, where
+/// the view's policies are above it, and nowhere else.
 #[derive(Debug, Clone, Default)]
-pub struct StatementSeal(Arc<()>);
+pub struct StatementSeal {
+    statement: Arc<()>,
+    within: Option<TableId>,
+}
 
 impl StatementSeal {
-    /// Whether both are of the same statement.
+    /// Whether both are of the same place in the same statement.
     pub fn is(&self, other: &StatementSeal) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        self.is_of_statement(other) && self.within == other.within
+    }
+
+    /// Whether both are of the same statement, at whatever place.
+    pub(crate) fn is_of_statement(&self, other: &StatementSeal) -> bool {
+        Arc::ptr_eq(&self.statement, &other.statement)
+    }
+
+    /// The mark of what is resolved within a view that has policies of its own.
+    pub(crate) fn within(&self, view: TableId) -> Self {
+        Self { statement: Arc::clone(&self.statement), within: Some(view) }
     }
 }
 
@@ -173,6 +189,12 @@ impl GovernedScanExec {
             readings.cache_miss_bytes += leaf.cache_miss_bytes;
         }
         readings
+    }
+
+    /// What it is the seal of.
+    #[cfg(test)]
+    pub(crate) fn inner(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.inner
     }
 
     fn with_inner(&self, inner: Arc<dyn ExecutionPlan>, admitted: Vec<Arc<dyn PhysicalExpr>>) -> Self {

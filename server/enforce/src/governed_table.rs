@@ -24,6 +24,7 @@ use crate::governed_scan_exec::{GovernedScanExec, StatementSeal, without_values}
 use crate::leakproof::Admission;
 use crate::open_table::ScanNumbers;
 use crate::permit::{Barrier, Permit};
+use crate::policed_view;
 use crate::policy_expression::Policies;
 
 /// The raw table's name within a leaf's inner plan.
@@ -40,6 +41,7 @@ pub struct GovernedTable {
     schema: SchemaRef,
     raw_names: HashMap<String, String>,
     admission: Admission,
+    body: Option<StatementSeal>,
 }
 
 impl GovernedTable {
@@ -63,7 +65,13 @@ impl GovernedTable {
         }
         let schema = Arc::new(Schema::new(fields));
         let admission = Admission::new(Arc::clone(&schema), policies.masked_columns());
-        Ok(Self { raw, numbers, policies, permit: Arc::new(permit), seal, schema, raw_names, admission })
+        let permit = Arc::new(permit);
+        Ok(Self { raw, numbers, policies, permit, seal, schema, raw_names, admission, body: None })
+    }
+
+    /// The same over a view's body, which carries this mark.
+    pub(crate) fn over_body(self, body: StatementSeal) -> Self {
+        Self { body: Some(body), ..self }
     }
 
     /// Whether it was resolved for the statement of `seal`.
@@ -186,9 +194,13 @@ impl TableProvider for GovernedTable {
         let inner = planned.map_err(|error| without_values(error, &self.permit))?;
         let filter_count = usize::from(self.policies.filter().is_some()) + usize::from(!filters.is_empty());
         let files = self.numbers.planned(&inner);
+        let permit = match &self.body {
+            Some(body) => Arc::new(policed_view::permit_over(&self.permit, &inner, body)?),
+            None => Arc::clone(&self.permit),
+        };
         let leaf = GovernedScanExec::new(
             inner,
-            Arc::clone(&self.permit),
+            permit,
             self.seal.clone(),
             self.admission.clone(),
             filter_count,

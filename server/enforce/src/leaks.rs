@@ -33,6 +33,22 @@ fn people(
     ])
 }
 
+/// The same rows, shown by a view whose own policies hide them; alice may read the table below or not.
+fn view_world(every: usize, protection: &str, reads_base: bool) -> World {
+    let mut world = World::new();
+    let visible = |n: usize| n.is_multiple_of(every);
+    let number = move |n: usize| i32::try_from(if visible(n) { n } else { 1000 + n }).unwrap();
+    let rows = people(40, number, visible);
+    let base = if reads_base { world.table("base", rows) } else { world.hidden_table("base", rows) };
+    let columns = ["id", "x", "region STRING", "s"];
+    let view = world.view("t", &columns, "SELECT id, x, region, s FROM main.hr.base", &[base]);
+    world.filter(view, &["r STRING"], "r = 'eu'", &["region"]);
+    world.mask(view, "s", &["v INT"], "INT", "v % 10", &[]);
+    world.protect(view, protection);
+    world.table("u", batch(vec![ints("id", 0..40), ints("x", 0..40)]));
+    world
+}
+
 /// Each calls the canary, in another place of a query.
 const SPYING: &[&str] = &[
     "SELECT id FROM t WHERE spy(x) > 3",
@@ -124,6 +140,44 @@ async fn what_would_fail_on_hidden_rows_does_not() {
             {
                 let sql = sql.replace("{f}", fallible);
                 let world = world(every, protection);
+                if let Err(error) = world.rows(world.alice, &sql).await {
+                    panic!("`{sql}`: {error}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_users_function_never_sees_what_the_policies_of_a_view_hide() {
+    for (every, protection, partitions, reads_base) in
+        [(8, "standard", 1, true), (2, "standard", 3, false), (2, "strict", 1, false)]
+    {
+        for sql in SPYING {
+            let mut world = view_world(every, protection, reads_base);
+            world.partitions = partitions;
+            let (spy, mut canary) = Canary::new("spy", Volatility::Immutable);
+            world.callable(spy);
+            world.rows(world.alice, sql).await.unwrap();
+            let seen = canary.seen();
+            let constant = ["1001", "5000"];
+            let hidden = |value: &&String| {
+                value.parse::<i32>().is_ok_and(|number| number >= 1000) && !constant.contains(&value.as_str())
+            };
+            let leaked: Vec<&String> = seen.iter().filter(hidden).collect();
+            assert!(leaked.is_empty(), "`{sql}` every {every} {protection} {reads_base}: {leaked:?}");
+            assert!(!seen.is_empty(), "`{sql}` does not call the function");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_would_fail_on_rows_that_a_view_hides_does_not() {
+    for reads_base in [true, false] {
+        for sql in FAILING {
+            for fallible in ["1/(t.x-1001)", "CAST(t.x + 2147482646 AS INT)", "1/(t.s-2001)"] {
+                let sql = sql.replace("{f}", fallible);
+                let world = view_world(2, "standard", reads_base);
                 if let Err(error) = world.rows(world.alice, &sql).await {
                     panic!("`{sql}`: {error}");
                 }

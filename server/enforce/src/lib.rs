@@ -32,6 +32,7 @@ mod inlet;
 pub mod leakproof;
 pub mod open_table;
 pub mod permit;
+mod policed_view;
 pub mod policy_expression;
 pub mod resolver;
 pub mod sealed_view;

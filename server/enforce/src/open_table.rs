@@ -59,6 +59,18 @@ pub struct PlannedFiles {
     pub bytes_read: u64,
 }
 
+impl PlannedFiles {
+    /// Both together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            files_pruned: self.files_pruned + other.files_pruned,
+            bytes_pruned: self.bytes_pruned + other.bytes_pruned,
+            files_read: self.files_read + other.files_read,
+            bytes_read: self.bytes_read + other.bytes_read,
+        }
+    }
+}
+
 /// Opens the tables that the server itself provides: those of the catalog `system`, and every
 /// catalog's `information_schema`.
 #[async_trait]

@@ -17,6 +17,8 @@ pub struct Permit {
     /// The effective policy for the caller after identity functions were folded, as text for a
     /// digest only. Never shown.
     pub(crate) fingerprint: String,
+    /// Whether its own policies, if it has any, take nothing from the caller.
+    pub exempt: bool,
     /// Whether the caller sees less than everything through this leaf.
     pub barrier: Barrier,
 }
@@ -30,8 +32,8 @@ impl Permit {
     }
 }
 
-/// How closed a leaf is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How closed a leaf is, from open to closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Barrier {
     /// Nothing is hidden from this caller: predicates and limits go in freely.
     None,

@@ -15,7 +15,7 @@ use datafusion::datasource::provider_as_source;
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
 use datafusion::functions::core::expr_fn::get_field;
-use datafusion::logical_expr::{Expr, TableSource, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableSource, lit};
 use tokio::sync::Mutex;
 use weir_catalog::securable::PROTECTION_PROPERTY;
 use weir_catalog::{
@@ -31,6 +31,7 @@ use crate::open_table::{
     OpenSystemTable, OpenTable, OpenedTable, PlannedFiles, ScanNumbers, SystemTableRequest,
 };
 use crate::permit::{Barrier, Permit};
+use crate::policed_view;
 use crate::policy_expression::{Policies, PolicyCompiler};
 use crate::sealed_view;
 use crate::sql_function::Body;
@@ -53,6 +54,8 @@ pub struct Access {
     schema: String,
     purpose: Purpose,
     depth: usize,
+    /// The innermost view with policies of its own that the text belongs to.
+    within: Option<TableId>,
 }
 
 /// What a piece of text is.
@@ -73,6 +76,7 @@ impl Access {
             schema: schema.to_lowercase(),
             purpose: Purpose::Query,
             depth: 0,
+            within: None,
         }
     }
 
@@ -82,8 +86,21 @@ impl Access {
     }
 
     /// A view's text: its owner's rights, one level deeper.
-    pub(crate) fn of_view(&self, owner: PrincipalId) -> Self {
+    fn of_view(&self, owner: PrincipalId) -> Self {
         Self { reader: owner, depth: self.depth + 1, ..self.clone() }
+    }
+
+    /// The text of a view that has policies of its own.
+    fn of_policed_view(&self, view: &Table) -> Self {
+        Self { within: Some(view.id), ..self.of_view(view.owner) }
+    }
+
+    /// The mark of what the text resolves to.
+    pub(crate) fn seal(&self, scope: &Scope) -> StatementSeal {
+        match self.within {
+            Some(view) => scope.seal.within(view),
+            None => scope.seal.clone(),
+        }
     }
 
     /// A policy function's body: its owner's rights. Its names have three parts.
@@ -94,6 +111,7 @@ impl Access {
             schema: function.name.schema.to_string(),
             purpose: Purpose::Policy,
             depth: 0,
+            within: None,
         }
     }
 
@@ -109,6 +127,7 @@ impl Access {
             schema: function.name.schema.to_string(),
             purpose: self.purpose,
             depth: self.depth + 1,
+            within: self.within,
         })
     }
 
@@ -169,6 +188,9 @@ pub struct Sources {
     pub witness: Arc<Witness>,
 }
 
+/// A function's body, for what it is planned and where it stands.
+type BodyKey = (FunctionId, Purpose, Option<TableId>);
+
 /// One statement's surroundings: everything its names can resolve to.
 pub struct Scope {
     snapshot: Arc<Snapshot>,
@@ -178,7 +200,7 @@ pub struct Scope {
     seal: StatementSeal,
     opened: Mutex<HashMap<TableId, OpenedTable>>,
     spelling: Mutex<HashMap<String, String>>,
-    bodies: Mutex<HashMap<(FunctionId, Purpose), Arc<Body>>>,
+    bodies: Mutex<HashMap<BodyKey, Arc<Body>>>,
     hides_expressions: AtomicBool,
     leaf_numbers: Arc<AtomicUsize>,
 }
@@ -257,7 +279,7 @@ impl Scope {
 
     /// The body of a function that a text of `access` calls; planned once a statement.
     pub(crate) async fn body(self: &Arc<Self>, access: &Access, function: &Function) -> Result<Arc<Body>> {
-        let key = (function.id, access.purpose);
+        let key = (function.id, access.purpose, access.within);
         if let Some(known) = self.bodies.lock().await.get(&key) {
             return Ok(Arc::clone(known));
         }
@@ -299,12 +321,33 @@ impl Scope {
             }
             (TableKind::View(view), Purpose::Query) => self.resolve_view(access, table, view).await,
             (_, Purpose::Policy) => self.resolve_raw(table).await,
-            (_, Purpose::Query) => self.resolve_table(table).await,
+            (_, Purpose::Query) => self.resolve_table(access, table).await,
         }
     }
 
-    /// The raw snapshot of `table`, the same for the whole statement.
-    pub async fn open(&self, table: &Table) -> Result<OpenedTable, Refusal> {
+    /// What the policies of `table` stand on: its raw snapshot, the same for the whole statement; of a view its
+    /// query, planned with its owner's access and the session user's policies.
+    pub async fn open(self: &Arc<Self>, table: &Table) -> Result<OpenedTable> {
+        match table.view() {
+            Some(view) => {
+                let access = Access::of_caller(&self.caller, "", "");
+                Ok(Box::pin(self.open_view(&access, table, view)).await?)
+            }
+            None => Ok(self.open_files(table).await?),
+        }
+    }
+
+    async fn open_view(
+        self: &Arc<Self>,
+        access: &Access,
+        table: &Table,
+        view: &ViewDefinition,
+    ) -> Result<OpenedTable> {
+        let (plan, open) = self.view_plan(access, &access.of_policed_view(table), table, view).await?;
+        Ok(policed_view::opened(table, plan, open, access.seal(self).within(table.id)))
+    }
+
+    async fn open_files(&self, table: &Table) -> Result<OpenedTable, Refusal> {
         let mut opened = self.opened.lock().await;
         if let Some(pinned) = opened.get(&table.id) {
             return Ok(pinned.clone());
@@ -349,10 +392,28 @@ impl Scope {
         self.sources.witness.access(self.snapshot.epoch(), seen).await;
     }
 
-    async fn resolve_table(self: &Arc<Self>, table: &Table) -> Result<Arc<dyn TableSource>> {
-        let opened = self.open(table).await?;
+    async fn resolve_table(
+        self: &Arc<Self>,
+        access: &Access,
+        table: &Table,
+    ) -> Result<Arc<dyn TableSource>> {
+        let opened = self.open_files(table).await?;
+        let governed = self.governed(access, table, opened).await?;
+        self.remember_spelling(governed.raw_names()).await;
+        Ok(provider_as_source(Arc::new(governed)))
+    }
+
+    /// The policies of `table` for the session user over what was opened.
+    async fn governed(
+        self: &Arc<Self>,
+        access: &Access,
+        table: &Table,
+        opened: OpenedTable,
+    ) -> Result<GovernedTable> {
         let policies = Box::pin(PolicyCompiler::new(self).compile(table, &opened)).await?;
-        let barrier = match (policies.is_trivial(), protection_of(&self.snapshot, table)) {
+        // A view with policies is a barrier for those too whom it spares.
+        let open = policies.is_trivial() && table.view().is_none();
+        let barrier = match (open, protection_of(&self.snapshot, table)) {
             (true, _) => Barrier::None,
             (false, Protection::Standard) => Barrier::Standard,
             (false, Protection::Strict) => Barrier::Strict,
@@ -366,12 +427,13 @@ impl Scope {
             version: opened.version,
             policies: policies.functions().to_vec(),
             fingerprint: policies.fingerprint(),
+            exempt: policies.is_trivial(),
             barrier,
         };
+        let seal = access.seal(self);
         let governed =
-            GovernedTable::new(opened.provider, opened.numbers, policies, permit, self.seal.clone())?;
-        self.remember_spelling(governed.raw_names()).await;
-        Ok(provider_as_source(Arc::new(governed)))
+            GovernedTable::new(opened.provider, opened.numbers, policies, permit, seal.clone())?;
+        Ok(if table.view().is_some() { governed.over_body(seal.within(table.id)) } else { governed })
     }
 
     /// A mapping table inside a policy: raw, and only if nothing governs it.
@@ -383,7 +445,7 @@ impl Scope {
             ))
             .into());
         }
-        Ok(provider_as_source(self.open(table).await?.provider))
+        Ok(provider_as_source(self.open_files(table).await?.provider))
     }
 
     async fn resolve_system(
@@ -416,22 +478,41 @@ impl Scope {
             table: None,
             version: None,
             policies: Vec::new(),
+            exempt: true,
             barrier,
         };
-        let governed =
-            GovernedTable::new(table.provider, Arc::new(NoFiles), policies, permit, self.seal.clone())?;
+        let seal = access.seal(self);
+        let governed = GovernedTable::new(table.provider, Arc::new(NoFiles), policies, permit, seal)?;
         Ok(provider_as_source(Arc::new(governed)))
     }
 
     /// A view runs with its owner's access and the session user's policies. It is a barrier
-    /// where its text or a function it calls tests identity, or where the session user or the owner of a view that names
-    /// it lacks rights on what it reads.
+    /// where it has policies of its own, where its text or a function it calls tests identity, or where the
+    /// session user or the owner of a view that names it lacks rights on what it reads.
     async fn resolve_view(
         self: &Arc<Self>,
         access: &Access,
         table: &Table,
         view: &ViewDefinition,
     ) -> Result<Arc<dyn TableSource>> {
+        if self.snapshot.is_governed(table) {
+            let opened = self.open_view(access, table, view).await?;
+            return Ok(provider_as_source(Arc::new(self.governed(access, table, opened).await?)));
+        }
+        let inner = access.of_view(table.owner);
+        let (plan, open) = self.view_plan(access, &inner, table, view).await?;
+        sealed_view::source(table, plan, open, access.seal(self))
+    }
+
+    /// The view's query with the access `inner`, and whether whoever names it in a text of `access` could read
+    /// through it.
+    async fn view_plan(
+        self: &Arc<Self>,
+        access: &Access,
+        inner: &Access,
+        table: &Table,
+        view: &ViewDefinition,
+    ) -> Result<(LogicalPlan, bool)> {
         if access.depth >= DEPTH_MAX {
             return Err(Refusal::Unsupported(format!(
                 "view `{}`, which stands on too many views,",
@@ -439,8 +520,7 @@ impl Scope {
             ))
             .into());
         }
-        let inner = access.of_view(table.owner);
-        let (plan, uses) = Box::pin(sealed_view::plan_of(self, &inner, table, view)).await?;
+        let (plan, uses) = Box::pin(sealed_view::plan_of(self, inner, table, view)).await?;
         // The session user sees what comes out of a view that is read through, whoever's view
         // names it; so both must be able to read what it reads, itself or by calls.
         let caller = self.caller.principal();
@@ -450,7 +530,7 @@ impl Scope {
                 .into_iter()
                 .all(|reader| self.reads_all(reader, view) && uses.is_readable(self, reader))
             && uses.is_knowable(self, caller);
-        sealed_view::source(table, plan, open, self.seal.clone())
+        Ok((plan, open))
     }
 
     fn reads_all(&self, reader: PrincipalId, view: &ViewDefinition) -> bool {

@@ -77,6 +77,17 @@ pub(crate) fn source(
     Ok(sealed(table.name.to_string(), Some(table.id), plan, seal))
 }
 
+/// What stands below the policies of a view: its query, sealed, so that neither they nor what they let
+/// pass is asked of rows that the query leaves out. Of no table: the leaf above it is the view's.
+pub(crate) fn body(
+    table: &Table,
+    plan: LogicalPlan,
+    barrier: Barrier,
+    seal: StatementSeal,
+) -> Arc<dyn TableProvider> {
+    Arc::new(behind(table.name.to_string(), None, plan, barrier, seal))
+}
+
 /// A plan behind a barrier, under the name of the view or function it is of.
 pub(crate) fn sealed(
     name: String,
@@ -84,6 +95,16 @@ pub(crate) fn sealed(
     plan: LogicalPlan,
     seal: StatementSeal,
 ) -> Arc<dyn TableSource> {
+    provider_as_source(Arc::new(behind(name, table, plan, Barrier::Standard, seal)))
+}
+
+fn behind(
+    name: String,
+    table: Option<TableId>,
+    plan: LogicalPlan,
+    barrier: Barrier,
+    seal: StatementSeal,
+) -> SealedView {
     let fields: Vec<Field> = plan
         .schema()
         .fields()
@@ -96,10 +117,10 @@ pub(crate) fn sealed(
         version: None,
         policies: Vec::new(),
         fingerprint: plan.display_indent().to_string(),
-        barrier: Barrier::Standard,
+        exempt: true,
+        barrier,
     };
-    let view = SealedView { schema: Arc::new(Schema::new(fields)), plan, permit: Arc::new(permit), seal };
-    provider_as_source(Arc::new(view))
+    SealedView { schema: Arc::new(Schema::new(fields)), plan, permit: Arc::new(permit), seal }
 }
 
 /// The parameters of a plan, those inside its sealed leaves among them, with their types where they
@@ -221,9 +242,7 @@ impl TableProvider for SealedView {
         let permits = check_governed(&inner, &self.seal)?;
         let files = files_of(&inner);
         let mut permit = self.permit.as_ref().clone();
-        if permits.iter().any(|inner| inner.barrier == Barrier::Strict) {
-            permit.barrier = Barrier::Strict;
-        }
+        permit.barrier = permits.iter().map(|inner| inner.barrier).fold(permit.barrier, Ord::max);
         permit.policies = permits.iter().flat_map(|inner| inner.policies.iter().cloned()).collect();
         permit.fingerprint = permits.iter().map(|inner| inner.canonical()).collect::<Vec<_>>().join("\n");
         Ok(Arc::new(GovernedScanExec::new(
@@ -243,10 +262,5 @@ fn files_of(plan: &Arc<dyn ExecutionPlan>) -> PlannedFiles {
     if let Some(leaf) = node.downcast_ref::<GovernedScanExec>() {
         return leaf.readings().files;
     }
-    plan.children().into_iter().map(files_of).fold(PlannedFiles::default(), |sum, files| PlannedFiles {
-        files_pruned: sum.files_pruned + files.files_pruned,
-        bytes_pruned: sum.bytes_pruned + files.bytes_pruned,
-        files_read: sum.files_read + files.files_read,
-        bytes_read: sum.bytes_read + files.bytes_read,
-    })
+    plan.children().into_iter().map(files_of).fold(PlannedFiles::default(), PlannedFiles::and)
 }

@@ -221,7 +221,9 @@ impl World {
     }
 
     pub(crate) fn view(&mut self, name: &str, columns: &[&str], text: &str, reads: &[TableId]) -> TableId {
-        let columns = columns.iter().map(|name| Column::new(*name, "INT")).collect();
+        // A column is an INT, or `name TYPE`.
+        let columns = columns.iter().map(|text| text.split_once(' ').unwrap_or((text, "INT")));
+        let columns = columns.map(|(name, type_text)| Column::new(name, type_text)).collect();
         let tests_identity = text.contains("current_user") || text.contains("group_member");
         let view =
             ViewDefinition { text: text.to_owned(), tests_identity, reads: reads.to_vec(), calls: vec![] };
@@ -273,7 +275,11 @@ impl World {
     }
 
     pub(crate) fn binding(&self, table: TableId, column: &str) -> ColumnBinding {
-        let opened = &self.raw[&table];
+        let Some(opened) = self.raw.get(&table) else {
+            let view = self.content.tables.iter().find(|known| known.id == table).unwrap();
+            let type_text = view.column(column).unwrap().type_text.clone();
+            return ColumnBinding { name: column.to_owned(), field_id: None, type_text };
+        };
         let schema = opened.provider.schema();
         ColumnBinding {
             name: column.to_owned(),

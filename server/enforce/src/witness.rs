@@ -162,7 +162,7 @@ fn standing_over(snapshot: &Snapshot, table: &Table, reader: PrincipalId) -> Vec
     if effective.denied_by_default {
         standing.push(StandingPolicy {
             name: DEFAULT_PROPERTY.to_owned(),
-            scope: format!("table `{}`", table.name),
+            scope: described(table),
             kind: StandingKind::RowFilter,
             function: None,
             columns: Vec::new(),
@@ -196,13 +196,18 @@ fn standing_from(
     columns: Vec<String>,
 ) -> StandingPolicy {
     let (name, scope) = match origin {
-        PolicyOrigin::Table => (function.to_owned(), format!("table `{}`", table.name)),
+        PolicyOrigin::Table => (function.to_owned(), described(table)),
         PolicyOrigin::Tag(tag) => {
             let scope = snapshot.name_of(tag.scope).map_or_else(|| "?".to_owned(), |scope| scope.to_string());
             (tag.name.to_string(), scope)
         }
     };
     StandingPolicy { name, scope, kind, function: Some(function.to_owned()), columns, spares: false }
+}
+
+/// E.g. ``table `main.hr.people` ``.
+fn described(table: &Table) -> String {
+    format!("{} `{}`", table.securable_kind().noun(), table.name)
 }
 
 fn name_of(snapshot: &Snapshot, function: PolicyFunction) -> String {

@@ -15,26 +15,39 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::query::analysis::MaskPlace;
 use crate::run::Outcome;
-use crate::sql::{MaskClause, PolicyCommand, RowFilterClause};
+use crate::sql::{CreateView, MaskClause, PolicyCommand, RowFilterClause, SecurableReference};
 
 pub(super) async fn run(call: Call<'_>, command: &PolicyCommand) -> Result<Outcome> {
-    let session = &call.context.session;
     match command {
-        PolicyCommand::SetRowFilter { table, filter } => {
-            set_row_filter(call, &table.resolve(session)?, filter).await?
+        PolicyCommand::SetRowFilter { on, filter } => {
+            set_row_filter(call, &governed(call, on).await?, filter).await?;
         }
-        PolicyCommand::DropRowFilter { table } => {
-            call.metastore().row_filter_drop(call.by(), call.now(), &table.resolve(session)?).await?;
+        PolicyCommand::DropRowFilter { on } => {
+            let name = governed(call, on).await?;
+            call.metastore().row_filter_drop(call.by(), call.now(), &name).await?;
         }
-        PolicyCommand::SetMask { table, column, path, mask } => {
-            set_mask(call, &table.resolve(session)?, column, path, mask).await?;
+        PolicyCommand::SetMask { on, column, path, mask } => {
+            set_mask(call, &governed(call, on).await?, column, path, mask).await?;
         }
-        PolicyCommand::DropMask { table, column, path } => {
-            let table = table.resolve(session)?;
-            call.metastore().mask_drop(call.by(), call.now(), &table, column, path).await?;
+        PolicyCommand::DropMask { on, column, path } => {
+            let name = governed(call, on).await?;
+            call.metastore().mask_drop(call.by(), call.now(), &name, column, path).await?;
         }
     }
     done()
+}
+
+/// The name of the table or view that a statement is about.
+async fn governed(call: Call<'_>, on: &SecurableReference) -> Result<ObjectName> {
+    let snapshot = call.snapshot().await?;
+    of_table(Sight::new(call, &snapshot).securable(call, on)?)
+}
+
+fn of_table(name: SecurableName) -> Result<ObjectName> {
+    match name {
+        SecurableName::Table(name) => Ok(name),
+        other => Err(Error::internal(format!("a policy on {other}"))),
+    }
 }
 
 pub(super) async fn set_row_filter(
@@ -80,6 +93,37 @@ pub(super) async fn set_mask(
     Ok(())
 }
 
+/// The policies that a view is to have, checked on the view as it will be.
+pub(super) async fn of_new_view(
+    call: Call<'_>,
+    snapshot: &Arc<Snapshot>,
+    view: &Table,
+    create: &CreateView,
+) -> Result<(Option<RowFilter>, Vec<ColumnMask>)> {
+    let (session, analysis) = (&call.context.session, &call.environment.analysis);
+    let sight = Sight::new(call, snapshot);
+    let filter = match &create.row_filter {
+        Some(filter) => {
+            let name = filter.function.resolve(session)?;
+            require_execute(sight, &name)?;
+            let function = sight.function(&name)?;
+            let arguments =
+                analysis.row_filter(call.context, snapshot, view, function, &filter.arguments).await?;
+            let function = PolicyFunction::Sql(function.id);
+            Some(RowFilter { function, arguments, semantics: SEMANTICS })
+        }
+        None => None,
+    };
+    let mut masks = Vec::new();
+    for column in &create.columns {
+        let Some(mask) = &column.mask else { continue };
+        let function = mask_function(sight, &mask.function.resolve(session)?)?;
+        let place = MaskPlace { column: &column.name, path: &[], function };
+        masks.push(analysis.mask(call.context, snapshot, view, place, &mask.arguments).await?);
+    }
+    Ok((filter, masks))
+}
+
 /// A policy that is tried and not set.
 #[derive(Debug)]
 pub(crate) struct Tried {
@@ -102,8 +146,9 @@ pub(crate) async fn tried(
     let (session, analysis) = (&context.session, &environment.analysis);
     let sight = Sight::new(call, &snapshot);
     let tried = match change {
-        PolicyCommand::SetRowFilter { table, filter } => {
-            let (name, function) = (table.resolve(session)?, filter.function.resolve(session)?);
+        PolicyCommand::SetRowFilter { on, filter } => {
+            let name = of_table(sight.securable(call, on)?)?;
+            let function = filter.function.resolve(session)?;
             require_manage(sight, &name)?;
             require_execute(sight, &function)?;
             let (table, function) = (sight.table(&name)?, sight.function(&function)?);
@@ -114,8 +159,8 @@ pub(crate) async fn tried(
             let after = Table { row_filter: Some(filter), ..table.clone() };
             Tried { before: table.clone(), after, mask: None }
         }
-        PolicyCommand::SetMask { table, column, path, mask } => {
-            let name = table.resolve(session)?;
+        PolicyCommand::SetMask { on, column, path, mask } => {
+            let name = of_table(sight.securable(call, on)?)?;
             require_manage(sight, &name)?;
             let function = mask_function(sight, &mask.function.resolve(session)?)?;
             let place = MaskPlace { column, path, function };

@@ -65,7 +65,6 @@ impl From<CatalogError> for Error {
             CatalogError::MaskOverlap { .. } => Condition::MaskUnsupported,
             CatalogError::DuplicateColumn { .. } => Condition::ColumnAlreadyExists,
             CatalogError::WrongArgumentCount { .. } => Condition::WrongNumArgs,
-            CatalogError::PolicyReadsGoverned { .. } => Condition::UnsupportedFeature,
             CatalogError::SourceDropped | CatalogError::Contention => Condition::ConcurrentModification,
             CatalogError::ViewCycle { .. } => Condition::RecursiveView,
             CatalogError::FunctionCycle { .. } => Condition::InvalidStatement,

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, Visit, Visitor};
 use weir_catalog::policy::SEMANTICS;
 use weir_catalog::{
     Column, ColumnBinding, ColumnMask, Function, FunctionId, ObjectName, Parameter, PolicyFunction, Returns,
-    RowFilter, Snapshot, Stamps, Table, TableId, TableKind,
+    RowFilter, Snapshot, Stamps, Table, TableId,
 };
 use weir_enforce::identity_function::is_identity_function;
 use weir_enforce::resolver::{INFORMATION_SCHEMA, SYSTEM_CATALOG};
@@ -196,7 +196,6 @@ impl Analysis {
         function: &Function,
         arguments: &[PolicyArgument],
     ) -> Result<Vec<weir_catalog::PolicyArgument>> {
-        refuse_view(table, Condition::RowFilterUnsupported)?;
         let scope = self.engine.scope(context, snapshot)?;
         let opened = scope.open(table).await?;
         let arguments = bind_arguments(table, &opened, arguments)?;
@@ -219,7 +218,6 @@ impl Analysis {
         place: MaskPlace<'_>,
         arguments: &[PolicyArgument],
     ) -> Result<ColumnMask> {
-        refuse_view(table, Condition::MaskUnsupported)?;
         let scope = self.engine.scope(context, snapshot)?;
         let opened = scope.open(table).await?;
         let mask = ColumnMask {
@@ -377,14 +375,6 @@ async fn compile(scope: &Arc<Scope>, table: &Table, opened: &OpenedTable) -> Res
     Ok(())
 }
 
-fn refuse_view(table: &Table, condition: Condition) -> Result<()> {
-    match table.kind {
-        TableKind::View(_) => Err(Error::new(condition, "policies on views are not supported")
-            .with_hint("set the policy on the tables that the view reads: it holds in the view too")),
-        TableKind::Managed { .. } | TableKind::External { .. } => Ok(()),
-    }
-}
-
 fn bind_arguments(
     table: &Table,
     opened: &OpenedTable,
@@ -405,10 +395,12 @@ fn bind_column(table: &Table, opened: &OpenedTable, name: &str) -> Result<Column
     let schema = opened.provider.schema();
     let field = schema.fields().iter().find(|field| field.name().to_lowercase() == name.to_lowercase());
     let field = field.ok_or_else(|| {
-        Error::new(Condition::UnresolvedColumn, format!("column `{name}` is not in table `{}`", table.name))
+        Error::new(Condition::UnresolvedColumn, format!("column `{name}` is not in {} `{}`", table.securable_kind().noun(), table.name))
     })?;
+    // A view as it is opened has its columns folded.
+    let spelled = table.column(field.name()).filter(|_| table.view().is_some());
     Ok(ColumnBinding {
-        name: field.name().clone(),
+        name: spelled.map_or_else(|| field.name().clone(), |column| column.name.clone()),
         field_id: opened.field_ids.get(field.name()).copied(),
         type_text: types::text_of(field.data_type()),
     })

@@ -6,7 +6,6 @@
 
 use serde::{Deserialize, Serialize};
 use weir_enforce::ScannedLeaf;
-use weir_enforce::permit::Barrier;
 use weir_enforce::witness::{AccessAnswer, StandingKind, TableAccess, Witnessed};
 
 /// How many policy decisions are kept of one statement.
@@ -158,7 +157,7 @@ fn decisions_of(seen: &Witnessed, number: u64, leaf: &ScannedLeaf) -> Vec<Policy
             columns: policy.columns.clone(),
             rows_in: leaf.rows_in,
             rows_out: leaf.rows_out,
-            exempt: policy.spares || leaf.permit.barrier == Barrier::None,
+            exempt: policy.spares || leaf.permit.exempt,
         })
         .collect()
 }

@@ -217,7 +217,9 @@ impl Run<'_> {
                 )),
                 ..Account::of(table)
             });
-            return Ok(());
+            if !question.snapshot.is_governed(table) {
+                return Ok(());
+            }
         }
         let manages =
             authorize(question.snapshot, question.asker, Privilege::Manage, SecurableId::Table(table.id));
@@ -259,7 +261,7 @@ impl Run<'_> {
                 ..Account::of(table)
             });
         }
-        for single in singles(question.snapshot, &effective) {
+        for single in singles(question.snapshot, table, &effective) {
             accounts.push(self.account(question, table, &single, rows_in).await?);
         }
         accounts.extend(others(question, table, &effective, rows_in.is_some()));
@@ -327,9 +329,10 @@ fn words(outcome: Outcome, column: Option<&str>) -> (&'static str, String) {
 }
 
 /// Each policy that holds, as if it were the only one.
-fn singles(snapshot: &Snapshot, effective: &EffectivePolicies) -> Vec<Single> {
+fn singles(snapshot: &Snapshot, table: &Table, effective: &EffectivePolicies) -> Vec<Single> {
+    let own = table.securable_kind().noun();
     let filters = effective.filters.iter().map(|filter| Single {
-        place: Place::of(snapshot, &filter.origins),
+        place: Place::of(snapshot, own, &filter.origins),
         kind: match filter.composition {
             Composition::Restrictive => "ROW FILTER",
             Composition::Permissive => "ROW FILTER (PERMISSIVE)",
@@ -344,7 +347,7 @@ fn singles(snapshot: &Snapshot, effective: &EffectivePolicies) -> Vec<Single> {
         let mut column = vec![mask.column.name.clone()];
         column.extend(mask.path.iter().cloned());
         Single {
-            place: Place::of(snapshot, &mask.origins),
+            place: Place::of(snapshot, own, &mask.origins),
             kind: "COLUMN MASK",
             function: mask.function,
             arguments: std::iter::once(first).chain(mask.arguments.iter().cloned()).collect(),
@@ -363,7 +366,8 @@ struct Place {
 }
 
 impl Place {
-    fn of(snapshot: &Snapshot, origins: &[PolicyOrigin]) -> Self {
+    /// `own` is what a policy set on the table or view itself stands on.
+    fn of(snapshot: &Snapshot, own: &str, origins: &[PolicyOrigin]) -> Self {
         let names: Vec<String> = origins
             .iter()
             .filter_map(|origin| match origin {
@@ -374,7 +378,7 @@ impl Place {
         let scopes: Vec<String> = origins
             .iter()
             .map(|origin| match origin {
-                PolicyOrigin::Table => "table".to_owned(),
+                PolicyOrigin::Table => own.to_owned(),
                 PolicyOrigin::Tag(tag) => format!("tag policy on {}", scope_of(snapshot, tag.scope)),
             })
             .collect();
@@ -391,7 +395,7 @@ fn others(question: &Question<'_>, table: &Table, effective: &EffectivePolicies,
     let snapshot = question.snapshot;
     let mut accounts = Vec::new();
     for origin in &effective.excepted {
-        let place = Place::of(snapshot, std::slice::from_ref(origin));
+        let place = Place::of(snapshot, table.securable_kind().noun(), std::slice::from_ref(origin));
         accounts.push(Account {
             policy: place.name,
             scope: Some(place.scope),

@@ -15,6 +15,7 @@ use weir_catalog::TableId;
 
 use super::*;
 use crate::govern;
+use crate::policed_view::permit_over;
 use crate::test_world::{World, batch, ints};
 
 fn world() -> (World, TableId) {
@@ -47,6 +48,65 @@ async fn a_leaf_passes_in_its_own_statement_only() {
     let above: Arc<dyn ExecutionPlan> = Arc::new(CoalescePartitionsExec::new(leaf));
     assert_eq!(check_governed(&above, scope.seal()).unwrap().len(), 1);
     assert!(refused(&above, other.seal()));
+}
+
+/// The leaf, as itself.
+fn sealed(plan: &Arc<dyn ExecutionPlan>) -> &GovernedScanExec {
+    let node: &dyn Any = plan.as_ref();
+    node.downcast_ref::<GovernedScanExec>().unwrap()
+}
+
+/// The lowest node of a plan of single children.
+fn lowest(plan: &Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+    match plan.children().first() {
+        Some(child) => lowest(child),
+        None => Arc::clone(plan),
+    }
+}
+
+#[tokio::test]
+async fn below_the_policies_of_a_view_nothing_may_stand_in_a_plan() {
+    let mut world = World::new();
+    let base = world.table("base", batch(vec![ints("x", 0..5)]));
+    let view = world.view("t", &["x"], "SELECT x FROM main.hr.base", &[base]);
+    world.filter(view, &["v INT"], "v < 2", &["x"]);
+    let other = world.view("other", &["x"], "SELECT x FROM main.hr.base", &[base]);
+    world.filter(other, &["v INT"], "v > 2", &["x"]);
+    let (scope, leaf) = leaf_of(&world).await;
+    assert_eq!(check_governed(&leaf, scope.seal()).unwrap().len(), 1);
+    // the view's query without the view's policies, and what the query reads
+    let body = lowest(sealed(&leaf).inner());
+    assert!(refused(&body, scope.seal()));
+    let table = lowest(sealed(&body).inner());
+    assert_eq!(sealed(&table).permit().name, "main.hr.base");
+    assert!(refused(&table, scope.seal()));
+    let above: Arc<dyn ExecutionPlan> = Arc::new(CoalescePartitionsExec::new(Arc::clone(&table)));
+    assert!(refused(&above, scope.seal()));
+    // the policies over another view's query, over the table itself, over nothing of this statement
+    let own = scope.seal().within(view);
+    let permit = sealed(&leaf).permit();
+    assert!(permit_over(permit, sealed(&leaf).inner(), &own).is_ok());
+    assert!(permit_over(permit, sealed(&leaf).inner(), &scope.seal().within(other)).is_err());
+    let named = world.logical(&scope, "SELECT x FROM base").await.unwrap();
+    let named = scope.state().create_physical_plan(&named).await.unwrap();
+    assert_eq!(check_governed(&named, scope.seal()).unwrap().len(), 1);
+    assert!(permit_over(permit, &named, &own).is_err());
+    let raw = world.opened_table(base).provider.scan(scope.state(), None, &[], None).await.unwrap();
+    assert!(permit_over(permit, &raw, &own).is_err());
+}
+
+#[tokio::test]
+async fn a_scan_of_a_views_query_is_refused_in_a_statement() {
+    let mut world = World::new();
+    let base = world.table("base", batch(vec![ints("x", 0..5)]));
+    let view = world.view("t", &["x"], "SELECT x FROM main.hr.base", &[base]);
+    world.filter(view, &["v INT"], "v < 2", &["x"]);
+    let scope = world.scope(world.alice);
+    let opened = scope.open(world.of(view)).await.unwrap();
+    let source = provider_as_source(opened.provider);
+    let plan = LogicalPlanBuilder::scan("t", source, None).unwrap().build().unwrap();
+    let error = govern(&scope, scope.state(), &plan).await.unwrap_err();
+    assert!(error.to_string().contains("not permitted"), "{error}");
 }
 
 #[tokio::test]

@@ -96,7 +96,7 @@ impl Calls {
             let body = calls.body(scope, access, function).await?;
             let place = match access.is_policy() || body.uses.is_readable(scope, access.reader()) {
                 true => Place::Open,
-                false => Place::Sealed(scope.seal().clone(), scope.leaf_numbers()),
+                false => Place::Sealed(access.seal(scope), scope.leaf_numbers()),
             };
             let udf = ScalarUDF::new_from_impl(inline::Call::new(body, place));
             calls.scalar.insert(function.name.to_string(), Arc::new(udf));
@@ -159,7 +159,7 @@ impl Calls {
         }
         let place = match access.is_policy() {
             true => Place::Open,
-            false => Place::Sealed(scope.seal().clone(), scope.leaf_numbers()),
+            false => Place::Sealed(access.seal(scope), scope.leaf_numbers()),
         };
         table::rows(&body, arguments, &place)
     }

@@ -3,7 +3,7 @@
 //! stands there for those who administer the table. An external table's columns and partitions are its
 //! log's, so they do not stand there.
 
-use weir_catalog::{Column, PolicyFunction, Table, TableKind};
+use weir_catalog::{Column, ColumnMask, PolicyFunction, Table, TableKind};
 
 use super::quoted_name;
 use crate::command::describe::administers;
@@ -14,9 +14,11 @@ use crate::sql::types::quoted;
 pub(super) fn text(sight: Sight<'_>, table: &Table, partitions: &[String]) -> String {
     match &table.kind {
         TableKind::View(definition) => {
-            let columns: Vec<String> = table.columns.iter().map(view_column).collect();
+            let columns: Vec<String> =
+                table.columns.iter().map(|column| view_column(sight, table, column)).collect();
             let mut text = format!("CREATE VIEW {} ({})", quoted_name(&table.name), columns.join(", "));
             text.push_str(&tail(table));
+            text.push_str(&row_filter(sight, table));
             format!("{text}\nAS {}", definition.text)
         }
         TableKind::Managed { .. } => {
@@ -52,21 +54,29 @@ fn columns(sight: Sight<'_>, table: &Table) -> String {
         if let Some(comment) = &column.comment {
             text.push_str(&format!(" COMMENT {}", string(comment)));
         }
-        if let Some(mask) = table.masks.iter().find(|mask| mask.column.name == column.name) {
-            text.push_str(&format!(" MASK {}", function_name(sight, mask.function)));
-            if !mask.arguments.is_empty() {
-                text.push_str(&format!(" USING COLUMNS ({})", arguments(&mask.arguments)));
-            }
-        }
+        text.push_str(&mask(sight, table, column));
         text
     });
     columns.collect::<Vec<_>>().join(",\n  ")
 }
 
-fn view_column(column: &Column) -> String {
-    match &column.comment {
-        Some(comment) => format!("{} COMMENT {}", quoted(&column.name), string(comment)),
-        None => quoted(&column.name),
+fn view_column(sight: Sight<'_>, table: &Table, column: &Column) -> String {
+    let mut text = quoted(&column.name);
+    if let Some(comment) = &column.comment {
+        text.push_str(&format!(" COMMENT {}", string(comment)));
+    }
+    text.push_str(&mask(sight, table, column));
+    text
+}
+
+/// The mask of a whole column.
+fn mask(sight: Sight<'_>, table: &Table, column: &Column) -> String {
+    let is_on = |mask: &&ColumnMask| mask.column.name == column.name && mask.path.is_empty();
+    let Some(mask) = table.masks.iter().find(is_on) else { return String::new() };
+    let function = function_name(sight, mask.function);
+    match mask.arguments.is_empty() {
+        true => format!(" MASK {function}"),
+        false => format!(" MASK {function} USING COLUMNS ({})", arguments(&mask.arguments)),
     }
 }
 

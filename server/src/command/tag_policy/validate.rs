@@ -2,7 +2,7 @@
 //! miss. A row speaks of what the caller may see, and of nothing else.
 
 use weir_catalog::securable::SecurableId;
-use weir_catalog::{CoveredTable, OnNoMatch, TagPolicy, TagPolicyRule};
+use weir_catalog::{CoveredTable, TagPolicy, TagPolicyRule};
 
 use super::Sight;
 use super::fit::misfit_of;
@@ -42,9 +42,9 @@ fn of_table(sight: Sight<'_>, policy: &TagPolicy, covered: &CoveredTable<'_>, ro
     let name = covered.table.name.to_string();
     let missing = covered.missing(policy);
     if !missing.is_empty() {
-        let (finding, consequence) = match policy.on_no_match {
-            OnNoMatch::Deny => ("DENIED", "those whom the policy names cannot read the table"),
-            OnNoMatch::Skip => ("SKIPPED", "the policy does not hold for the table"),
+        let (finding, consequence) = match policy.denies_without_match(covered.table) {
+            true => ("DENIED", "those whom the policy names cannot read the table"),
+            false => ("SKIPPED", "the policy does not hold for the table"),
         };
         for condition in missing {
             let detail = format!("no column fulfils {}: {consequence}", condition.condition);

@@ -186,14 +186,6 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>, on: SecurableReference) -> Result<C
     {
         return Ok(command);
     }
-    if let SecurableReference::View(view) = &on
-        && let Some(command) = view_column_tags(cursor, view)?
-    {
-        return Ok(command);
-    }
-    if cursor.peek_words(&["SET", "ROW", "FILTER"]) || cursor.peek_words(&["ALTER", "COLUMN"]) {
-        return Err(cursor.unsupported("a policy on a view"));
-    }
     let kind = on.to_string();
     let kind = kind.split(' ').next().unwrap_or_default();
     match cursor.peek_word(0) {
@@ -216,16 +208,6 @@ fn tagged(on: &SecurableReference) -> Option<TaggedReference> {
         | SecurableReference::StorageCredential(_)
         | SecurableReference::GovernedTag(_) => None,
     }
-}
-
-/// `ALTER COLUMN c {SET | UNSET} TAGS (…)` of a view; `None` when something else is ahead.
-fn view_column_tags(cursor: &mut Cursor<'_>, view: &ObjectReference) -> Result<Option<Command>> {
-    let tags = cursor.peek_nth_word(4, "TAGS") && matches!(cursor.peek_nth(2), Token::Word(_));
-    if !tags || !cursor.words(&["ALTER", "COLUMN"]) {
-        return Ok(None);
-    }
-    let column = cursor.identifier()?.value;
-    super::tag::alteration(cursor, &TaggedReference::Column { table: view.clone(), column })
 }
 
 /// After COMMENT ON.

@@ -4,6 +4,7 @@ use datafusion::sql::sqlparser::ast::Value;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use weir_catalog::Literal;
 
+use super::{Command, SecurableReference};
 use crate::error::Result;
 use crate::sql::cursor::Cursor;
 use crate::sql::reference::ObjectReference;
@@ -35,25 +36,26 @@ pub struct MaskClause {
     pub arguments: Vec<PolicyArgument>,
 }
 
-/// A change to a table's policies.
+/// A change to the policies of a table or view. What is written as a view's must be one; a view may be
+/// written as a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PolicyCommand {
-    /// ALTER TABLE … SET ROW FILTER.
+    /// ALTER … SET ROW FILTER.
     SetRowFilter {
-        /// The table.
-        table: ObjectReference,
+        /// The table or view.
+        on: SecurableReference,
         /// The filter.
         filter: RowFilterClause,
     },
-    /// ALTER TABLE … DROP ROW FILTER.
+    /// ALTER … DROP ROW FILTER.
     DropRowFilter {
-        /// The table.
-        table: ObjectReference,
+        /// The table or view.
+        on: SecurableReference,
     },
-    /// ALTER TABLE … ALTER COLUMN … SET MASK.
+    /// ALTER … ALTER COLUMN … SET MASK.
     SetMask {
-        /// The table.
-        table: ObjectReference,
+        /// The table or view.
+        on: SecurableReference,
         /// The masked column.
         column: String,
         /// The fields down to the masked one; none where the whole column is masked.
@@ -61,15 +63,45 @@ pub enum PolicyCommand {
         /// The mask.
         mask: MaskClause,
     },
-    /// ALTER TABLE … ALTER COLUMN … DROP MASK.
+    /// ALTER … ALTER COLUMN … DROP MASK.
     DropMask {
-        /// The table.
-        table: ObjectReference,
+        /// The table or view.
+        on: SecurableReference,
         /// The masked column.
         column: String,
         /// The fields down to the masked one.
         path: Vec<String>,
     },
+}
+
+/// SET or DROP ROW FILTER after ALTER and the table or view; `None` when neither is ahead.
+pub(crate) fn alteration(cursor: &mut Cursor<'_>, on: &SecurableReference) -> Result<Option<Command>> {
+    if cursor.words(&["SET", "ROW", "FILTER"]) {
+        let filter = row_filter(cursor)?;
+        return Ok(Some(Command::Policy(PolicyCommand::SetRowFilter { on: on.clone(), filter })));
+    }
+    if cursor.words(&["DROP", "ROW", "FILTER"]) {
+        return Ok(Some(Command::Policy(PolicyCommand::DropRowFilter { on: on.clone() })));
+    }
+    Ok(None)
+}
+
+/// SET or DROP MASK after ALTER COLUMN and the column; `None` when neither is ahead.
+pub(crate) fn column_alteration(
+    cursor: &mut Cursor<'_>,
+    on: &SecurableReference,
+    column: &str,
+    path: &[String],
+) -> Result<Option<Command>> {
+    let (on, column, path) = (on.clone(), column.to_owned(), path.to_vec());
+    if cursor.words(&["SET", "MASK"]) {
+        let mask = mask(cursor)?;
+        return Ok(Some(Command::Policy(PolicyCommand::SetMask { on, column, path, mask })));
+    }
+    if cursor.words(&["DROP", "MASK"]) {
+        return Ok(Some(Command::Policy(PolicyCommand::DropMask { on, column, path })));
+    }
+    Ok(None)
 }
 
 /// After ROW FILTER.

@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::policy::{self, MaskClause, RowFilterClause};
-use super::{Command, PropertiesChange, Statement, TaggedReference};
+use super::{Command, PropertiesChange, SecurableReference, Statement, TaggedReference};
 use crate::error::{Condition, Error, Result};
 use crate::sql::cursor::Cursor;
 use crate::sql::reference::ObjectReference;
@@ -226,12 +226,8 @@ pub(crate) fn drop(cursor: &mut Cursor<'_>) -> Result<Command> {
 /// After ALTER TABLE.
 pub(crate) fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
     let table = cursor.object()?;
-    if cursor.words(&["SET", "ROW", "FILTER"]) {
-        let filter = policy::row_filter(cursor)?;
-        return Ok(Command::Policy(policy::PolicyCommand::SetRowFilter { table, filter }));
-    }
-    if cursor.words(&["DROP", "ROW", "FILTER"]) {
-        return Ok(Command::Policy(policy::PolicyCommand::DropRowFilter { table }));
+    if let Some(command) = policy::alteration(cursor, &SecurableReference::Table(table.clone()))? {
+        return Ok(command);
     }
     if cursor.words(&["ALTER", "COLUMN"]) || cursor.words(&["CHANGE", "COLUMN"]) {
         return alter_column(cursor, table);
@@ -258,7 +254,7 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
         return Ok(command);
     }
     if super::grant::owner_to(cursor) {
-        return super::grant::owner(cursor, super::SecurableReference::Table(table));
+        return super::grant::owner(cursor, SecurableReference::Table(table));
     }
     Err(unknown_alteration(cursor))
 }
@@ -303,12 +299,9 @@ fn alter_column(cursor: &mut Cursor<'_>, table: ObjectReference) -> Result<Comma
         let comment = cursor.string()?;
         return Ok(Command::Table(TableCommand::CommentColumn { name: table, column, comment }));
     }
-    if cursor.words(&["SET", "MASK"]) {
-        let mask = policy::mask(cursor)?;
-        return Ok(Command::Policy(policy::PolicyCommand::SetMask { table, column, path, mask }));
-    }
-    if cursor.words(&["DROP", "MASK"]) {
-        return Ok(Command::Policy(policy::PolicyCommand::DropMask { table, column, path }));
+    let on = SecurableReference::Table(table.clone());
+    if let Some(command) = policy::column_alteration(cursor, &on, &column, &path)? {
+        return Ok(command);
     }
     if !path.is_empty() {
         return Err(cursor.unsupported("ALTER COLUMN of a field of a column, but for its mask,"));

@@ -1,11 +1,12 @@
-//! Views: CREATE, DROP, RENAME, properties, another query.
+//! Views: CREATE, DROP, RENAME, properties, another query, policies and tags of columns.
 
 use std::collections::BTreeMap;
 
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::{Command, PropertiesChange, SecurableReference};
+use super::policy::{self, MaskClause, RowFilterClause};
+use super::{Command, PropertiesChange, SecurableReference, TaggedReference};
 use crate::error::{Condition, Error, Result};
 use crate::sql::cursor::Cursor;
 use crate::sql::reference::ObjectReference;
@@ -17,6 +18,8 @@ pub struct ViewColumn {
     pub name: String,
     /// A remark for people.
     pub comment: Option<String>,
+    /// Its mask.
+    pub mask: Option<MaskClause>,
 }
 
 /// CREATE VIEW.
@@ -34,6 +37,8 @@ pub struct CreateView {
     pub comment: Option<String>,
     /// Properties.
     pub properties: BTreeMap<String, String>,
+    /// Its row filter.
+    pub row_filter: Option<RowFilterClause>,
     /// What it shows.
     pub query: Box<ast::Query>,
 }
@@ -74,7 +79,6 @@ pub enum ViewCommand {
 }
 
 const REFUSED: &[&[&str]] = &[
-    &["WITH", "ROW", "FILTER"],
     &["WITH", "SCHEMA"],
     &["WITH", "METRICS"],
     &["DEFAULT", "COLLATION"],
@@ -92,11 +96,14 @@ pub(crate) fn create(cursor: &mut Cursor<'_>, or_replace: bool) -> Result<Comman
     let columns = if cursor.peek_symbol(&Token::LParen) { cursor.bracketed(column)? } else { Vec::new() };
     let mut comment = None;
     let mut properties = BTreeMap::new();
+    let mut row_filter = None;
     loop {
         if comment.is_none() && cursor.word("COMMENT") {
             comment = Some(cursor.string()?);
         } else if properties.is_empty() && cursor.word("TBLPROPERTIES") {
             properties = super::table::properties(cursor)?;
+        } else if row_filter.is_none() && cursor.words(&["WITH", "ROW", "FILTER"]) {
+            row_filter = Some(policy::row_filter(cursor)?);
         } else if cursor.word("AS") {
             break;
         } else {
@@ -111,6 +118,7 @@ pub(crate) fn create(cursor: &mut Cursor<'_>, or_replace: bool) -> Result<Comman
         columns,
         comment,
         properties,
+        row_filter,
         query,
     })))
 }
@@ -124,9 +132,39 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
     if cursor.word("AS") {
         return Ok(Command::View(ViewCommand::SetQuery { name, query: cursor.query()? }));
     }
+    let on = SecurableReference::View(name.clone());
+    if let Some(command) = policy::alteration(cursor, &on)? {
+        return Ok(command);
+    }
+    if cursor.words(&["ALTER", "COLUMN"]) {
+        return alter_column(cursor, name);
+    }
     match super::catalog::properties_change(cursor, &["TBLPROPERTIES"])? {
         Some(change) => Ok(Command::View(ViewCommand::Properties { name, change })),
         None => super::grant::alter(cursor, SecurableReference::View(name)),
+    }
+}
+
+fn alter_column(cursor: &mut Cursor<'_>, view: ObjectReference) -> Result<Command> {
+    let column = cursor.identifier()?.value;
+    let mut path = Vec::new();
+    while cursor.symbol(&Token::Period) {
+        path.push(cursor.identifier()?.value);
+    }
+    let on = SecurableReference::View(view.clone());
+    if let Some(command) = policy::column_alteration(cursor, &on, &column, &path)? {
+        return Ok(command);
+    }
+    if !path.is_empty() {
+        return Err(cursor.unsupported("ALTER COLUMN of a field of a column, but for its mask,"));
+    }
+    let tagged = TaggedReference::Column { table: view, column };
+    if let Some(command) = super::tag::alteration(cursor, &tagged)? {
+        return Ok(command);
+    }
+    match cursor.peek_word(0) {
+        Some(word) => Err(cursor.unsupported(&format!("ALTER VIEW … ALTER COLUMN … {word}"))),
+        None => Err(cursor.expected("SET MASK, DROP MASK, SET TAGS or UNSET TAGS")),
     }
 }
 
@@ -143,7 +181,14 @@ pub(crate) fn replace_and_if_not_exists() -> Error {
 }
 
 fn column(cursor: &mut Cursor<'_>) -> Result<ViewColumn> {
-    let name = cursor.identifier()?.value;
-    let comment = if cursor.word("COMMENT") { Some(cursor.string()?) } else { None };
-    Ok(ViewColumn { name, comment })
+    let mut column = ViewColumn { name: cursor.identifier()?.value, comment: None, mask: None };
+    loop {
+        if column.comment.is_none() && cursor.word("COMMENT") {
+            column.comment = Some(cursor.string()?);
+        } else if column.mask.is_none() && cursor.word("MASK") {
+            column.mask = Some(policy::mask(cursor)?);
+        } else {
+            return Ok(column);
+        }
+    }
 }
