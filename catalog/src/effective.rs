@@ -11,7 +11,7 @@ mod tests;
 use crate::id::{PrincipalId, TagPolicyId};
 use crate::name::{Name, ObjectName};
 use crate::policy::{Literal, PolicyFunction};
-use crate::securable::{Column, SecurableId, Table};
+use crate::securable::{Column, POLICY_DEFAULT_PROPERTY, SecurableId, Table};
 use crate::snapshot::Snapshot;
 use crate::tag::{TagKey, Tags};
 use crate::tag_policy::{Composition, TagCondition, TagPolicy};
@@ -267,6 +267,13 @@ impl Snapshot {
         scopes.reverse();
         scopes.push(itself);
         scopes.into_iter().flat_map(|scope| self.tag_policies_on(scope)).collect()
+    }
+
+    /// Whether anything can be hidden from a reader of the table: a policy speaks of it, or `policy.default`
+    /// may.
+    pub fn may_restrict(&self, table: &Table) -> bool {
+        let default = self.governing_property(table, POLICY_DEFAULT_PROPERTY);
+        default.is_some_and(|value| !value.eq_ignore_ascii_case("allow")) || self.is_governed(table)
     }
 
     /// Whether any policy speaks of the table, whoever asks.

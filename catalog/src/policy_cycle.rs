@@ -10,6 +10,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::authorize::{may_read_policies, may_see};
+use crate::error::Error;
 use crate::id::{FunctionId, PrincipalId, TableId};
 use crate::securable::{SecurableId, Table};
 use crate::snapshot::Snapshot;
@@ -66,6 +68,20 @@ impl PolicyCycle {
         }
         None
     }
+}
+
+/// Refuses `by` a change from one catalog to the other that closes a circle; one that was closed before, by
+/// what is not looked at when it changes, does not stand in the way of others.
+pub fn check_closed(before: &Snapshot, after: &Snapshot, by: PrincipalId) -> Result<(), Error> {
+    let Some(cycle) = PolicyCycle::find(after) else { return Ok(()) };
+    if PolicyCycle::find(before).as_ref() == Some(&cycle) {
+        return Ok(());
+    }
+    // What is being made is not in the catalog yet.
+    let sees = |id| may_see(before, by, id) || before.name_of(id).is_none();
+    let reads_policies = |scope| may_read_policies(before, by, scope);
+    let steps = cycle.steps.iter().map(|step| step.told(after, &sees, &reads_policies));
+    Err(Error::PolicyReadsItself { path: steps.collect::<Vec<_>>().join("; ") })
 }
 
 /// A search in depth. The way is a list of its own: how long it gets is the catalog's doing.

@@ -37,6 +37,20 @@ impl Caller {
         })
     }
 
+    /// The facts about the owner of a policy's function, in whose name the policy reads: whether the owner could
+    /// log in today does not matter, and there is no token.
+    pub(crate) fn definer(snapshot: &Snapshot, owner: PrincipalId) -> Result<Self, Refusal> {
+        let missing = || Refusal::Unsupported("a policy whose function has no owner".to_owned());
+        let known = snapshot.principal(owner).ok_or_else(missing)?;
+        Ok(Self {
+            principal: owner,
+            name: known.name.clone(),
+            groups: snapshot.group_names_of(owner),
+            account_admin: false,
+            claims: BTreeMap::new(),
+        })
+    }
+
     /// Whose rights hold.
     pub fn principal(&self) -> PrincipalId {
         self.principal

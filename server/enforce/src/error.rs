@@ -28,6 +28,24 @@ pub enum Refusal {
         /// In the governor's words.
         reason: String,
     },
+    /// Policies read in a circle.
+    #[error("policies read in a circle: that of {way}")]
+    PolicyCircle {
+        /// Each table with policies, and what these read.
+        way: String,
+    },
+    /// A parameter of a policy's function is not what its name means in a query of the body.
+    #[error(
+        "parameter `{parameter}` of policy function `{function}` is hidden by a column of the same name in a query of its body"
+    )]
+    ParameterHidden {
+        /// The function.
+        function: String,
+        /// The parameter.
+        parameter: String,
+        /// Row filter or column mask.
+        kind: PolicyKind,
+    },
     /// The policies of a table cannot hold together for the caller; the catalog's own refusal.
     #[error("{0}")]
     Policies(#[source] weir_catalog::effective::PolicyRefusal),

@@ -89,7 +89,7 @@ pub async fn facts(
     }
     let schema = DFSchema::new_with_metadata(fields, Default::default())?;
     let body = (sources.parse_expression)(&function.body)?;
-    let planned = bind_expression(scope, &Access::of_policy(function), body, &schema).await?;
+    let planned = bind_expression(scope, &Access::of_policy(function, None), body, &schema).await?;
     let constants = constants(function, arguments);
     let mut facts = BTreeSet::new();
     let carrier =

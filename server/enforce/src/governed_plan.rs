@@ -56,7 +56,7 @@ impl GovernedPlan {
     /// What each leaf has let pass so far, leaves within sealed views among them. For the books.
     pub fn scanned(&self) -> Vec<ScannedLeaf> {
         let mut leaves = Vec::new();
-        collect_scanned(&self.plan, &mut leaves);
+        collect_scanned(&self.plan, None, &mut leaves);
         leaves
     }
 

@@ -155,7 +155,7 @@ impl GovernedScanExec {
             rows_in: self.numbers.as_ref().and_then(|numbers| numbers.rows_read(&self.inner)),
             rows_out: self.output.rows.load(Ordering::Relaxed),
         });
-        collect_scanned(&self.inner, leaves);
+        collect_scanned(&self.inner, Some(&self.seal), leaves);
     }
 
     /// Why the leaf may be in a plan.
@@ -235,14 +235,21 @@ impl GovernedScanExec {
     }
 }
 
-/// What each leaf in `plan` let pass, leaves within leaves among them.
-pub(crate) fn collect_scanned(plan: &Arc<dyn ExecutionPlan>, leaves: &mut Vec<ScannedLeaf>) {
+/// What each leaf in `plan` let pass, leaves within leaves among them. Below a leaf of `statement` leaves of others are what policies
+/// read in their definers' names: that is nobody's reading.
+pub(crate) fn collect_scanned(
+    plan: &Arc<dyn ExecutionPlan>,
+    statement: Option<&StatementSeal>,
+    leaves: &mut Vec<ScannedLeaf>,
+) {
     let node: &dyn Any = plan.as_ref();
-    if let Some(leaf) = node.downcast_ref::<GovernedScanExec>() {
+    if let Some(leaf) = node.downcast_ref::<GovernedScanExec>()
+        && statement.is_none_or(|seal| leaf.seal.is_of_statement(seal))
+    {
         leaf.scanned(leaves);
     }
     for child in plan.children() {
-        collect_scanned(child, leaves);
+        collect_scanned(child, statement, leaves);
     }
 }
 

@@ -68,6 +68,16 @@ pub(crate) fn told(name: &str, caller: &Caller, argument: Option<&str>) -> Optio
 
 /// The identity functions for `caller`.
 pub fn identity_functions(caller: &Arc<Caller>) -> Vec<Arc<ScalarUDF>> {
+    functions(caller, Answers::Known)
+}
+
+/// The same without an answer: planning folds none of them, so that nothing of a policy is left out since
+/// it does not concern the caller. They cannot run.
+pub(crate) fn unanswered_functions(caller: &Arc<Caller>) -> Vec<Arc<ScalarUDF>> {
+    functions(caller, Answers::Unknown)
+}
+
+fn functions(caller: &Arc<Caller>, answers: Answers) -> Vec<Arc<ScalarUDF>> {
     NAMES
         .iter()
         .map(|(name, fact)| {
@@ -75,7 +85,8 @@ pub fn identity_functions(caller: &Arc<Caller>) -> Vec<Arc<ScalarUDF>> {
                 Fact::Name => Signature::exact(vec![], Volatility::Stable),
                 Fact::Membership | Fact::Claim => Signature::string(1, Volatility::Stable),
             };
-            let function = IdentityFunction { name, fact: *fact, signature, caller: Arc::clone(caller) };
+            let caller = Arc::clone(caller);
+            let function = IdentityFunction { name, fact: *fact, signature, caller, answers };
             Arc::new(ScalarUDF::new_from_impl(function))
         })
         .collect()
@@ -87,6 +98,14 @@ struct IdentityFunction {
     fact: Fact,
     signature: Signature,
     caller: Arc<Caller>,
+    answers: Answers,
+}
+
+/// Whether it is known who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Answers {
+    Known,
+    Unknown,
 }
 
 impl IdentityFunction {
@@ -138,6 +157,9 @@ impl ScalarUDFImpl for IdentityFunction {
     }
 
     fn simplify(&self, mut arguments: Vec<Expr>, context: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        if self.answers == Answers::Unknown {
+            return Ok(ExprSimplifyResult::Original(arguments));
+        }
         let Some(argument) = arguments.pop() else {
             return Ok(ExprSimplifyResult::Simplified(Expr::Literal(self.answer(None), None)));
         };
@@ -159,6 +181,9 @@ impl ScalarUDFImpl for IdentityFunction {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        if self.answers == Answers::Unknown {
+            return exec_err!("{} is asked before it is known of whom", self.name);
+        }
         match arguments.args.first() {
             None => Ok(ColumnarValue::Scalar(self.answer(None))),
             Some(ColumnarValue::Scalar(value)) => Ok(ColumnarValue::Scalar(self.answer(text_of(value)))),

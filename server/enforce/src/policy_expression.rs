@@ -8,6 +8,7 @@
 mod arguments;
 mod body;
 mod builtin_mask;
+mod check;
 mod nested;
 
 use std::collections::BTreeMap;
@@ -300,12 +301,6 @@ impl<'a> PolicyCompiler<'a> {
     pub async fn body_type(&self, function: &Function) -> Result<DataType> {
         let body = Body::plan(self.scope, &Access::beside(function), function).await?;
         body.gives()
-    }
-
-    /// Refuses a function that cannot be a policy's: what it reads must be ungoverned tables.
-    pub async fn check_policy_body(&self, function: &Function) -> Result<()> {
-        Body::plan(self.scope, &Access::of_policy(function), function).await?;
-        Ok(())
     }
 
     fn function_of(&self, site: &Site<'_>, function: PolicyFunction) -> Result<&'a Function, Refusal> {

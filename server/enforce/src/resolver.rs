@@ -37,139 +37,18 @@ use crate::sealed_view;
 use crate::sql_function::Body;
 use crate::witness::{AccessAnswer, TableAccess, Witness};
 
+mod access;
+mod definer;
+
+pub use access::Access;
+use access::{DEPTH_MAX, Purpose};
+use definer::Definers;
+
 /// The catalog whose tables are the books.
 pub const SYSTEM_CATALOG: &str = "system";
 
 /// The schema that every catalog shows and none stores.
 pub const INFORMATION_SCHEMA: &str = "information_schema";
-
-/// How deep views and functions may stand on views and functions.
-const DEPTH_MAX: usize = 8;
-
-/// Whose rights a piece of text has, and where its unqualified names are looked up.
-#[derive(Debug, Clone)]
-pub struct Access {
-    reader: PrincipalId,
-    catalog: String,
-    schema: String,
-    purpose: Purpose,
-    depth: usize,
-    /// The innermost view with policies of its own that the text belongs to.
-    within: Option<TableId>,
-}
-
-/// What a piece of text is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Purpose {
-    /// A query or a view: policies apply.
-    Query,
-    /// A policy's body: reads ungoverned tables only, raw.
-    Policy,
-}
-
-impl Access {
-    /// The caller's own statement.
-    pub fn of_caller(caller: &Caller, catalog: &str, schema: &str) -> Self {
-        Self {
-            reader: caller.principal(),
-            catalog: catalog.to_lowercase(),
-            schema: schema.to_lowercase(),
-            purpose: Purpose::Query,
-            depth: 0,
-            within: None,
-        }
-    }
-
-    /// A text on its own, with the rights of `owner`. Its names have three parts.
-    pub(crate) fn of_owner(caller: &Caller, owner: PrincipalId) -> Self {
-        Self { reader: owner, ..Self::of_caller(caller, "", "") }
-    }
-
-    /// A view's text: its owner's rights, one level deeper.
-    fn of_view(&self, owner: PrincipalId) -> Self {
-        Self { reader: owner, depth: self.depth + 1, ..self.clone() }
-    }
-
-    /// The text of a view that has policies of its own.
-    fn of_policed_view(&self, view: &Table) -> Self {
-        Self { within: Some(view.id), ..self.of_view(view.owner) }
-    }
-
-    /// The mark of what the text resolves to.
-    pub(crate) fn seal(&self, scope: &Scope) -> StatementSeal {
-        match self.within {
-            Some(view) => scope.seal.within(view),
-            None => scope.seal.clone(),
-        }
-    }
-
-    /// A policy function's body: its owner's rights. Its names have three parts.
-    pub(crate) fn of_policy(function: &Function) -> Self {
-        Self {
-            reader: function.owner,
-            catalog: function.name.catalog.to_string(),
-            schema: function.name.schema.to_string(),
-            purpose: Purpose::Policy,
-            depth: 0,
-            within: None,
-        }
-    }
-
-    /// The body of a function that this text calls: its owner's rights, one level deeper.
-    pub(crate) fn of_function(&self, function: &Function) -> Result<Self, Refusal> {
-        if self.depth >= DEPTH_MAX {
-            let what = format!("function `{}`, which is called through too many functions,", function.name);
-            return Err(Refusal::Unsupported(what));
-        }
-        Ok(Self {
-            reader: function.owner,
-            catalog: function.name.catalog.to_string(),
-            schema: function.name.schema.to_string(),
-            purpose: self.purpose,
-            depth: self.depth + 1,
-            within: self.within,
-        })
-    }
-
-    /// A function on its own, while it is made or looked at.
-    pub(crate) fn beside(function: &Function) -> Self {
-        Self { purpose: Purpose::Query, ..Self::of_policy(function) }
-    }
-
-    /// Whose rights it has.
-    pub(crate) fn reader(&self) -> PrincipalId {
-        self.reader
-    }
-
-    /// Whether it is part of a policy.
-    pub(crate) fn is_policy(&self) -> bool {
-        self.purpose == Purpose::Policy
-    }
-
-    /// Whether it is the caller's own statement.
-    pub(crate) fn is_callers(&self) -> bool {
-        self.depth == 0 && !self.is_policy()
-    }
-
-    /// The full name of a function.
-    pub(crate) fn function_name(&self, parts: &[&str]) -> Option<ObjectName> {
-        let (catalog, schema, function) = match parts {
-            [function] => (self.catalog.as_str(), self.schema.as_str(), *function),
-            [schema, function] => (self.catalog.as_str(), *schema, *function),
-            [catalog, schema, function] => (*catalog, *schema, *function),
-            _ => return None,
-        };
-        // reason: what cannot be a name is no function's
-        ObjectName::new(catalog, schema, function).ok()
-    }
-
-    /// The three folded parts of a name.
-    pub(crate) fn full_name(&self, name: &TableReference) -> TableReference {
-        let catalog = name.catalog().map_or_else(|| self.catalog.clone(), str::to_lowercase);
-        let schema = name.schema().map_or_else(|| self.schema.clone(), str::to_lowercase);
-        TableReference::full(catalog, schema, name.table().to_lowercase())
-    }
-}
 
 /// What the server gives to each statement.
 #[derive(Debug, Clone)]
@@ -198,11 +77,12 @@ pub struct Scope {
     sources: Sources,
     state: SessionState,
     seal: StatementSeal,
-    opened: Mutex<HashMap<TableId, OpenedTable>>,
+    opened: Arc<Mutex<HashMap<TableId, OpenedTable>>>,
     spelling: Mutex<HashMap<String, String>>,
     bodies: Mutex<HashMap<BodyKey, Arc<Body>>>,
     hides_expressions: AtomicBool,
     leaf_numbers: Arc<AtomicUsize>,
+    definers: Definers,
 }
 
 impl fmt::Debug for Scope {
@@ -226,11 +106,12 @@ impl Scope {
             sources,
             state,
             seal: StatementSeal::default(),
-            opened: Mutex::default(),
+            opened: Arc::default(),
             spelling: Mutex::default(),
             bodies: Mutex::default(),
             hides_expressions: AtomicBool::new(false),
             leaf_numbers: Arc::default(),
+            definers: Definers::default(),
         })
     }
 
@@ -315,13 +196,21 @@ impl Scope {
         self.tell_witness(access, name.to_string(), Privilege::Select, told).await;
         decided?;
         let table = found.ok_or_else(not_found)?;
-        match (&table.kind, access.purpose) {
-            (TableKind::View(_), Purpose::Policy) => {
-                Err(Refusal::Unsupported(format!("view `{full}` in a policy")).into())
-            }
-            (TableKind::View(view), Purpose::Query) => self.resolve_view(access, table, view).await,
-            (_, Purpose::Policy) => self.resolve_raw(table).await,
-            (_, Purpose::Query) => self.resolve_table(access, table).await,
+        match access.purpose {
+            Purpose::Policy(reading) => self.resolve_for_policy(access, reading, table).await,
+            Purpose::Query => self.resolve_readable(access, table).await,
+        }
+    }
+
+    /// A table or view that the text may read.
+    async fn resolve_readable(
+        self: &Arc<Self>,
+        access: &Access,
+        table: &Table,
+    ) -> Result<Arc<dyn TableSource>> {
+        match &table.kind {
+            TableKind::View(view) => self.resolve_view(access, table, view).await,
+            TableKind::Managed { .. } | TableKind::External { .. } => self.resolve_table(access, table).await,
         }
     }
 
@@ -378,7 +267,7 @@ impl Scope {
         privilege: Privilege,
         decided: Result<&[Reason], &Refusal>,
     ) {
-        if access.purpose == Purpose::Policy {
+        if access.is_policy() {
             return;
         }
         let owner =
@@ -392,11 +281,7 @@ impl Scope {
         self.sources.witness.access(self.snapshot.epoch(), seen).await;
     }
 
-    async fn resolve_table(
-        self: &Arc<Self>,
-        access: &Access,
-        table: &Table,
-    ) -> Result<Arc<dyn TableSource>> {
+    async fn resolve_table(self: &Arc<Self>, access: &Access, table: &Table) -> Result<Arc<dyn TableSource>> {
         let opened = self.open_files(table).await?;
         let governed = self.governed(access, table, opened).await?;
         self.remember_spelling(governed.raw_names()).await;
@@ -431,21 +316,8 @@ impl Scope {
             barrier,
         };
         let seal = access.seal(self);
-        let governed =
-            GovernedTable::new(opened.provider, opened.numbers, policies, permit, seal.clone())?;
+        let governed = GovernedTable::new(opened.provider, opened.numbers, policies, permit, seal.clone())?;
         Ok(if table.view().is_some() { governed.over_body(seal.within(table.id)) } else { governed })
-    }
-
-    /// A mapping table inside a policy: raw, and only if nothing governs it.
-    async fn resolve_raw(&self, table: &Table) -> Result<Arc<dyn TableSource>> {
-        if self.snapshot.is_governed(table) {
-            return Err(Refusal::Unsupported(format!(
-                "a policy that reads `{}`, which has policies itself,",
-                table.name
-            ))
-            .into());
-        }
-        Ok(provider_as_source(self.open_files(table).await?.provider))
     }
 
     async fn resolve_system(
@@ -455,7 +327,7 @@ impl Scope {
         (catalog, schema, table): (&str, &str, &str),
     ) -> Result<Arc<dyn TableSource>> {
         let name = name.to_string();
-        if access.purpose == Purpose::Policy {
+        if access.is_policy() {
             return Err(Refusal::Unsupported(format!("system table `{name}` in a policy")).into());
         }
         let caller = self.caller.as_ref();

@@ -10,6 +10,7 @@ use weir_catalog::securable::{SecurableId, SecurableName};
 use weir_catalog::{
     BuiltinMask, Name, ObjectName, Privilege, Snapshot, TagPolicy, TagPolicyRule, may_read_policies,
 };
+use weir_enforce::error::PolicyKind;
 
 use super::catalog::on_missing;
 use super::sight::Sight;
@@ -69,6 +70,14 @@ async fn create(call: Call<'_>, create: &CreateTagPolicy) -> Result<()> {
     };
     require(sight, &scope, &function)?;
     fit::check(sight, &spec)?;
+    if BuiltinMask::find(&function).is_none() {
+        let kind = match create.rule {
+            TagRule::RowFilter => PolicyKind::RowFilter,
+            TagRule::ColumnMask { .. } => PolicyKind::ColumnMask,
+        };
+        let analysis = &call.environment.analysis;
+        analysis.policy_function(call.context, &snapshot, sight.function(&function)?, kind).await?;
+    }
     let on_existing = on_existing_definition(create.or_replace, create.if_not_exists);
     call.metastore().tag_policy_create(call.by(), call.now(), spec, on_existing).await?;
     Ok(())

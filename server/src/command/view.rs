@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use weir_catalog::metastore::{OnExistingDefinition, ViewSpec};
 use weir_catalog::securable::{SecurableId, SecurableKind, SecurableName};
-use weir_catalog::{
-    Column, ObjectName, Snapshot, Stamps, Table, TableId, TableKind, Tags, ViewDefinition,
-};
+use weir_catalog::{Column, ObjectName, Snapshot, Stamps, Table, TableId, TableKind, Tags, ViewDefinition};
 
 use super::catalog::{on_missing, property_change};
 use super::sight::Sight;

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion::sql::sqlparser::ast::{Expr, Query, Visit, Visitor};
 use weir_catalog::policy::SEMANTICS;
+use weir_catalog::policy_cycle::check_closed;
 use weir_catalog::{
-    Column, ColumnBinding, ColumnMask, Function, FunctionId, ObjectName, Parameter, PolicyFunction, Returns,
-    RowFilter, Snapshot, Stamps, Table, TableId,
+    Column, ColumnBinding, ColumnMask, Content, Function, FunctionId, Increment, MetastoreRoot, ObjectName,
+    Parameter, PolicyFunction, Returns, RowFilter, Snapshot, Stamps, Table, TableId,
 };
+use weir_enforce::error::PolicyKind;
 use weir_enforce::identity_function::is_identity_function;
 use weir_enforce::resolver::{INFORMATION_SCHEMA, SYSTEM_CATALOG};
 use weir_enforce::{OpenedTable, PolicyCompiler, Scope, check_constant, is_builtin};
@@ -122,13 +124,8 @@ impl Analysis {
         existing: &Function,
         replacement: Function,
     ) -> Result<()> {
-        let mut content = weir_catalog::snapshot::Content::empty(weir_catalog::MetastoreRoot {
-            id: snapshot.metastore_id(),
-            owner: snapshot.metastore_owner(),
-        });
-        content.functions.push(replacement);
-        let after =
-            Arc::new(snapshot.advanced(snapshot.epoch(), weir_catalog::snapshot::Increment::whole(content)));
+        let after = Arc::new(advanced(snapshot, |content| content.functions.push(replacement)));
+        check_closed(snapshot, &after, context.identity().principal())?;
         let (before, after) = (self.engine.scope(context, snapshot)?, self.engine.scope(context, &after)?);
         dependents::check(&before, &after, existing).await
     }
@@ -205,7 +202,9 @@ impl Analysis {
             semantics: SEMANTICS,
         };
         let governed = Table { row_filter: Some(filter), masks: Vec::new(), ..table.clone() };
+        self.check_circle(context, snapshot, &governed)?;
         compile(&scope, &governed, &opened).await?;
+        PolicyCompiler::new(&scope).check_function(function, PolicyKind::RowFilter).await?;
         Ok(arguments)
     }
 
@@ -228,9 +227,41 @@ impl Analysis {
             semantics: SEMANTICS,
         };
         let governed = Table { row_filter: None, masks: vec![mask.clone()], ..table.clone() };
+        self.check_circle(context, snapshot, &governed)?;
         compile(&scope, &governed, &opened).await?;
+        let function = place.function.sql().and_then(|id| snapshot.function_by_id(id));
+        if let Some(function) = function {
+            PolicyCompiler::new(&scope).check_function(function, PolicyKind::ColumnMask).await?;
+        }
         Ok(mask)
     }
+
+    /// Told before planning, which ends where it meets the circle.
+    fn check_circle(&self, context: &Context, snapshot: &Snapshot, governed: &Table) -> Result<()> {
+        let after = advanced(snapshot, |content| content.tables.push(governed.clone()));
+        check_closed(snapshot, &after, context.identity().principal())?;
+        Ok(())
+    }
+
+    /// Checks that a function can be a policy's, whatever the table.
+    pub async fn policy_function(
+        &self,
+        context: &Context,
+        snapshot: &Arc<Snapshot>,
+        function: &Function,
+        kind: PolicyKind,
+    ) -> Result<()> {
+        let scope = self.engine.scope(context, snapshot)?;
+        Ok(PolicyCompiler::new(&scope).check_function(function, kind).await?)
+    }
+}
+
+/// The catalog with a change in it.
+fn advanced(snapshot: &Snapshot, change: impl FnOnce(&mut Content)) -> Snapshot {
+    let root = MetastoreRoot { id: snapshot.metastore_id(), owner: snapshot.metastore_owner() };
+    let mut content = Content::empty(root);
+    change(&mut content);
+    snapshot.advanced(snapshot.epoch(), Increment::whole(content))
 }
 
 /// What is to be masked, and by what.
@@ -395,7 +426,10 @@ fn bind_column(table: &Table, opened: &OpenedTable, name: &str) -> Result<Column
     let schema = opened.provider.schema();
     let field = schema.fields().iter().find(|field| field.name().to_lowercase() == name.to_lowercase());
     let field = field.ok_or_else(|| {
-        Error::new(Condition::UnresolvedColumn, format!("column `{name}` is not in {} `{}`", table.securable_kind().noun(), table.name))
+        Error::new(
+            Condition::UnresolvedColumn,
+            format!("column `{name}` is not in {} `{}`", table.securable_kind().noun(), table.name),
+        )
     })?;
     // A view as it is opened has its columns folded.
     let spelled = table.column(field.name()).filter(|_| table.view().is_some());

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use weir_catalog::error::Dependents;
 use weir_catalog::{Function, FunctionId, SecurableId, Snapshot, Table, TableId, may_see};
+use weir_enforce::error::PolicyKind;
 use weir_enforce::{PolicyCompiler, Scope, view_type};
 
 use crate::error::{Condition, Error, Result};
@@ -121,11 +122,11 @@ async fn type_of_view(scope: &Arc<Scope>, id: TableId) -> Option<DataType> {
     view_type(scope, table, table.view()?).await.ok()
 }
 
+/// Whether the function can be a policy's. A filter gives BOOLEAN, and a mask that does can be planned like one.
 async fn fits_policies(scope: &Arc<Scope>, id: FunctionId) -> bool {
-    match scope.snapshot().function_by_id(id) {
-        Some(function) => PolicyCompiler::new(scope).check_policy_body(function).await.is_ok(),
-        None => false,
-    }
+    let Some(function) = scope.snapshot().function_by_id(id) else { return false };
+    let compiler = PolicyCompiler::new(scope);
+    compiler.check_function(function, PolicyKind::RowFilter).await.is_ok()
 }
 
 /// What worked must work and give the same types; NULLs may come and go.

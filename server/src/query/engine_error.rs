@@ -27,14 +27,14 @@ impl From<Refusal> for Error {
                 Error::not_found(Condition::TableOrViewNotFound, "table or view", name)
             }
             Refusal::Denied(denied) => denied.into(),
-            Refusal::PolicyIncompatible { kind, .. } => Error::new(
-                match kind {
-                    PolicyKind::RowFilter => Condition::RowFilterIncompatible,
-                    PolicyKind::ColumnMask => Condition::MaskIncompatible,
-                },
-                text,
-            )
-            .with_hint("the table's owner can alter the policy or its function"),
+            Refusal::PolicyIncompatible { kind, .. } => Error::new(incompatible(kind), text)
+                .with_hint("the table's owner can alter the policy or its function"),
+            Refusal::PolicyCircle { .. } => Error::new(Condition::InvalidStatement, text)
+                .with_hint("ask an owner of the tables to alter one of the policies"),
+            Refusal::ParameterHidden { kind, .. } => Error::new(incompatible(kind), text).with_hint(
+                "write the column with its table's name or alias before it, and give the parameter a name that no \
+                 column there has",
+            ),
             Refusal::Policies(refusal) => Error::new(
                 match refusal {
                     PolicyRefusal::MultipleMasks { .. } => Condition::MaskUnsupported,
@@ -77,6 +77,13 @@ impl From<Refusal> for Error {
             Refusal::Unsupported(_) => Error::new(Condition::UnsupportedFeature, text),
             Refusal::Ungoverned(_) => Error::internal(text),
         }
+    }
+}
+
+fn incompatible(kind: PolicyKind) -> Condition {
+    match kind {
+        PolicyKind::RowFilter => Condition::RowFilterIncompatible,
+        PolicyKind::ColumnMask => Condition::MaskIncompatible,
     }
 }
 

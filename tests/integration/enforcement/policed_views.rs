@@ -73,7 +73,8 @@ fn a_view_with_policies_withstands_what_a_table_does() {
         let people = view_ground().await;
         people.withstands(ATTACKS).await;
         people.server.refused("alice", "SELECT id FROM main.raw.people").await;
-        let carol = people.server.rows("carol", "SELECT count(*), max(id), max(ssn) FROM main.hr.people").await;
+        let carol =
+            people.server.rows("carol", "SELECT count(*), max(id), max(ssn) FROM main.hr.people").await;
         assert_eq!(carol, ["6 | 77702 | CANARY-6"]);
     });
 }
@@ -123,7 +124,10 @@ fn views_over_a_view_with_policies_keep_all_layers() {
         assert_eq!(server.rows("carol", as_alice).await, ["3 | NULL"]);
         // dropped one by one, the others stay
         server.prepare("ALTER VIEW main.pub.top DROP ROW FILTER").await;
-        assert_eq!(server.rows("alice", "SELECT id, secret FROM main.pub.top").await, ["2 | NULL", "3 | NULL"]);
+        assert_eq!(
+            server.rows("alice", "SELECT id, secret FROM main.pub.top").await,
+            ["2 | NULL", "3 | NULL"]
+        );
         server.prepare("ALTER VIEW main.pub.top ALTER COLUMN secret DROP MASK").await;
         assert_eq!(server.rows("alice", "SELECT id, secret FROM main.pub.top").await, ["2 | 2", "3 | 3"]);
     });
@@ -198,8 +202,14 @@ fn a_view_keeps_its_policies_when_it_says_something_else() {
         }
         let before = server.rows("admin", seen).await;
         for (change, lost) in [
-            ("AS SELECT name, day FROM main.default.t", "the row filter of view `main.default.v` (needs column `id`)"),
-            ("AS SELECT CAST(id AS STRING) AS id, name, day FROM main.default.t", "(needs column `id` of type INT)"),
+            (
+                "AS SELECT name, day FROM main.default.t",
+                "the row filter of view `main.default.v` (needs column `id`)",
+            ),
+            (
+                "AS SELECT CAST(id AS STRING) AS id, name, day FROM main.default.t",
+                "(needs column `id` of type INT)",
+            ),
             ("AS SELECT id, day FROM main.default.t", "the mask of column `Name` of view `main.default.v`"),
             ("AS SELECT id, name FROM main.default.t", "(needs column `day`)"),
         ] {
@@ -240,9 +250,12 @@ fn what_a_views_policies_let_pass_is_in_the_books() {
         let filtered = "SELECT count(*) FROM system.billing.usage WHERE billing_origin_product = 'FINE_GRAINED_ACCESS_CONTROL' AND identity_metadata.run_as = 'alice'";
         assert_ne!(server.rows("admin", filtered).await, ["0"]);
         // who may read them is told of them as of a table's
-        let told = server.rows("admin", "EXPLAIN POLICY FOR TABLE main.hr.people AS USER alice").await.join("\n");
+        let told =
+            server.rows("admin", "EXPLAIN POLICY FOR TABLE main.hr.people AS USER alice").await.join("\n");
         assert!(told.contains("main.gov.of_region") && told.contains("main.gov.hidden_text"), "{told}");
-        let shown = server.rows("admin", "SELECT table_name, filter_name FROM main.information_schema.row_filters").await;
+        let shown = server
+            .rows("admin", "SELECT table_name, filter_name FROM main.information_schema.row_filters")
+            .await;
         assert_eq!(shown, ["people | main.gov.of_region"]);
     });
 }

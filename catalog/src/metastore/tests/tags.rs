@@ -303,10 +303,7 @@ async fn no_policy_reads_what_it_governs_whichever_came_first() {
         when: TagCondition::HasTag(key("filtered")),
         ..filter_policy("f", default_schema(), F)
     };
-    metastore
-        .tag_policy_create(fixture.root, now(), spared, OnExistingDefinition::Replace)
-        .await
-        .unwrap();
+    metastore.tag_policy_create(fixture.root, now(), spared, OnExistingDefinition::Replace).await.unwrap();
     metastore.tags_set(fixture.root, now(), &on, tags(&[("filtered", "")])).await.unwrap();
     // Another owner is another definer.
     let owner = metastore.owner_set(fixture.root, now(), &SecurableName::Function(object(F)), "alice").await;

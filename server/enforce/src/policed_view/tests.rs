@@ -10,12 +10,26 @@ fn world() -> (World, TableId, TableId) {
     let mut world = World::new();
     let base = world.table("base", batch(vec![ints("id", 0..12), ints("x", 0..12), ints("s", 100..112)]));
     world.filter(base, &["v INT"], "v < 8 OR current_user() = 'root'", &["id"]);
-    world.mask(base, "s", &["v INT"], "INT", "CASE WHEN current_user() = 'root' THEN v ELSE 0 END", &[]);
+    world.mask(
+        base,
+        "s",
+        &["v INT"],
+        "INT",
+        "CASE WHEN current_user() = 'root' THEN v ELSE CAST(0 AS INT) END",
+        &[],
+    );
     let text = "SELECT id, x, s, 10 / x AS tenth FROM main.hr.base WHERE x <> 0";
     let view = world.view("v", &["id", "x", "s", "tenth DOUBLE"], text, &[base]);
     let body = "v % 2 = 0 OR current_user() = 'root'";
     world.filter(view, &["v INT"], body, &["id"]);
-    world.mask(view, "x", &["v INT"], "INT", "CASE WHEN current_user() = 'root' THEN v ELSE CAST(-1 AS INT) END", &[]);
+    world.mask(
+        view,
+        "x",
+        &["v INT"],
+        "INT",
+        "CASE WHEN current_user() = 'root' THEN v ELSE CAST(-1 AS INT) END",
+        &[],
+    );
     (world, base, view)
 }
 
@@ -30,7 +44,10 @@ async fn the_policies_of_a_view_and_of_its_table_hold_together() {
     let seen = ["2|-1|0", "4|-1|0", "6|-1|0"];
     assert_eq!(rows(&world, world.alice, "SELECT id, x, s FROM v").await, seen);
     assert_eq!(rows(&world, world.alice, "SELECT id FROM v WHERE x = 2").await, Vec::<String>::new());
-    assert_eq!(rows(&world, world.alice, "SELECT id FROM v WHERE x = -1 AND s = 0 AND id > 3").await, ["4", "6"]);
+    assert_eq!(
+        rows(&world, world.alice, "SELECT id FROM v WHERE x = -1 AND s = 0 AND id > 3").await,
+        ["4", "6"]
+    );
     assert_eq!(rows(&world, world.alice, "SELECT id FROM v WHERE tenth = 5").await, ["2"]);
     assert_eq!(rows(&world, world.root, "SELECT count(*), max(x), max(s) FROM v").await, ["11|11|111"]);
 }

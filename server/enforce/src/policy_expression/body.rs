@@ -99,12 +99,13 @@ impl PolicyCompiler<'_> {
             return Err(site.refusal(format!("its body holds `{OURS}`")).into());
         }
         let body = (sources.parse_expression)(&function.body).map_err(misfit)?;
-        let access = Access::of_policy(function);
+        let access = Access::of_policy(function, Some(site.table.id));
         // What the body reads is told to those alone with whose rights it reads.
         let told = self.scope.snapshot().acts_as(self.scope.caller().principal(), function.owner);
         let planned = bind_expression(self.scope, &access, body, schema).await.map_err(|error| {
             match refusal_in(&error) {
-                Some(text) if told => site.refusal(text),
+                Some(Refusal::PolicyCircle { way }) if told => Refusal::PolicyCircle { way: way.clone() },
+                Some(refusal) if told => site.refusal(refusal.to_string()),
                 _ => site.refusal("its body cannot be planned"),
             }
         })?;
@@ -138,7 +139,7 @@ impl PolicyCompiler<'_> {
             || site.refusal(format!("the default of `{}` is not a constant that fits", parameter.name));
         let misfit = |_: DataFusionError| unfit();
         let parsed = (self.scope.sources().parse_expression)(text).map_err(misfit)?;
-        let access = Access::of_policy(function);
+        let access = Access::of_policy(function, Some(site.table.id));
         let none = DFSchema::empty();
         let value = bind_expression(self.scope, &access, parsed, &none).await.map_err(misfit)?;
         if body_fault(&value).map_err(misfit)?.is_some() {
@@ -261,9 +262,9 @@ pub(crate) fn body_fault(expression: &Expr) -> Result<Option<&'static str>> {
 }
 
 /// A refusal of ours inside an error of the planner; the rest of its text may hold the body.
-fn refusal_in(error: &DataFusionError) -> Option<String> {
+fn refusal_in(error: &DataFusionError) -> Option<&Refusal> {
     match error.find_root() {
-        DataFusionError::External(cause) => cause.downcast_ref::<Refusal>().map(ToString::to_string),
+        DataFusionError::External(cause) => cause.downcast_ref::<Refusal>(),
         _ => None,
     }
 }

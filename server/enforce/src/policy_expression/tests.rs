@@ -215,17 +215,6 @@ async fn a_mapping_table_is_read_with_the_definers_rights() {
 }
 
 #[tokio::test]
-async fn a_policy_that_reads_a_governed_table_is_refused() {
-    let (mut world, _, mapping, _) = mapped("p IN (SELECT r FROM main.hr.mapping)");
-    world.mask(mapping, "who", &["v STRING"], "STRING", "'***'", &[]);
-    let error = world.error(world.alice, "SELECT id FROM people").await;
-    assert!(error.contains("`main.hr.keep` does not fit") && !error.contains("mapping"), "{error}");
-    world.grant(world.root, weir_catalog::Privilege::Select, weir_catalog::SecurableId::Schema(world.schema));
-    let error = world.error(world.root, "SELECT id FROM people").await;
-    assert!(error.contains("a policy that reads `main.hr.mapping`, which has policies itself,"), "{error}");
-}
-
-#[tokio::test]
 async fn parameters_named_like_columns_mean_the_parameters() {
     // `p` of the mask and of the filter get different columns; the table has columns `p` and `q`.
     for body in [
@@ -391,3 +380,6 @@ async fn identity_functions_of_a_query_speak_of_the_caller() {
     let sql = "SELECT current_user(), is_member('eu'), is_account_group_member('us'), is_member(NULL), jwt_claim('x')";
     assert_eq!(rows(&world, sql).await, ["alice|true|false|NULL|NULL"]);
 }
+
+mod checks;
+mod definers;

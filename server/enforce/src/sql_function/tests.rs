@@ -444,8 +444,13 @@ async fn policies_call_functions_with_their_owners_rights() {
     let error = world.error(world.alice, "SELECT x FROM numbers").await;
     assert!(error.contains("does not fit table") && !error.contains("secrets"), "{error}");
     owned_by(&mut world, inner, |world| world.root);
-    world.filter(secrets, &["v INT"], "v > 0", &["v"]);
-    world.error(world.alice, "SELECT x FROM numbers").await;
+    // What the call reads is read under the policies for the owner of the policy's function.
+    world.filter(secrets, &["v INT"], "v > 11 AND current_user() = 'root'", &["v"]);
+    assert_eq!(rows(&world, "SELECT x FROM numbers").await, ["2"]);
+    owned_by(&mut world, keep, |world| world.bob);
+    let inner = weir_catalog::SecurableId::Function(inner);
+    world.grant(world.bob, weir_catalog::Privilege::Execute, inner);
+    assert_eq!(rows(&world, "SELECT x FROM numbers").await, Vec::<String>::new());
 }
 
 #[tokio::test]

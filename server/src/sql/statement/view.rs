@@ -78,12 +78,8 @@ pub enum ViewCommand {
     },
 }
 
-const REFUSED: &[&[&str]] = &[
-    &["WITH", "SCHEMA"],
-    &["WITH", "METRICS"],
-    &["DEFAULT", "COLLATION"],
-    &["SCHEMA", "BINDING"],
-];
+const REFUSED: &[&[&str]] =
+    &[&["WITH", "SCHEMA"], &["WITH", "METRICS"], &["DEFAULT", "COLLATION"], &["SCHEMA", "BINDING"]];
 
 /// After CREATE [OR REPLACE] VIEW.
 pub(crate) fn create(cursor: &mut Cursor<'_>, or_replace: bool) -> Result<Command> {
