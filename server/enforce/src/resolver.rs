@@ -295,6 +295,7 @@ impl Scope {
         table: &Table,
         opened: OpenedTable,
     ) -> Result<GovernedTable> {
+        self.check_text_of_definer(access, table)?;
         let policies = Box::pin(PolicyCompiler::new(self).compile(table, &opened)).await?;
         // A view with policies is a barrier for those too whom it spares.
         let open = policies.is_trivial() && table.view().is_none();

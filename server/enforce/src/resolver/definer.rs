@@ -5,6 +5,10 @@
 //! identity functions speak of the definer, on the statement's one snapshot of each table. Outside that
 //! reading, in the policy's own body, they speak of the session user.
 //!
+//! Where something may be hidden in what is read, the text that names it must be the definer's: a view or
+//! function of somebody else, who reads with rights of their own, is refused. Otherwise its owner, by
+//! replacing its text, would be told through the policy's answers what the definer sees and they may not.
+//!
 //! Whoever sets policies is refused circles. What slipped past, since groups and owners change, is refused
 //! here: a table is not read in the name of one for whom its policies are just being planned.
 
@@ -30,6 +34,8 @@ use crate::open_table::OpenedTable;
 pub(super) struct Definers {
     /// For whom the policies of which tables are being planned.
     way: Vec<(TableId, PrincipalId)>,
+    /// Whether the scope is itself a definer's.
+    inside: bool,
     scopes: Mutex<HashMap<PolicyReading, Arc<Scope>>>,
 }
 
@@ -67,7 +73,7 @@ impl Scope {
         }
         let definer = Arc::new(Caller::definer(&self.snapshot, reading.definer)?);
         let functions = identity_functions(&definer);
-        let scope = self.beside(definer, functions, way)?;
+        let scope = self.beside(definer, functions, Definers { way, inside: true, ..Definers::default() })?;
         scopes.insert(reading, Arc::clone(&scope));
         Ok(scope)
     }
@@ -76,7 +82,9 @@ impl Scope {
     /// whoever asks.
     pub(crate) fn for_anybody(&self) -> Result<Arc<Self>> {
         let functions = unanswered_functions(&self.caller);
-        self.beside(Arc::clone(&self.caller), functions, self.definers.way.clone())
+        let Definers { way, inside, .. } = &self.definers;
+        let definers = Definers { way: way.clone(), inside: *inside, ..Definers::default() };
+        self.beside(Arc::clone(&self.caller), functions, definers)
     }
 
     /// A scope over the same catalog and tables. What it resolves belongs to no statement's plan but
@@ -85,7 +93,7 @@ impl Scope {
         &self,
         caller: Arc<Caller>,
         functions: Vec<Arc<ScalarUDF>>,
-        way: Vec<(TableId, PrincipalId)>,
+        definers: Definers,
     ) -> Result<Arc<Self>> {
         let mut state = self.state.clone();
         for function in functions {
@@ -103,9 +111,22 @@ impl Scope {
             bodies: Mutex::default(),
             hides_expressions: super::AtomicBool::new(false),
             leaf_numbers: Arc::clone(&self.leaf_numbers),
-            definers: Definers { way, scopes: Mutex::default() },
+            definers,
         };
         Ok(Arc::new(scope))
+    }
+
+    /// Refuses to a text of somebody else what may hide something from the definer, in a definer's scope.
+    pub(super) fn check_text_of_definer(&self, access: &Access, table: &Table) -> Result<(), Refusal> {
+        let of_definer = access.reader == self.caller.principal();
+        match self.definers.inside && !of_definer && self.snapshot.may_restrict(table) {
+            true => Err(Refusal::Unsupported(format!(
+                "a policy that reads `{}`, which has policies itself, through a view or function that another than \
+                 the owner of the policy's function owns,",
+                table.name
+            ))),
+            false => Ok(()),
+        }
     }
 
     /// The refusal of a reading that would never end.

@@ -67,6 +67,40 @@ async fn a_policy_reads_views_in_the_definers_name() {
 }
 
 #[tokio::test]
+async fn texts_of_others_do_not_read_with_the_definers_exemptions() {
+    let (mut world, _, mapping, _) = mapped("p IN (SELECT v.r FROM main.hr.v v)");
+    let view = world.view("v", &["r STRING"], "SELECT r FROM main.hr.mapping", &[mapping]);
+    let listed = batch(vec![texts("who", ["root", "alice"]), texts("r", ["us", "eu"])]);
+    world.set_raw(mapping, RawTable::new(vec![listed]));
+    let alice = world.alice;
+    world.grant(alice, weir_catalog::Privilege::Select, SecurableId::Table(mapping));
+    world.grant(world.root, weir_catalog::Privilege::Select, SecurableId::Schema(world.schema));
+    // Nothing is hidden in what the view reads: whose it is does not matter.
+    world.of(view).owner = alice;
+    assert_eq!(rows(&world, "SELECT id FROM people").await, ["1", "2", "4"]);
+    // Root sees all of it and Alice her rows: a view of hers would carry the rest to her.
+    world.filter(mapping, &["w STRING"], "current_user() = 'root' OR w = current_user()", &["who"]);
+    let error = world.error(alice, "SELECT id FROM people").await;
+    assert!(error.contains("`main.hr.keep` does not fit"), "{error}");
+    world.of(view).owner = world.root;
+    assert_eq!(rows(&world, "SELECT id FROM people").await, ["1", "2", "4"]);
+    // The same of a function that the policy calls.
+    let (mut world, _, mapping, function) = mapped("main.hr.largest() >= p");
+    let body = "(SELECT max(m.r) FROM main.hr.mapping m)";
+    let called = world.function("largest", &[], "STRING", body);
+    world.content.functions.iter_mut().find(|known| known.id == function).unwrap().calls = vec![called];
+    world.filter(mapping, &["w STRING"], "current_user() = 'root' OR w = current_user()", &["who"]);
+    assert_eq!(rows(&world, "SELECT id FROM people").await.len(), 3);
+    let alice = world.alice;
+    world.grant(alice, weir_catalog::Privilege::Select, SecurableId::Table(mapping));
+    let root = world.root;
+    world.grant(root, weir_catalog::Privilege::Execute, SecurableId::Function(called));
+    world.content.functions.iter_mut().find(|known| known.id == called).unwrap().owner = alice;
+    let error = world.error(alice, "SELECT id FROM people").await;
+    assert!(error.contains("`main.hr.keep` does not fit"), "{error}");
+}
+
+#[tokio::test]
 async fn policies_that_read_in_a_circle_refuse_their_tables() {
     let (mut world, table, mapping, _) = mapped("p IN (SELECT m.r FROM main.hr.mapping m)");
     let body = "EXISTS (SELECT 1 FROM main.hr.third t WHERE t.r = w)";
