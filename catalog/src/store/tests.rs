@@ -14,6 +14,7 @@ use sqlx::{Connection as _, query, query_as, query_scalar, raw_sql};
 use super::suite::PostgresServer;
 use super::*;
 use crate::policy::{Literal, PolicyArgument, PolicyFunction};
+use crate::principal::ACCOUNT_USERS;
 use crate::privilege::Privilege;
 use crate::securable::SecurableId;
 use crate::snapshot::Snapshot;
@@ -66,7 +67,8 @@ async fn old_postgres() -> String {
 /// All that [`OLD_ROWS`] said is there.
 async fn assert_nothing_lost(store: &dyn Store) {
     let (epoch, content) = store.load().await.unwrap();
-    assert_eq!(epoch, Epoch(7));
+    // One more than it was: there is a group of everybody now.
+    assert_eq!(epoch, Epoch(8));
     let counts =
         [content.catalogs.len(), content.schemas.len(), content.functions.len(), content.tables.len()];
     assert_eq!((counts, content.memberships.len(), content.grants.len()), ([1, 1, 1, 2], 1, 2));
@@ -74,6 +76,10 @@ async fn assert_nothing_lost(store: &dyn Store) {
     let admin = snapshot.principal_by_name("admin").unwrap();
     let group = snapshot.principal_by_name("hr").unwrap();
     assert!(admin.account_admin && snapshot.acts_as(admin.id, group.id));
+    let everybody = snapshot.principal_by_name(ACCOUNT_USERS).unwrap();
+    assert!(everybody.is_group() && snapshot.acts_as(admin.id, everybody.id));
+    let since = store.increment(Epoch(7)).await.unwrap().unwrap().1;
+    assert_eq!(since.content.principals.iter().map(|known| known.id).collect::<Vec<_>>(), [everybody.id]);
     assert_eq!(store.password_hash(admin.id).await.unwrap().as_deref(), Some("a hash"));
     let name = crate::name::ObjectName::new("main", "hr", "people").unwrap();
     let table = snapshot.table(&name).unwrap();
