@@ -272,8 +272,18 @@ impl Snapshot {
     /// Whether anything can be hidden from a reader of the table: a policy speaks of it, or `policy.default`
     /// may.
     pub fn may_restrict(&self, table: &Table) -> bool {
-        let default = self.governing_property(table, POLICY_DEFAULT_PROPERTY);
-        default.is_some_and(|value| !value.eq_ignore_ascii_case("allow")) || self.is_governed(table)
+        self.denies_by_default(table) || self.is_governed(table)
+    }
+
+    /// Whether one of whom no row filter speaks gets no rows. Views hold no rows of their own: what a container
+    /// says of rows holds inside them already.
+    fn denies_by_default(&self, table: &Table) -> bool {
+        let value = match table.view() {
+            Some(_) => table.properties.get(POLICY_DEFAULT_PROPERTY).map(String::as_str),
+            None => self.governing_property(table, POLICY_DEFAULT_PROPERTY),
+        };
+        // A word that is not known is the safer one.
+        value.is_some_and(|value| !value.eq_ignore_ascii_case("allow"))
     }
 
     /// Whether any policy speaks of the table, whoever asks.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::id::PrincipalId;
 use crate::policy::{ColumnBinding, Literal, PolicyArgument, SEMANTICS};
-use crate::securable::{Column, POLICY_DEFAULT_PROPERTY, SecurableId, Table};
+use crate::securable::{Column, SecurableId, Table};
 use crate::snapshot::Snapshot;
 use crate::tag::Tags;
 use crate::tag_policy::{Composition, TagPolicy, TagPolicyArgument, TagPolicyRule};
@@ -78,18 +78,8 @@ impl<'a> Resolution<'a> {
             }
         }
         found.masks = self.compose_masks(std::mem::take(&mut found.masks))?;
-        found.denied_by_default = !spoken && self.denies_by_default();
+        found.denied_by_default = !spoken && self.snapshot.denies_by_default(self.table);
         Ok(found)
-    }
-
-    /// Views hold no rows of their own: what a container says of rows holds inside them already.
-    fn denies_by_default(&self) -> bool {
-        let value = match self.table.view() {
-            Some(_) => self.table.properties.get(POLICY_DEFAULT_PROPERTY).map(String::as_str),
-            None => self.snapshot.governing_property(self.table, POLICY_DEFAULT_PROPERTY),
-        };
-        // A word that is not known is the safer one.
-        value.is_some_and(|value| !value.eq_ignore_ascii_case("allow"))
     }
 
     fn standing(&self, policy: &TagPolicy) -> Result<Standing, PolicyRefusal> {

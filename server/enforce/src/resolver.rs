@@ -368,7 +368,7 @@ impl Scope {
         table: &Table,
         view: &ViewDefinition,
     ) -> Result<Arc<dyn TableSource>> {
-        if self.snapshot.is_governed(table) {
+        if self.snapshot.may_restrict(table) {
             let opened = self.open_view(access, table, view).await?;
             return Ok(provider_as_source(Arc::new(self.governed(access, table, opened).await?)));
         }

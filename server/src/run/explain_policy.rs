@@ -2,6 +2,7 @@
 //!
 //! * Oneself: for tables one may read; of others one may know of, which rights are missing.
 //! * AS USER: MANAGE on each table, or IMPERSONATE. The user's groups of now count, no claims of a token.
+//! * Tables behind views and functions are listed for those who may look into them.
 //! * Numbers of rows are for those who have MANAGE on the table.
 //! * No policy's body, no value of a row, and no name of a table that the asker may not see.
 
@@ -20,12 +21,11 @@ use weir_enforce::counting::rows_kept_by;
 use weir_enforce::explain::{self, Outcome};
 use weir_enforce::{Policies, Scope};
 
+mod beneath;
+
 use super::Run;
 use crate::error::{Condition, Error, Result};
 use crate::sql::{ExplainPolicy, Explained, ast, expression, parse_query};
-
-/// How deep tables are looked for in views.
-const VIEW_DEPTH_MAX: usize = 8;
 
 const TEXTS: [&str; 8] = [
     "table_name",
@@ -90,7 +90,7 @@ impl Run<'_> {
     pub(super) async fn explain_policy(&self, explain: &ExplainPolicy) -> Result<RecordBatch> {
         let snapshot = self.warehouse.snapshot().await?;
         let asker = self.context.identity().principal();
-        let names = self.names_of(explain, &snapshot)?;
+        let (names, calls) = self.names_of(explain, &snapshot)?;
         for name in names.iter().filter(|name| name.catalog.as_str() != "system") {
             let id = resolve(&snapshot, asker, &SecurableName::Table(name.clone()))?;
             if explain.user.is_some() && !may_impersonate(&snapshot, asker) {
@@ -115,19 +115,26 @@ impl Run<'_> {
                 self.named(&question, table, &mut accounts).await?;
             }
         }
+        self.beneath_calls(&question, &names, &calls, &mut accounts).await?;
         batch(&accounts)
     }
 
-    fn names_of(&self, explain: &ExplainPolicy, snapshot: &Arc<Snapshot>) -> Result<Vec<ObjectName>> {
+    /// The tables that are named, and the functions that are called.
+    fn names_of(
+        &self,
+        explain: &ExplainPolicy,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<(Vec<ObjectName>, Vec<ObjectName>)> {
         match &explain.of {
-            Explained::Table(name) => Ok(vec![name.resolve(&self.context.session)?]),
+            Explained::Table(name) => Ok((vec![name.resolve(&self.context.session)?], Vec::new())),
             Explained::Query(query) => {
                 let query: &ast::Query = query;
                 if !expression::placeholders(query).is_empty() {
                     let text = "EXPLAIN POLICY takes no parameters: policies do not depend on them";
                     return Err(Error::new(Condition::InvalidStatement, text));
                 }
-                Ok(self.warehouse.engine.qualified(&self.context, snapshot, query)?.names)
+                let qualified = self.warehouse.engine.qualified(&self.context, snapshot, query)?;
+                Ok((qualified.names, qualified.calls))
             }
         }
     }
@@ -161,42 +168,7 @@ impl Run<'_> {
             return Ok(());
         }
         self.readable(question, table, accounts).await?;
-        self.beneath(question, table, accounts).await
-    }
-
-    /// The tables that a view reads, through further views too. What the asker may not see is not named.
-    async fn beneath(
-        &self,
-        question: &Question<'_>,
-        view: &Table,
-        accounts: &mut Vec<Account>,
-    ) -> Result<()> {
-        let mut level: Vec<_> = view.view().into_iter().flat_map(|view| view.reads.clone()).collect();
-        let mut seen = std::collections::BTreeSet::new();
-        let mut hidden = false;
-        for _ in 0..VIEW_DEPTH_MAX {
-            let mut deeper = Vec::new();
-            for id in level {
-                let Some(table) = question.snapshot.table_by_id(id).filter(|_| seen.insert(id)) else {
-                    continue;
-                };
-                deeper.extend(table.view().into_iter().flat_map(|view| view.reads.clone()));
-                if question.may_look_into(table) {
-                    self.readable(question, table, accounts).await?;
-                } else {
-                    hidden = true;
-                }
-            }
-            level = deeper;
-        }
-        if hidden {
-            accounts.push(Account {
-                kind: Some("VIEW".to_owned()),
-                effect: Some("reads what you may not look into; the policies there hold as well".to_owned()),
-                ..Account::of(view)
-            });
-        }
-        Ok(())
+        self.beneath_view(question, table, accounts).await
     }
 
     /// The policies of one table.

@@ -115,3 +115,14 @@ async fn a_policy_whose_column_the_views_query_gives_another_type_refuses_the_vi
     let error = world.error(world.alice, "SELECT x FROM v").await;
     assert!(error.contains("column `id` has changed its type"), "{error}");
 }
+
+#[tokio::test]
+async fn a_view_that_denies_by_default_shows_nothing() {
+    let mut world = World::new();
+    let base = world.table("base", batch(vec![ints("x", 0..5)]));
+    let view = world.view("v", &["x"], "SELECT x FROM main.hr.base", &[base]);
+    assert_eq!(rows(&world, world.alice, "SELECT count(*) FROM v").await, ["5"]);
+    world.of(view).properties.insert("policy.default".to_owned(), "deny".to_owned());
+    assert_eq!(rows(&world, world.alice, "SELECT count(*) FROM v").await, ["0"]);
+    assert_eq!(rows(&world, world.alice, "SELECT count(*) FROM base").await, ["5"]);
+}
