@@ -18,6 +18,7 @@ mod policies;
 mod pushdown;
 mod refusals;
 mod snapshots;
+mod tag_policies;
 mod views;
 
 use arrow_flight::sql::{
