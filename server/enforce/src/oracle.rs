@@ -4,6 +4,8 @@
 //! The table is `t(a INT, b INT, c STRING, d INT)`. Filters and masks are pairs: a SQL body, and
 //! the same in plain Rust.
 
+mod tag_policies;
+
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;

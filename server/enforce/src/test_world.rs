@@ -90,11 +90,26 @@ pub(crate) fn type_text(data_type: &DataType) -> String {
         DataType::Timestamp(..) => "TIMESTAMP".to_owned(),
         DataType::Decimal128(precision, scale) => format!("DECIMAL({precision},{scale})"),
         DataType::Dictionary(_, value) => type_text(value),
+        DataType::Struct(fields) => {
+            let field = |field: &Arc<Field>| format!("{}: {}", field.name(), type_text(field.data_type()));
+            format!("STRUCT<{}>", fields.iter().map(field).collect::<Vec<_>>().join(", "))
+        }
         other => other.to_string(),
     }
 }
 
 fn parse_type(text: &str) -> Option<DataType> {
+    if let Some(fields) = text.strip_prefix("STRUCT<").and_then(|text| text.strip_suffix('>')) {
+        let field = |text: &str| {
+            let (name, type_text) = text.split_once(": ")?;
+            Some(Field::new(name, parse_type(type_text)?, true))
+        };
+        return fields
+            .split(", ")
+            .map(field)
+            .collect::<Option<Vec<_>>>()
+            .map(|it| DataType::Struct(it.into()));
+    }
     Some(match text {
         "INT" => DataType::Int32,
         "BIGINT" => DataType::Int64,

@@ -1,0 +1,386 @@
+//! The oracle for policies that find their table by tags, several at once, and for masks inside a struct.
+//!
+//! The table is `t(a INT, b INT, c STRING, d INT, s STRUCT<x: INT, y: STRING>)`, where `s` is NULL or holds the
+//! row's `b` and `c`, so that every mask of `b` or `c` has a twin inside the struct. Each column carries the
+//! tag `col` with its name as the value.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, Int32Array, StringArray, StructArray};
+use datafusion::arrow::buffer::NullBuffer;
+use datafusion::arrow::datatypes::{DataType, Field, Fields};
+use weir_catalog::{
+    Audience, BuiltinMask, Column, ColumnMask, ColumnMatch, Composition, GovernedTag, GovernedTagId, Name,
+    OnNoMatch, PolicyArgument, PolicyFunction, PrincipalId, SecurableId, Stamps, TagCondition, TagKey,
+    TagPolicy, TagPolicyArgument, TagPolicyId, TagPolicyRule, policy::SEMANTICS,
+};
+
+use super::*;
+
+/// A row with its struct.
+#[derive(Debug, Clone, PartialEq)]
+struct Wide {
+    row: Row,
+    /// The fields of `s`; `None` where the struct itself is NULL.
+    s: Option<(Option<i32>, Option<String>)>,
+}
+
+/// Whom a policy speaks of; alice asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whom {
+    Alice,
+    HerGroup,
+    Bob,
+    GroupExceptAlice,
+    BobAndGroupExceptHerOther,
+}
+
+impl Whom {
+    const ALL: [Whom; 5] =
+        [Whom::Alice, Whom::HerGroup, Whom::Bob, Whom::GroupExceptAlice, Whom::BobAndGroupExceptHerOther];
+
+    fn holds_for_alice(self) -> bool {
+        matches!(self, Whom::Alice | Whom::HerGroup)
+    }
+
+    fn audience(self, world: &World, x: PrincipalId, y: PrincipalId) -> Audience {
+        let (to, except) = match self {
+            Whom::Alice => (vec![world.alice], vec![]),
+            Whom::HerGroup => (vec![world.bob, x], vec![world.bob]),
+            Whom::Bob => (vec![world.bob], vec![]),
+            Whom::GroupExceptAlice => (vec![x], vec![world.alice]),
+            Whom::BobAndGroupExceptHerOther => (vec![world.bob, x], vec![y]),
+        };
+        Audience { to, except }
+    }
+}
+
+/// What all policies of the world have.
+#[derive(Debug, Clone)]
+struct Stance {
+    whom: Whom,
+    scope: usize,
+    restrictive: bool,
+    /// Whether its columns can be found; where not, it says ON NO MATCH SKIP.
+    matched: bool,
+}
+
+fn stance() -> impl Strategy<Value = Stance> {
+    (select(Whom::ALL.to_vec()), 0..4_usize, any::<bool>(), weighted(0.9, Just(()))).prop_map(
+        |(whom, scope, restrictive, matched)| Stance { whom, scope, restrictive, matched: matched.is_some() },
+    )
+}
+
+impl Stance {
+    /// Whether a policy over so many columns holds for alice; one over none has nothing to find.
+    fn holds(&self, over: usize) -> bool {
+        self.whom.holds_for_alice() && (self.matched || over == 0)
+    }
+}
+
+/// The world of the plain oracle with the struct, and alice's two groups.
+struct Tagged {
+    world: World,
+    table: TableId,
+    x: PrincipalId,
+    y: PrincipalId,
+}
+
+fn structs(rows: &[Wide]) -> (String, ArrayRef) {
+    let fields =
+        Fields::from(vec![Field::new("x", DataType::Int32, true), Field::new("y", DataType::Utf8, true)]);
+    // reason: the fields of a struct that is NULL hold nothing
+    let of = |row: &Wide| row.s.clone().unwrap_or_default();
+    let x: ArrayRef = Arc::new(rows.iter().map(|row| of(row).0).collect::<Int32Array>());
+    let y: ArrayRef = Arc::new(rows.iter().map(|row| of(row).1).collect::<StringArray>());
+    let there = NullBuffer::from_iter(rows.iter().map(|row| row.s.is_some()));
+    ("s".to_owned(), Arc::new(StructArray::new(fields, vec![x, y], Some(there))))
+}
+
+fn wide(rows: &[Wide]) -> RawTable {
+    let half = rows.len() / 2;
+    let columns = |rows: &[Wide]| {
+        batch(vec![
+            ints("A", rows.iter().map(|row| row.row.a)),
+            ints("b", rows.iter().map(|row| row.row.b)),
+            texts("C", rows.iter().map(|row| row.row.c.as_deref())),
+            ints("d", rows.iter().map(|row| row.row.d)),
+            structs(rows),
+        ])
+    };
+    RawTable::partitioned(vec![columns(&rows[..half]), columns(&rows[half..])])
+}
+
+fn key() -> TagKey {
+    TagKey::new("col").unwrap()
+}
+
+impl Tagged {
+    fn new(rows: &[Wide], partitions: usize) -> Self {
+        let narrow: Vec<Row> = rows.iter().map(|row| row.row.clone()).collect();
+        let (mut world, table) = world(&narrow, partitions);
+        world.set_raw(table, wide(rows));
+        let group = |name: &str| world.content.principals.iter().find(|one| one.name == name).unwrap().id;
+        let (x, y) = (group("x"), group("y"));
+        let columns = [("A", "INT"), ("b", "INT"), ("C", "STRING"), ("d", "INT"), ("s", STRUCT)];
+        world.of(table).columns = columns
+            .into_iter()
+            .map(|(name, type_text)| {
+                let tags = [(key(), name.to_lowercase())].into_iter().collect();
+                Column { tags, ..Column::new(name, type_text) }
+            })
+            .collect();
+        let stamps = Stamps::new(Default::default(), world.root);
+        world.content.governed_tags.push(GovernedTag {
+            id: GovernedTagId::fresh(),
+            key: key(),
+            values: Vec::new(),
+            owner: world.root,
+            comment: None,
+            stamps,
+        });
+        Self { world, table, x, y }
+    }
+
+    /// A policy of `function` over the columns `over`, the first of which it masks where `masks`.
+    fn policy(&mut self, stance: &Stance, function: PolicyFunction, over: &[&str], masks: bool) {
+        let scopes = [
+            SecurableId::Metastore,
+            SecurableId::Catalog(self.world.content.catalogs[0].id),
+            SecurableId::Schema(self.world.schema),
+            SecurableId::Table(self.table),
+        ];
+        let value = |column: &str| match stance.matched {
+            true => column.to_owned(),
+            false => "no such column".to_owned(),
+        };
+        let matches: Vec<ColumnMatch> = over
+            .iter()
+            .enumerate()
+            .map(|(at, column)| ColumnMatch {
+                condition: TagCondition::HasTagValue(key(), value(column)),
+                alias: Some(format!("it_{at}")),
+            })
+            .collect();
+        let arguments =
+            (usize::from(masks)..over.len()).map(|at| TagPolicyArgument::Alias(format!("it_{at}"))).collect();
+        let number = self.world.content.tag_policies.len();
+        let policy = TagPolicy {
+            id: TagPolicyId::fresh(),
+            name: Name::new(&format!("p{number}")).unwrap(),
+            scope: scopes[stance.scope],
+            rule: match masks {
+                true => TagPolicyRule::ColumnMask { on: "it_0".to_owned() },
+                false => TagPolicyRule::RowFilter,
+            },
+            function,
+            audience: stance.whom.audience(&self.world, self.x, self.y),
+            when: TagCondition::HasColumnTag(key()),
+            matches,
+            arguments,
+            composition: match stance.restrictive {
+                true => Composition::Restrictive,
+                false => Composition::Permissive,
+            },
+            on_no_match: OnNoMatch::Skip,
+            comment: None,
+            semantics: SEMANTICS,
+            stamps: Stamps::new(Default::default(), self.world.root),
+        };
+        self.world.content.tag_policies.push(policy);
+    }
+
+    /// A mask of the table's own, on a field of `s`.
+    fn field_mask(&mut self, field: &str, mask: &Masked) {
+        let (_, parameters, returns, body, more, _) = mask;
+        let function = self.world.function(&format!("field_mask_{field}"), parameters, returns, body);
+        let binding = |column: &str| self.world.binding(self.table, column);
+        let own = ColumnMask {
+            column: binding("s"),
+            path: vec![field.to_uppercase()],
+            function: PolicyFunction::Sql(function),
+            arguments: more.iter().map(|column| PolicyArgument::Column(binding(&raw_name(column)))).collect(),
+            semantics: SEMANTICS,
+        };
+        self.world.of(self.table).masks.push(own);
+    }
+}
+
+const STRUCT: &str = "STRUCT<x: INT, y: STRING>";
+
+fn wide_rows() -> impl Strategy<Value = Vec<Wide>> {
+    (rows(), vec(weighted(0.8, Just(())), 24)).prop_map(|(rows, there)| {
+        let whole = |(row, there): (Row, Option<()>)| {
+            let s = there.map(|()| (row.b, row.c.clone()));
+            Wide { row, s }
+        };
+        rows.into_iter().zip(there).map(whole).collect()
+    })
+}
+
+/// Queries of the plain oracle, some with fields of the struct where they have columns, some with all of it.
+fn wide_query() -> impl Strategy<Value = String> {
+    let fields = (query(), any::<bool>(), any::<bool>()).prop_map(|(sql, x, y)| {
+        let sql = sql.replace("WITH w AS (SELECT t.a, t.b, t.c, t.d FROM t)", "WITH w AS (SELECT * FROM t)");
+        let swap = |sql: String, on: bool, column: &str, field: &str| match on {
+            true => sql
+                .replace(&format!("t.{column}"), &format!("t.{field}"))
+                .replace(&format!("u.{column}"), &format!("u.{field}")),
+            false => sql,
+        };
+        swap(swap(sql, x, "b", "s.x"), y, "c", "s.y")
+    });
+    let whole = predicate().prop_map(|predicate| format!("SELECT t.s, t.a, t.b FROM t WHERE {predicate}"));
+    let null = predicate().prop_map(|predicate| {
+        format!("SELECT count(t.s), count(t.s.x), count(*) FROM t WHERE t.s IS NOT NULL OR {predicate}")
+    });
+    prop_oneof![6 => fields, 2 => whole, 1 => null]
+}
+
+/// The mask as plain Rust, of the raw row: what stands in `b` and in `c` afterwards.
+fn masked_by(mask: Mask, raw: &Row) -> (Option<i32>, Option<String>) {
+    let mut row = raw.clone();
+    mask(&mut row);
+    (row.b, row.c)
+}
+
+/// Everything that holds in a case.
+#[derive(Debug, Clone)]
+struct Case {
+    own: Option<Filter>,
+    filters: Vec<(Filter, Stance)>,
+    column_masks: Vec<(Masked, Stance)>,
+    field_masks: [Option<Masked>; 2],
+    /// A tag mask of the whole struct that wins over those of its fields.
+    whole: Option<Stance>,
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let (b, c) = (MASKS[..5].to_vec(), MASKS[5..].to_vec());
+    let of = |masks: &Vec<Masked>| weighted(0.5, select(masks.clone()));
+    let filters = vec((select(FILTERS.to_vec()), stance()), 0..4);
+    let tagged = (weighted(0.5, (select(b.clone()), stance())), weighted(0.5, (select(c.clone()), stance())));
+    (weighted(0.4, select(FILTERS.to_vec())), filters, tagged, of(&b), of(&c), weighted(0.2, stance()))
+        .prop_map(|(own, filters, (on_b, on_c), x, y, whole)| Case {
+            own,
+            filters,
+            column_masks: on_b.into_iter().chain(on_c).collect(),
+            field_masks: [x, y],
+            whole,
+        })
+}
+
+impl Case {
+    fn govern(&self, tagged: &mut Tagged) {
+        if let Some((parameters, body, columns, _)) = self.own {
+            let columns: Vec<String> = columns.iter().map(|column| raw_name(column)).collect();
+            let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+            tagged.world.filter(tagged.table, parameters, body, &columns);
+        }
+        for (number, ((parameters, body, columns, _), stance)) in self.filters.iter().enumerate() {
+            let function = tagged.world.function(&format!("tag_keep_{number}"), parameters, "BOOLEAN", body);
+            tagged.policy(stance, PolicyFunction::Sql(function), columns, false);
+        }
+        for ((column, parameters, returns, body, more, _), stance) in &self.column_masks {
+            let function = tagged.world.function(&format!("tag_mask_{column}"), parameters, returns, body);
+            let over: Vec<&str> = std::iter::once(*column).chain(more.iter().copied()).collect();
+            tagged.policy(stance, PolicyFunction::Sql(function), &over, true);
+        }
+        for (field, mask) in ["x", "y"].into_iter().zip(&self.field_masks) {
+            if let Some(mask) = mask {
+                tagged.field_mask(field, mask);
+            }
+        }
+        if let Some(stance) = &self.whole {
+            let stance = Stance { restrictive: true, ..stance.clone() };
+            tagged.policy(&stance, PolicyFunction::Builtin(BuiltinMask::MaskNull), &["s"], true);
+        }
+    }
+
+    /// The rows that alice sees, by plain Rust.
+    fn visible(&self, rows: &[Wide]) -> Vec<Wide> {
+        let holding = || self.filters.iter().filter(|(one, stance)| stance.holds(one.2.len()));
+        let kept = |(_, _, _, keep): &Filter, raw: &Row| keep(raw) == Some(true);
+        let stays = |raw: &Row| {
+            let own = self.own.as_ref().is_none_or(|own| kept(own, raw));
+            let every = holding().filter(|(_, stance)| stance.restrictive).all(|(one, _)| kept(one, raw));
+            let mut any = holding().filter(|(_, stance)| !stance.restrictive).peekable();
+            own && every && (any.peek().is_none() || any.any(|(one, _)| kept(one, raw)))
+        };
+        let seen = |wide: &Wide| {
+            let raw = &wide.row;
+            let mut seen = wide.clone();
+            for ((column, _, _, _, _, mask), _) in self.column_masks.iter().filter(|(_, of)| of.holds(1)) {
+                let (b, c) = masked_by(*mask, raw);
+                if *column == "b" { seen.row.b = b } else { seen.row.c = c }
+            }
+            let [x, y] = &self.field_masks;
+            if let Some((was_x, was_y)) = &mut seen.s {
+                if let Some(mask) = x {
+                    *was_x = masked_by(mask.5, raw).0;
+                }
+                if let Some(mask) = y {
+                    *was_y = masked_by(mask.5, raw).1;
+                }
+            }
+            if self.whole.as_ref().is_some_and(|stance| stance.holds(1)) {
+                seen.s = None;
+            }
+            seen
+        };
+        rows.iter().filter(|wide| stays(&wide.row)).map(seen).collect()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_table_governed_by_tags_and_inside_structs_is_its_filtered_and_masked_copy(
+        rows in wide_rows(),
+        case in case(),
+        strict in any::<bool>(),
+        partitions in 1..4_usize,
+        sql in wide_query(),
+    ) {
+        let mut governed = Tagged::new(&rows, partitions);
+        case.govern(&mut governed);
+        if strict {
+            governed.world.protect(governed.table, "strict");
+        }
+        let plain = Tagged::new(&case.visible(&rows), partitions);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let expected = runtime.block_on(plain.world.rows(plain.world.alice, &sql));
+        let got = runtime.block_on(governed.world.rows(governed.world.alice, &sql));
+        match (expected, got) {
+            (Ok(expected), Ok(got)) => prop_assert_eq!(expected, got, "{} {:?}", sql, case),
+            (expected, got) => prop_assert!(false, "{}: {:?} {:?} {:?}", sql, expected, got, case),
+        }
+    }
+}
+
+/// The comparison is not blind: a case that hides something differs from the table as it is, and the case's
+/// own model is what tells so.
+#[test]
+fn a_case_that_hides_differs_from_the_raw_table() {
+    let row = Row { a: Some(1), b: Some(2), c: Some("x".to_owned()), d: Some(0) };
+    let rows = [Wide { s: Some((row.b, row.c.clone())), row }];
+    let stance = |whom| Stance { whom, scope: 1, restrictive: true, matched: true };
+    let case = |whom| Case {
+        own: None,
+        filters: Vec::new(),
+        column_masks: vec![(MASKS[5], stance(whom))],
+        field_masks: [Some(MASKS[0]), None],
+        whole: None,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let answer = |case: &Case| {
+        let mut tagged = Tagged::new(&rows, 1);
+        case.govern(&mut tagged);
+        runtime.block_on(tagged.world.rows(tagged.world.alice, "SELECT b, c, s.x, s.y FROM t")).unwrap()
+    };
+    assert_eq!(answer(&case(Whom::HerGroup)), ["2|***|4|x"]);
+    assert_eq!(answer(&case(Whom::GroupExceptAlice)), ["2|x|4|x"]);
+    assert_eq!(case(Whom::HerGroup).visible(&rows)[0].row.c.as_deref(), Some("***"));
+    assert_eq!(case(Whom::Bob).visible(&rows)[0].s, Some((Some(4), Some("x".to_owned()))));
+}
