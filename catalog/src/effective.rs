@@ -32,21 +32,6 @@ impl<'a> OpenedColumn<'a> {
         table.columns.iter().map(|column| Self { name: &column.name, field_id: column.field_id }).collect()
     }
 
-    /// Whether the catalog's column is this one: by field id where the catalog has it, else by name.
-    fn is(&self, known: &Column) -> bool {
-        match known.field_id {
-            Some(_) => known.field_id == self.field_id,
-            None => known.name.to_lowercase() == self.name.to_lowercase(),
-        }
-    }
-
-    fn is_named_by(&self, column: &EffectiveColumn) -> bool {
-        match column.field_id {
-            Some(_) => column.field_id == self.field_id,
-            None => column.name.to_lowercase() == self.name.to_lowercase(),
-        }
-    }
-
     fn found(&self) -> EffectiveColumn {
         EffectiveColumn { name: self.name.to_owned(), field_id: self.field_id, bound_type: None }
     }

@@ -1,5 +1,6 @@
 //! From a table, a caller and the columns at hand to [`EffectivePolicies`].
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{
@@ -20,6 +21,33 @@ pub(super) struct Resolution<'a> {
     identities: Arc<[PrincipalId]>,
     tags: Tags,
     columns: Vec<(OpenedColumn<'a>, Option<&'a Column>)>,
+    places: Places,
+}
+
+/// Where columns stand, by field id and by folded name; of several that share one, the first.
+#[derive(Default)]
+struct Places {
+    by_id: HashMap<i64, usize>,
+    by_name: HashMap<String, usize>,
+}
+
+impl Places {
+    fn add(&mut self, place: usize, id: Option<i64>, name: Option<&str>) {
+        if let Some(id) = id {
+            self.by_id.entry(id).or_insert(place);
+        }
+        if let Some(name) = name {
+            self.by_name.entry(name.to_lowercase()).or_insert(place);
+        }
+    }
+
+    fn of_id(&self, id: Option<i64>) -> Option<usize> {
+        id.and_then(|id| self.by_id.get(&id).copied())
+    }
+
+    fn of_name(&self, name: &str) -> Option<usize> {
+        self.by_name.get(&name.to_lowercase()).copied()
+    }
 }
 
 /// How a policy stands to the caller.
@@ -39,24 +67,38 @@ impl<'a> Resolution<'a> {
         reader: PrincipalId,
         columns: &[OpenedColumn<'a>],
     ) -> Result<Self, PolicyRefusal> {
-        for known in table.columns.iter().filter(|known| !known.tags.is_empty()) {
-            if !columns.iter().any(|opened| opened.is(known)) {
+        let mut places = Places::default();
+        for (place, opened) in columns.iter().enumerate() {
+            places.add(place, opened.field_id, Some(opened.name));
+        }
+        let mut in_catalog = Places::default();
+        for (place, known) in table.columns.iter().enumerate() {
+            let opened = match known.field_id {
+                Some(_) => places.of_id(known.field_id),
+                None => places.of_name(&known.name),
+            };
+            if opened.is_none() && !known.tags.is_empty() {
                 return Err(PolicyRefusal::TaggedColumnMissing {
                     table: table.name.clone(),
                     column: known.name.clone(),
                 });
             }
+            // The catalog's column is found by its field id where it has one, else by its name.
+            let name = known.field_id.is_none().then_some(known.name.as_str());
+            in_catalog.add(place, known.field_id, name);
         }
-        let columns = columns
-            .iter()
-            .map(|opened| (*opened, table.columns.iter().find(|known| opened.is(known))))
-            .collect();
+        let known = |opened: &OpenedColumn<'_>| {
+            let found = [in_catalog.of_id(opened.field_id), in_catalog.of_name(opened.name)];
+            found.into_iter().flatten().min().and_then(|place| table.columns.get(place))
+        };
+        let columns = columns.iter().map(|opened| (*opened, known(opened))).collect();
         Ok(Self {
             snapshot,
             table,
             identities: snapshot.identities_of(reader),
             tags: snapshot.tags_of(SecurableId::Table(table.id)),
             columns,
+            places,
         })
     }
 
@@ -170,7 +212,7 @@ impl<'a> Resolution<'a> {
             TagPolicyRule::ColumnMask { on } => {
                 let none = Tags::new();
                 for column in self.alias(policy, matched, on)? {
-                    let known = self.columns.iter().find(|(opened, _)| opened == column);
+                    let known = self.position(&column.found()).and_then(|place| self.columns.get(place));
                     let tags = known.and_then(|(_, known)| *known).map_or(&none, |known| &known.tags);
                     found.masks.push(EffectiveMask {
                         origins: vec![origin.clone()],
@@ -232,16 +274,23 @@ impl<'a> Resolution<'a> {
     /// At most one mask for each value: see [`Snapshot::effective_policies`].
     fn compose_masks(&self, candidates: Vec<EffectiveMask>) -> Result<Vec<EffectiveMask>, PolicyRefusal> {
         let mut distinct: Vec<Vec<EffectiveMask>> = Vec::new();
+        // Where in `distinct` the masks of a column stand.
+        let mut of_place: HashMap<usize, usize> = HashMap::new();
         for candidate in candidates {
-            let column = self.position(&candidate.column);
-            let of_column = distinct.iter_mut().find(|masks| {
+            let place = self.position(&candidate.column);
+            let known = match place {
+                Some(place) => of_place.get(&place).copied(),
                 // A column that is missing is nobody's twin but its own name's.
-                masks.first().is_some_and(|first| match (self.position(&first.column), column) {
-                    (Some(left), Some(right)) => left == right,
-                    _ => first.column == candidate.column,
-                })
-            });
-            let Some(of_column) = of_column else {
+                None => distinct.iter().position(|masks| {
+                    masks.first().is_some_and(|first| {
+                        first.column == candidate.column && self.position(&first.column).is_none()
+                    })
+                }),
+            };
+            let Some(of_column) = known.and_then(|at| distinct.get_mut(at)) else {
+                if let Some(place) = place {
+                    of_place.insert(place, distinct.len());
+                }
                 distinct.push(vec![candidate]);
                 continue;
             };
@@ -305,7 +354,10 @@ impl<'a> Resolution<'a> {
     }
 
     fn position(&self, column: &EffectiveColumn) -> Option<usize> {
-        self.columns.iter().position(|(opened, _)| opened.is_named_by(column))
+        match column.field_id {
+            Some(_) => self.places.of_id(column.field_id),
+            None => self.places.of_name(&column.name),
+        }
     }
 
     fn told(&self, policy: &TagPolicy) -> String {

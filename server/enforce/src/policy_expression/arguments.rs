@@ -26,10 +26,13 @@ pub(super) fn find_column(
         Some(id) => opened.field_ids.get(field.name()) == Some(&id),
         None => field.name().to_lowercase() == column.name.to_lowercase(),
     };
-    let field = schema
-        .fields()
-        .iter()
-        .find(same)
+    // Nearly always as the table spells it; a wide table has a policy on each of its columns.
+    let spelled = match column.field_id {
+        Some(_) => None,
+        None => schema.fields().iter().find(|field| *field.name() == column.name),
+    };
+    let field = spelled
+        .or_else(|| schema.fields().iter().find(same))
         .ok_or_else(|| site.refusal(format!("column `{}` is not in the table", column.name)))?;
     // A column that was found by its tags has the type it has; the parameter decides whether it fits.
     let Some(bound) = &column.bound_type else { return Ok(Arc::clone(field)) };
