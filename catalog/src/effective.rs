@@ -8,6 +8,7 @@ mod resolution;
 #[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test is a panic")]
 mod tests;
 
+use crate::authorize::may_read_policies;
 use crate::id::{PrincipalId, TagPolicyId};
 use crate::name::{Name, ObjectName};
 use crate::policy::{Literal, PolicyFunction};
@@ -192,6 +193,9 @@ pub enum PolicyRefusal {
     /// Made under rules that this server does not know.
     #[error("the {policy} of table `{table}` was made under rules that this server does not know")]
     UnknownSemantics { table: ObjectName, policy: String },
+    /// Any of the others, for a reader who may not know of the policies.
+    #[error("the policies on table `{table}` cannot be applied to it, so it cannot be read")]
+    Withheld { table: ObjectName, why: Box<PolicyRefusal> },
 }
 
 impl PolicyRefusal {
@@ -212,7 +216,29 @@ impl PolicyRefusal {
                 "take the tags from the column and give them to the one that took its place"
             }
             PolicyRefusal::UnknownSemantics { .. } => "read the table with a newer server",
+            PolicyRefusal::Withheld { .. } => {
+                "ask whoever manages the table: EXPLAIN POLICY tells them which policy it is"
+            }
         }
+    }
+
+    /// What it is, whoever is told.
+    pub fn cause(&self) -> &Self {
+        match self {
+            PolicyRefusal::Withheld { why, .. } => why.cause(),
+            other => other,
+        }
+    }
+
+    /// As `reader` may be told of it: names of policies, scopes and tags are for those who may read the
+    /// policies of `table`.
+    pub fn told_to(self, reader: PrincipalId, table: &Table, snapshot: &Snapshot) -> Self {
+        let names_no_policy = matches!(self, PolicyRefusal::TaggedColumnMissing { .. });
+        let scopes = [SecurableId::Table(table.id), SecurableId::Metastore];
+        if names_no_policy || scopes.into_iter().any(|on| may_read_policies(snapshot, reader, on)) {
+            return self;
+        }
+        PolicyRefusal::Withheld { table: table.name.clone(), why: Box::new(self) }
     }
 }
 

@@ -19,6 +19,7 @@ mod pushdown;
 mod refusals;
 mod snapshots;
 mod tag_policies;
+mod unreadable;
 mod views;
 
 use arrow_flight::sql::{

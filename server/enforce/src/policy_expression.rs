@@ -178,8 +178,11 @@ impl<'a> PolicyCompiler<'a> {
             })
             .collect();
         let reader = self.scope.caller().principal();
-        let effective = self.scope.snapshot().effective_policies(table, reader, &columns);
-        self.compile_effective(table, opened, &effective.map_err(Refusal::Policies)?).await
+        let snapshot = self.scope.snapshot();
+        let effective = snapshot
+            .effective_policies(table, reader, &columns)
+            .map_err(|refusal| Refusal::Policies(refusal.told_to(reader, table, snapshot)))?;
+        self.compile_effective(table, opened, &effective).await
     }
 
     /// The policies that are set on `table` itself, whoever else is there: for checking them.

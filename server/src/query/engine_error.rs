@@ -36,14 +36,15 @@ impl From<Refusal> for Error {
                  column there has",
             ),
             Refusal::Policies(refusal) => Error::new(
-                match refusal {
+                match refusal.cause() {
                     PolicyRefusal::MultipleMasks { .. } => Condition::MaskUnsupported,
                     PolicyRefusal::NoMatch { .. } => Condition::InsufficientPermissions,
                     PolicyRefusal::AmbiguousAlias { .. }
                     | PolicyRefusal::UnknownAlias { .. }
                     | PolicyRefusal::UnknownTag { .. }
                     | PolicyRefusal::TaggedColumnMissing { .. }
-                    | PolicyRefusal::UnknownSemantics { .. } => Condition::MaskIncompatible,
+                    | PolicyRefusal::UnknownSemantics { .. }
+                    | PolicyRefusal::Withheld { .. } => Condition::MaskIncompatible,
                 },
                 text,
             )

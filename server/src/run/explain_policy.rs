@@ -205,6 +205,7 @@ impl Run<'_> {
         let effective = match explain::effective(&question.scope, table).await? {
             Ok(effective) => effective,
             Err(refusal) => {
+                let refusal = refusal.told_to(question.asker, table, question.snapshot);
                 accounts.push(Account {
                     applies: Some("cannot be evaluated".to_owned()),
                     effect: Some(format!("the table cannot be read: {refusal}")),
