@@ -116,10 +116,19 @@ impl Error {
     }
 }
 
+/// The longest message shown; what was asked for can be as long as the statement.
+const MESSAGE_CHARS_MAX: usize = 1000;
+
 /// The public text whole: `[CONDITION] message (line 1, column 8) · hint: … SQLSTATE: 42601`.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{}] {}", self.condition.name(), self.message)?;
+        match self.message.char_indices().nth(MESSAGE_CHARS_MAX) {
+            None => write!(f, "[{}] {}", self.condition.name(), self.message)?,
+            Some((end, _)) => {
+                let beginning = self.message.get(..end).unwrap_or_default();
+                write!(f, "[{}] {beginning}…", self.condition.name())?;
+            }
+        }
         if let Some(position) = self.position {
             write!(f, " (line {}, column {})", position.line, position.column)?;
         }

@@ -156,6 +156,20 @@ fn an_unknown_table_and_column_are_named() {
     });
 }
 
+#[test]
+fn what_is_not_supported_is_told_without_the_parsers_structures() {
+    block_on(async {
+        let server = TestServer::start().await;
+        for sql in [
+            "SELECT named_struct('a', named_struct('b', 1)).a.b",
+            "SELECT array_agg(named_struct('b', 1))[0].b",
+        ] {
+            let told = server.refused(ADMIN, sql).await;
+            assert!(told.starts_with("[UNSUPPORTED_FEATURE]") && !told.contains('{'), "{sql}: {told}");
+        }
+    });
+}
+
 /// Makes an external table of two files with another writer, and registers it.
 async fn external(server: &TestServer, name: &str) -> std::path::PathBuf {
     use arrow::array::{Int32Array, RecordBatch};

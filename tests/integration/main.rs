@@ -19,6 +19,7 @@ mod documents;
 mod enforcement;
 mod flight;
 mod golden;
+mod names;
 mod proving;
 mod scan;
 mod slt;

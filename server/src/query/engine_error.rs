@@ -97,7 +97,9 @@ fn from_root(error: DataFusionError) -> Error {
         DataFusionError::External(cause) => from_external(cause),
         DataFusionError::SchemaError(error, _) => from_schema(&error),
         DataFusionError::Plan(text) => from_planning(&text),
-        DataFusionError::NotImplemented(text) => Error::new(Condition::UnsupportedFeature, first_line(&text)),
+        DataFusionError::NotImplemented(text) => {
+            Error::new(Condition::UnsupportedFeature, without_structure(first_line(&text)))
+        }
         DataFusionError::SQL(error, _) => {
             Error::new(Condition::ParseSyntaxError, first_line(&error.to_string()))
         }
@@ -218,6 +220,15 @@ fn first_line(text: &str) -> String {
     let mut characters = line.trim_end_matches('.').chars();
     let first = characters.next().map(|c| c.to_lowercase().to_string()).unwrap_or_default();
     format!("{first}{}", characters.as_str())
+}
+
+/// A sentence without the parser's own structures, which the engine prints after a colon.
+fn without_structure(line: String) -> String {
+    let before = line.split_once(" { ").map(|(before, _)| before);
+    match before.and_then(|before| before.split_once(": ")) {
+        Some((sentence, _)) => sentence.to_owned(),
+        None => line,
+    }
 }
 
 fn position_of(error: &DataFusionError) -> Option<Position> {
