@@ -6,6 +6,7 @@
 //! through every way.
 
 mod arithmetic;
+mod composition;
 mod definers;
 mod existence;
 mod functions;

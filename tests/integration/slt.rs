@@ -36,6 +36,8 @@ scripts! {
     securables_are_altered_and_guarded = "securables.slt";
     /// SHOW and DESCRIBE.
     listings_tell_what_the_caller_may_know = "listings.slt";
+    /// MANAGE, BROWSE, EXECUTE, ALL PRIVILEGES, owners: what each gives and does not.
+    privileges_give_what_they_say = "privileges.slt";
     /// EXPLAIN POLICY, EXECUTE AS USER, DRY RUN, policy tests, requests for access.
     policies_are_shown_at_work = "proving.slt";
 }
