@@ -109,6 +109,38 @@ class WeirClientTest {
     }
 
     @Test
+    void informationSchemaIsReadLikeAnyTable() throws SQLException {
+        String views = "SELECT table_name FROM %1$s.information_schema.tables "
+                + "WHERE table_catalog = '%1$s' AND table_schema = 'information_schema' ORDER BY table_name";
+        try (Connection bob = as("BOB"); Statement statement = bob.createStatement()) {
+            assertEquals(30, WeirClient.query(bob, String.format(views, "hr")).size());
+            assertEquals(36, WeirClient.query(bob, String.format(views, "system")).size());
+            for (String catalog : List.of("hr", "system")) {
+                for (List<String> view : WeirClient.query(bob, String.format(views, catalog))) {
+                    String sql = "SELECT * FROM " + catalog + ".information_schema." + view.get(0);
+                    try (ResultSet rows = statement.executeQuery(sql)) {
+                        int columns = rows.getMetaData().getColumnCount();
+                        assertTrue(columns > 0, sql);
+                        while (rows.next()) {
+                            for (int column = 1; column <= columns; column++) {
+                                rows.getObject(column);
+                            }
+                        }
+                    }
+                }
+            }
+            String employees = "WHERE table_schema = 'people' AND table_name = 'employees'";
+            assertEquals(
+                    List.of(List.of("employees", "MANAGED")),
+                    WeirClient.query(bob, "SELECT table_name, table_type FROM hr.information_schema.tables " + employees));
+            assertFalse(WeirClient.query(bob, "SELECT mask_name FROM hr.information_schema.column_masks " + employees).isEmpty());
+            assertTrue(WeirClient.query(
+                            bob, "SELECT routine_definition FROM system.information_schema.routines WHERE routine_definition IS NOT NULL")
+                    .isEmpty(), "bob may call no function, so he reads the body of none");
+        }
+    }
+
+    @Test
     void writingToAGovernedTableIsRefusedByName() throws SQLException {
         try (Connection alice = as("ALICE"); Statement statement = alice.createStatement()) {
             SQLException refused = assertThrows(
