@@ -15,6 +15,7 @@ mod bad_input;
 mod billing;
 mod bounds;
 mod catalog_file;
+mod concurrency;
 mod documents;
 mod enforcement;
 mod flight;
