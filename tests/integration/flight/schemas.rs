@@ -134,7 +134,10 @@ fn listed_columns_are_of_types_that_drivers_read() {
                 "main.default.kinds",
                 "main.default.seen",
                 "system.access.audit",
+                "system.access.effective_privileges",
                 "system.access.policy_decisions",
+                "system.access.requests",
+                "system.access.unprotected_columns",
                 "system.billing.usage",
                 "system.query.history"
             ]
