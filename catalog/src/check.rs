@@ -125,7 +125,7 @@ impl Check<'_> {
                 self.arguments(&name, table, &filter.arguments);
             }
             for mask in &table.masks {
-                let name = format!("the mask of column `{}` of {what}", mask.column.name);
+                let name = format!("the mask of column `{}` of {what}", mask.place());
                 self.call(&name, mask.function, mask.arguments.len() + 1);
                 self.column(&name, table, &mask.column);
                 self.arguments(&name, table, &mask.arguments);

@@ -13,6 +13,7 @@
 mod access_requests;
 mod caller;
 mod catalogs;
+mod column_changes;
 mod columns;
 mod dependents;
 mod external_locations;
@@ -57,7 +58,7 @@ use caller::Caller;
 
 pub use catalogs::CatalogSpec;
 pub(crate) use catalogs::SYSTEM_CATALOG;
-pub use columns::{ColumnSpec, MaskSpec};
+pub use columns::ColumnSpec;
 pub use external_locations::ExternalLocationSpec;
 pub use functions::FunctionSpec;
 pub use governed_tags::{GovernedTagSpec, TagValues};
@@ -249,6 +250,11 @@ impl Metastore {
                 return Ok(Arc::clone(&latest.snapshot));
             }
         }
+        self.newest().await
+    }
+
+    /// The whole catalog as of now, whatever staleness is allowed.
+    pub async fn newest_snapshot(&self) -> Result<Arc<Snapshot>, Error> {
         self.newest().await
     }
 

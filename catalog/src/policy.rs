@@ -11,6 +11,7 @@ use std::fmt;
 
 use crate::id::FunctionId;
 use crate::name::ObjectName;
+use crate::securable::Column;
 
 /// Functions of the schema `system.policy`, there for every policy and owned by nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -110,6 +111,16 @@ pub struct ColumnBinding {
     pub type_text: String,
 }
 
+impl ColumnBinding {
+    /// Whether it is bound to that column: by field id where both have one, else by name.
+    pub fn is_on(&self, column: &Column) -> bool {
+        match (self.field_id, column.field_id) {
+            (Some(bound), Some(known)) => bound == known,
+            _ => self.name.to_lowercase() == column.name.to_lowercase(),
+        }
+    }
+}
+
 /// A constant argument of a policy function.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Literal {
@@ -159,6 +170,14 @@ pub struct ColumnMask {
     pub arguments: Vec<PolicyArgument>,
     /// The rules of evaluation the policy was set under.
     pub semantics: u32,
+}
+
+impl ColumnMask {
+    /// The masked place, e.g. `address.street`.
+    pub fn place(&self) -> String {
+        let parts = std::iter::once(self.column.name.as_str()).chain(self.path.iter().map(String::as_str));
+        parts.collect::<Vec<_>>().join(".")
+    }
 }
 
 /// The rules of evaluation in force: policies read raw values, FALSE and NULL hide, identity

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::policies::{check_policy_cycles, check_settable};
+use super::policies::{check_policy_cycles, require_maskable};
 use super::tables::{check_columns, described, same_column};
 use super::tags::{Keeping, carry_tags};
 use super::{Metastore, Request, Write};
 use crate::audit::{Action, Requester};
 use crate::error::{Dependents, Error};
 use crate::name::ObjectName;
-use crate::policy::{ColumnBinding, ColumnMask, PolicyArgument, PolicyFunction, SEMANTICS};
+use crate::policy::{ColumnBinding, ColumnMask, PolicyArgument};
 use crate::privilege::Privilege;
 use crate::securable::{Column, SecurableId, SecurableKind, SecurableName, Table};
 use crate::store::Change;
@@ -22,18 +22,7 @@ pub struct ColumnSpec {
     /// The column.
     pub column: Column,
     /// Its mask.
-    pub mask: Option<MaskSpec>,
-}
-
-/// A mask for a column that is to be added.
-#[derive(Debug, Clone)]
-pub struct MaskSpec {
-    /// What it is bound to.
-    pub column: ColumnBinding,
-    /// What it calls.
-    pub function: ObjectName,
-    /// The arguments after the masked column itself.
-    pub arguments: Vec<PolicyArgument>,
+    pub mask: Option<ColumnMask>,
 }
 
 impl Metastore {
@@ -74,16 +63,8 @@ impl Metastore {
             altered.columns.extend(added.iter().map(|spec| spec.column.clone()));
             check_columns(&altered.columns)?;
             for mask in added.iter().filter_map(|spec| spec.mask.as_ref()) {
-                let arguments = mask.arguments.len() + 1;
-                let (_, function, facts) = check_settable(caller, name, &mask.function, arguments)?;
-                because.extend(facts);
-                altered.masks.push(ColumnMask {
-                    column: mask.column.clone(),
-                    path: Vec::new(),
-                    function: PolicyFunction::Sql(function.id),
-                    arguments: mask.arguments.clone(),
-                    semantics: SEMANTICS,
-                });
+                because.extend(require_maskable(caller, name, mask)?);
+                altered.masks.push(mask.clone());
             }
             altered.stamps = caller.altered(table.stamps);
             let changes = vec![Change::TablePut(Box::new(altered))];
@@ -190,7 +171,7 @@ pub(super) fn rebound(mut table: Table) -> Table {
 }
 
 /// Every column that a policy of the table is bound to, with the policy.
-fn bindings(table: &Table) -> Vec<(&ColumnBinding, String)> {
+pub(super) fn bindings(table: &Table) -> Vec<(&ColumnBinding, String)> {
     fn columns(arguments: &[PolicyArgument]) -> impl Iterator<Item = &ColumnBinding> {
         arguments.iter().filter_map(|argument| match argument {
             PolicyArgument::Column(binding) => Some(binding),
@@ -201,7 +182,7 @@ fn bindings(table: &Table) -> Vec<(&ColumnBinding, String)> {
     let filters = table.row_filter.iter().flat_map(|filter| columns(&filter.arguments));
     let mut bindings: Vec<_> = filters.map(|binding| (binding, filter.clone())).collect();
     for mask in &table.masks {
-        let policy = format!("the mask of column `{}` of {}", mask.column.name, described(table));
+        let policy = format!("the mask of column `{}` of {}", mask.place(), described(table));
         let bound = std::iter::once(&mask.column).chain(columns(&mask.arguments));
         bindings.extend(bound.map(|binding| (binding, policy.clone())));
     }

@@ -12,11 +12,13 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::caller::Caller;
 use super::tag_policies::described;
+use crate::decision::Reason;
 use crate::error::{Dependents, Error};
 use crate::id::{CatalogId, FunctionId, SchemaId, TableId, VolumeId};
 use crate::policy::PolicyFunction;
 use crate::policy_test::PolicyTest;
-use crate::securable::SecurableId;
+use crate::privilege::Privilege;
+use crate::securable::{SecurableId, Table};
 use crate::snapshot::Snapshot;
 use crate::store::Change;
 use crate::tag::{GovernedTag, TagKey};
@@ -80,6 +82,24 @@ impl Objects {
         changes
     }
 
+    /// With the views that read any of it and that the caller sees, at any depth; one that is hidden stays out and
+    /// keeps what it reads.
+    fn with_readers(mut self, caller: &Caller<'_>) -> Self {
+        loop {
+            let reads = |table: &&Table| {
+                let reads =
+                    table.view().is_some_and(|view| view.reads.iter().any(|id| self.tables.contains(id)));
+                reads && !self.tables.contains(&table.id) && caller.sees(SecurableId::Table(table.id))
+            };
+            let more: Vec<TableId> =
+                caller.snapshot.all_tables().filter(reads).map(|table| table.id).collect();
+            if more.is_empty() {
+                return self;
+            }
+            self.tables.extend(more);
+        }
+    }
+
     fn has_scope(&self, scope: SecurableId) -> bool {
         match scope {
             SecurableId::Table(id) => self.tables.contains(&id),
@@ -99,19 +119,19 @@ impl Objects {
 }
 
 /// Collects descriptions; an object that the caller may not see only counts.
-struct Found<'c, 's> {
-    caller: &'c Caller<'s>,
+pub(super) struct Found<'c, 's> {
+    pub(super) caller: &'c Caller<'s>,
     visible: BTreeSet<String>,
     hidden: HashSet<SecurableId>,
     hidden_policies: usize,
 }
 
 impl<'c, 's> Found<'c, 's> {
-    fn new(caller: &'c Caller<'s>) -> Self {
+    pub(super) fn new(caller: &'c Caller<'s>) -> Self {
         Self { caller, visible: BTreeSet::new(), hidden: HashSet::new(), hidden_policies: 0 }
     }
 
-    fn add(&mut self, id: SecurableId, description: String) {
+    pub(super) fn add(&mut self, id: SecurableId, description: String) {
         if self.caller.sees(id) {
             self.visible.insert(description);
         } else {
@@ -119,7 +139,7 @@ impl<'c, 's> Found<'c, 's> {
         }
     }
 
-    fn add_policy(&mut self, policy: &TagPolicy) {
+    pub(super) fn add_policy(&mut self, policy: &TagPolicy) {
         let scope = self.caller.snapshot.name_of(policy.scope);
         match scope.filter(|_| self.caller.reads_policies(policy.scope)) {
             Some(scope) => drop(self.visible.insert(described(&policy.name, &scope))),
@@ -128,7 +148,7 @@ impl<'c, 's> Found<'c, 's> {
     }
 
     /// A policy test is for its owner and for account admins.
-    fn add_policy_test(&mut self, test: &PolicyTest) {
+    pub(super) fn add_policy_test(&mut self, test: &PolicyTest) {
         if self.caller.is(test.owner) || self.caller.is_account_admin() {
             self.visible.insert(format!("policy test `{}`", test.name));
         } else {
@@ -136,7 +156,7 @@ impl<'c, 's> Found<'c, 's> {
         }
     }
 
-    fn refuse(self, what: impl ToString) -> Result<(), Error> {
+    pub(super) fn refuse(self, what: impl ToString) -> Result<(), Error> {
         let hidden = self.hidden.len() + self.hidden_policies;
         let dependents = Dependents { visible: self.visible.into_iter().collect(), hidden };
         if dependents.is_empty() {
@@ -147,6 +167,28 @@ impl<'c, 's> Found<'c, 's> {
 }
 
 impl Caller<'_> {
+    /// A table or view with the views that read it, at any depth. Needs MANAGE on each of these; refused while a
+    /// policy stands on one.
+    pub(super) fn with_readers(
+        &self,
+        what: impl ToString,
+        table: &Table,
+    ) -> Result<(Objects, Vec<Reason>), Error> {
+        let going = Objects::table(table.id).with_readers(self);
+        let mut because = Vec::new();
+        let mut found = Found::new(self);
+        for id in going.tables.iter().copied().filter(|id| *id != table.id) {
+            let scope = SecurableId::Table(id);
+            because.extend(self.require(Privilege::Manage, scope)?);
+            self.snapshot.tag_policies_on(scope).for_each(|policy| found.add_policy(policy));
+            if let Some(view) = self.snapshot.table_by_id(id).filter(|view| view.has_own_policy()) {
+                found.add(scope, format!("the policies of view `{}`", view.name));
+            }
+        }
+        found.refuse(what)?;
+        Ok((going, because))
+    }
+
     /// Refuses when anything outside `going` uses any of it.
     pub(super) fn check_droppable(&self, what: impl ToString, going: &Objects) -> Result<(), Error> {
         let mut found = Found::new(self);
@@ -270,7 +312,7 @@ fn policies_that_call(found: &mut Found<'_, '_>, going: &Objects) {
             found.add(id, format!("the row filter of table `{}`", table.name));
         }
         for mask in table.masks.iter().filter(|mask| calls(mask.function)) {
-            found.add(id, format!("the mask of column `{}` of table `{}`", mask.column.name, table.name));
+            found.add(id, format!("the mask of column `{}` of table `{}`", mask.place(), table.name));
         }
     }
     for policy in found.caller.snapshot.all_tag_policies() {

@@ -81,18 +81,10 @@ impl Metastore {
         mask: ColumnMask,
     ) -> Result<(), Error> {
         let securable = SecurableName::Table(table.clone());
-        let request = Request::new(by, now, Action::MaskSet, securable).with("column", place_of(&mask));
+        let request = Request::new(by, now, Action::MaskSet, securable).with("column", mask.place());
         self.write(request, |caller| {
             let found = caller.table_or_view(table)?;
-            let because = match mask.function {
-                PolicyFunction::Builtin(_) => {
-                    caller.require(Privilege::Manage, SecurableId::Table(found.id))?
-                }
-                PolicyFunction::Sql(id) => {
-                    let function = caller.snapshot.function_by_id(id).ok_or(Error::SourceDropped)?;
-                    check_settable(caller, table, &function.name.clone(), mask.arguments.len() + 1)?.2
-                }
-            };
+            let because = require_maskable(caller, table, &mask)?;
             let mut masked = found.clone();
             put_mask(&mut masked.masks, &mask)?;
             let changes = vec![Change::TablePut(Box::new(masked))];
@@ -156,13 +148,25 @@ fn covers(left: &[String], right: &[String]) -> bool {
     left.iter().zip(right).all(|(left, right)| same_column(left, right))
 }
 
-/// A masked place, e.g. `address.street`.
-fn place_of(mask: &ColumnMask) -> String {
-    let parts = std::iter::once(mask.column.name.as_str()).chain(mask.path.iter().map(String::as_str));
-    parts.collect::<Vec<_>>().join(".")
+/// What setting a mask needs: MANAGE on the table and, where the function is the catalog's, EXECUTE on it.
+pub(super) fn require_maskable(
+    caller: &Caller<'_>,
+    table: &ObjectName,
+    mask: &ColumnMask,
+) -> Result<Vec<Reason>, Error> {
+    match mask.function {
+        PolicyFunction::Builtin(_) => {
+            let found = caller.table_or_view(table)?;
+            caller.require(Privilege::Manage, SecurableId::Table(found.id))
+        }
+        PolicyFunction::Sql(id) => {
+            let function = caller.snapshot.function_by_id(id).ok_or(Error::SourceDropped)?;
+            Ok(check_settable(caller, table, &function.name, mask.arguments.len() + 1)?.2)
+        }
+    }
 }
 
-pub(super) fn check_settable<'s>(
+fn check_settable<'s>(
     caller: &Caller<'s>,
     table: &ObjectName,
     function: &ObjectName,

@@ -11,7 +11,7 @@ use super::dependents::Objects;
 use super::places::{ExternalUse, Storage, check_place, require_external};
 use super::properties::{PropertyChange, check_properties};
 use super::tags::{Keeping, carry_tags};
-use super::{Created, Metastore, OnExisting, OnMissing, Request, Write};
+use super::{Contents, Created, Metastore, OnExisting, OnMissing, Request, Write};
 use crate::audit::{Action, Requester};
 use crate::decision::Reason;
 use crate::error::Error;
@@ -140,10 +140,14 @@ impl Metastore {
         name: &ObjectName,
         on_missing: OnMissing,
     ) -> Result<Option<Table>, Error> {
-        self.drop_of_kind(by, now, name, SecurableKind::Table, on_missing).await
+        self.drop_of_kind(by, now, name, (SecurableKind::Table, Contents::Restrict), on_missing).await
     }
 
-    pub(super) async fn drop_of_kind(
+    /// CASCADE: drops a table or view with the views that read it, at any depth. Needs MANAGE on each of them.
+    /// Refused as without CASCADE while anything else uses one of them (a function, a policy that reads it, a
+    /// policy test, what the caller may not see), and while a policy stands on a view that would go: no policy
+    /// goes unsaid.
+    pub async fn drop_with_readers(
         &self,
         by: impl Into<Requester> + Send,
         now: DateTime<Utc>,
@@ -151,17 +155,39 @@ impl Metastore {
         kind: SecurableKind,
         on_missing: OnMissing,
     ) -> Result<Option<Table>, Error> {
+        self.drop_of_kind(by, now, name, (kind, Contents::Cascade), on_missing).await
+    }
+
+    pub(super) async fn drop_of_kind(
+        &self,
+        by: impl Into<Requester> + Send,
+        now: DateTime<Utc>,
+        name: &ObjectName,
+        (kind, readers): (SecurableKind, Contents),
+        on_missing: OnMissing,
+    ) -> Result<Option<Table>, Error> {
         let action = if kind == SecurableKind::View { Action::ViewDrop } else { Action::TableDrop };
         let securable = SecurableName::Table(name.clone());
-        self.write(Request::new(by, now, action, securable), |caller| {
+        let mut request = Request::new(by, now, action, securable);
+        if readers == Contents::Cascade {
+            request = request.with("behaviour", "CASCADE");
+        }
+        self.write(request, |caller| {
             let table = match caller.table_of_kind(name, kind) {
                 Err(Error::NotFound { .. }) if on_missing == OnMissing::Ignore => {
                     return Ok(Write::nothing(None));
                 }
                 found => found?,
             };
-            let because = caller.require(Privilege::Manage, SecurableId::Table(table.id))?;
-            let going = Objects::table(table.id);
+            let mut because = caller.require(Privilege::Manage, SecurableId::Table(table.id))?;
+            let going = match readers {
+                Contents::Restrict => Objects::table(table.id),
+                Contents::Cascade => {
+                    let (going, facts) = caller.with_readers(described(table), table)?;
+                    because.extend(facts);
+                    going
+                }
+            };
             caller.check_droppable(described(table), &going)?;
             let changes = going.removals(caller.snapshot);
             Ok(Write { changes, because, value: Some(table.clone()) })
@@ -249,7 +275,10 @@ fn replacement(caller: &Caller<'_>, table: &Table, spec: &TableSpec) -> Result<T
     };
     check_place(caller, &spec.storage)?;
     check_policies_kept(table, &spec.columns)?;
-    let columns = carry_tags(caller, table, spec.columns.clone(), Keeping::Tagged)?;
+    // New files number their columns anew: what was the same id there is another column here.
+    let unnumbered = |column: &Column| Column { field_id: None, ..column.clone() };
+    let by_name = Table { columns: table.columns.iter().map(unnumbered).collect(), ..table.clone() };
+    let columns = carry_tags(caller, &by_name, spec.columns.clone(), Keeping::Tagged)?;
     let governing = [PROTECTION_PROPERTY, POLICY_DEFAULT_PROPERTY];
     let mut properties = table.properties.clone();
     properties.retain(|property, _| governing.contains(&property.as_str()));

@@ -10,7 +10,7 @@ use super::policies::{check_callable, check_policy_cycles, put_mask, reads_of};
 use super::properties::check_properties;
 use super::tables::{check_columns, exists};
 use super::tags::{Keeping, carry_tags};
-use super::{Created, Metastore, OnExistingDefinition, OnMissing, Request, Write};
+use super::{Contents, Created, Metastore, OnExistingDefinition, OnMissing, Request, Write};
 use crate::audit::{Action, Requester};
 use crate::decision::Reason;
 use crate::error::Error;
@@ -156,7 +156,7 @@ impl Metastore {
         name: &ObjectName,
         on_missing: OnMissing,
     ) -> Result<Option<Table>, Error> {
-        self.drop_of_kind(by, now, name, SecurableKind::View, on_missing).await
+        self.drop_of_kind(by, now, name, (SecurableKind::View, Contents::Restrict), on_missing).await
     }
 }
 

@@ -209,6 +209,60 @@ async fn what_is_read_is_neither_dropped_nor_renamed() {
 }
 
 #[tokio::test]
+async fn a_table_goes_with_the_views_that_only_read_it_and_takes_no_policy_along() {
+    let fixture = Fixture::new().await;
+    let metastore = &fixture.metastore;
+    let (root, t) = (fixture.root, object("main.default.t"));
+    let table = fixture.table(root, "main.default.t").await;
+    let view = view_of("main.default.v", "SELECT region FROM main.default.t", &[table.id]);
+    fixture.view(root, view).await;
+    let v = object("main.default.v");
+    let read = metastore.snapshot().await.unwrap().table(&v).unwrap().id;
+    fixture.view(root, view_of("main.default.w", "SELECT region FROM main.default.v", &[read])).await;
+    fixture.function(root, function_of("main.default.f", &["region"], "TRUE", &[])).await;
+    let region = crate::policy::PolicyArgument::Column(column("region"));
+    let (f, w) = (object("main.default.f"), object("main.default.w"));
+    metastore.row_filter_set(root, now(), &w, &f, vec![region]).await.unwrap();
+    let cascade = || {
+        metastore.drop_with_readers(root, now(), &t, crate::securable::SecurableKind::Table, OnMissing::Fail)
+    };
+    let (refused, text) = told(cascade().await.map(drop));
+    assert_eq!(refused, ErrorKind::DependencyExists);
+    assert!(text.contains("the policies of view `main.default.w`"), "{text}");
+    metastore.row_filter_drop(root, now(), &w).await.unwrap();
+    assert_eq!(cascade().await.unwrap().unwrap().id, table.id);
+    assert_eq!(metastore.snapshot().await.unwrap().all_tables().count(), 0);
+}
+
+#[tokio::test]
+async fn a_cascade_needs_rights_on_each_view_and_stops_at_a_hidden_one() {
+    let fixture = Fixture::new().await;
+    let metastore = &fixture.metastore;
+    let (root, alice, t) = (fixture.root, fixture.alice, object("main.default.t"));
+    let table = fixture.table(root, "main.default.t").await;
+    let spec = catalog_of(name("other"));
+    metastore.catalog_create(root, now(), spec, OnExisting::Fail).await.unwrap();
+    let spec = schema_of(schema("other.far"));
+    metastore.schema_create(root, now(), spec, OnExisting::Fail).await.unwrap();
+    fixture.view(root, view_of("other.far.v", "SELECT region FROM main.default.t", &[table.id])).await;
+    fixture.grant_use("alice").await;
+    fixture.grant(on_table("main.default.t"), "alice", &[Privilege::Manage]).await;
+    let cascade = || {
+        metastore.drop_with_readers(alice, now(), &t, crate::securable::SecurableKind::Table, OnMissing::Fail)
+    };
+    let (refused, text) = told(cascade().await.map(drop));
+    assert_eq!(refused, ErrorKind::DependencyExists);
+    assert!(text.contains('1') && !text.contains("other.far.v"), "{text}");
+    fixture.grant(on_table("other.far.v"), "alice", &[Privilege::Select]).await;
+    let (refused, text) = told(cascade().await.map(drop));
+    assert_eq!(refused, ErrorKind::PermissionDenied, "{text}");
+    fixture.grant(on_table("other.far.v"), "alice", &[Privilege::Manage]).await;
+    fixture.grant(SecurableName::Catalog(name("other")), "alice", &[Privilege::UseCatalog]).await;
+    fixture.grant(SecurableName::Schema(schema("other.far")), "alice", &[Privilege::UseSchema]).await;
+    assert!(cascade().await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_replaced_view_keeps_id_grants_and_owner_and_only_its_owner_replaces_it() {
     let fixture = Fixture::new().await;
     let metastore = &fixture.metastore;

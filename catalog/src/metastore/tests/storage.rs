@@ -220,3 +220,50 @@ async fn alterations_at_the_same_time_lose_nothing() {
     assert!(matches!(unset(OnMissing::Fail).await, Err(Error::PropertyNotFound { .. })));
     unset(OnMissing::Ignore).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_renamed_column_takes_what_is_bound_to_it_along_and_a_used_one_is_not_dropped() {
+    let fixture = Fixture::new().await;
+    let metastore = &fixture.metastore;
+    let (root, t) = (fixture.root, object("main.default.t"));
+    fixture.table(root, "main.default.t").await;
+    fixture.function(root, function_of("main.default.f", &["v"], "TRUE", &[])).await;
+    let region = crate::policy::PolicyArgument::Column(column("region"));
+    metastore.row_filter_set(root, now(), &t, &object("main.default.f"), vec![region]).await.unwrap();
+    metastore.column_rename(root, now(), &t, ("Region", "area"), 7).await.unwrap();
+    let bound = |table: &Table| match &table.row_filter.as_ref().unwrap().arguments[0] {
+        crate::policy::PolicyArgument::Column(binding) => (binding.name.clone(), binding.field_id),
+        crate::policy::PolicyArgument::Literal(_) => unreachable!("a column"),
+    };
+    let snapshot = metastore.snapshot().await.unwrap();
+    let table = snapshot.table(&t).unwrap();
+    assert_eq!(bound(table), ("area".to_owned(), Some(7)));
+    assert_eq!((table.columns[0].name.as_str(), table.columns[0].field_id), ("area", Some(7)));
+    // said again, when the log was left behind, it changes nothing
+    let epoch = fixture.epoch().await;
+    metastore.column_rename(root, now(), &t, ("region", "area"), 7).await.unwrap();
+    assert_eq!(fixture.epoch().await, epoch);
+    assert_eq!(kind(metastore.column_rename(root, now(), &t, ("area", "SSN"), 7).await), ErrorKind::Invalid);
+
+    let drop = async |name: &str, id| metastore.columns_drop(root, now(), &t, &[(name.to_owned(), id)]).await;
+    let (refused, text) = told(drop("area", 7).await);
+    assert_eq!(refused, ErrorKind::DependencyExists);
+    assert!(text.contains("the row filter of table `main.default.t`"), "{text}");
+    // one that the catalog does not know is told by its id
+    assert_eq!(kind(drop("unheard_of", 7).await), ErrorKind::DependencyExists);
+    let dropped = drop("ssn", 8).await.unwrap();
+    assert_eq!(metastore.snapshot().await.unwrap().table(&t).unwrap().columns.len(), 1);
+    metastore.columns_restore(root, now(), &t, &dropped).await.unwrap();
+    let names: Vec<String> = metastore
+        .snapshot()
+        .await
+        .unwrap()
+        .table(&t)
+        .unwrap()
+        .columns
+        .iter()
+        .map(|column| column.name.clone())
+        .collect();
+    assert_eq!(names, ["area", "ssn"]);
+    assert_eq!(kind(metastore.columns_drop(fixture.alice, now(), &t, &[]).await), ErrorKind::NotFound);
+}
