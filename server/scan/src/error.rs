@@ -5,6 +5,7 @@
 
 use std::error::Error as StdError;
 
+use crate::column_changes::{ColumnChange, Obstacle};
 use crate::location::TableLocation;
 
 mod cause;
@@ -139,6 +140,16 @@ pub enum Error {
         /// Why.
         #[source]
         source: Cause,
+    },
+    /// A column that cannot be renamed or dropped.
+    #[error("column `{column}` cannot be {change}: {obstacle}")]
+    ColumnChange {
+        /// The column, as given.
+        column: String,
+        /// What was to be done.
+        change: ColumnChange,
+        /// Why it is not.
+        obstacle: Obstacle,
     },
     /// A column's type has no counterpart in Delta.
     #[error("column `{column}` has type {data_type}, which a Delta table cannot hold")]

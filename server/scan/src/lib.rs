@@ -19,6 +19,7 @@
 //! 3. Publish it where the sealed leaf publishes the others.
 //! 4. Tie it to a table with known files in `tests`: `metrics::tests::every_number_is_named_once` fails on a duplicate.
 
+mod column_changes;
 mod config;
 mod delta_tables;
 mod error;
@@ -34,6 +35,7 @@ mod runtime;
 mod table_schema;
 mod table_writer;
 
+pub use column_changes::{ColumnChange, Obstacle};
 pub use config::Config;
 pub use delta_tables::DeltaTables;
 pub use error::{Error, Result};

@@ -19,7 +19,7 @@ use crate::rechecked_table::RecheckedTable;
 use crate::{error, table_schema};
 
 /// The metadata key under which a field keeps its column-mapping id.
-const FIELD_ID: &str = "delta.columnMapping.id";
+pub(crate) const FIELD_ID: &str = "delta.columnMapping.id";
 
 /// One version of one table.
 #[derive(Clone)]

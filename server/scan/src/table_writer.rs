@@ -113,7 +113,7 @@ impl DeltaTables {
         Ok(table)
     }
 
-    /// Adds nullable columns after those the table has, in one commit. A table with column mapping is refused.
+    /// Adds nullable columns after those the table has, in one commit.
     pub async fn add_columns(
         &self,
         location: &TableLocation,
@@ -121,11 +121,14 @@ impl DeltaTables {
         commit_metadata: Vec<(String, String)>,
     ) -> Result<PinnedTable> {
         let invalid = |source| Error::InvalidDefinition { table: location.clone(), source };
+        let table = self.open(location).await?;
+        if table.has_column_mapping() {
+            return self.add_mapped_columns(&table, &columns, commit_metadata).await;
+        }
         let columns = table_schema::for_delta(&columns)?;
         let columns: StructType =
             columns.as_ref().try_into_kernel().map_err(|cause| invalid(Box::new(cause)))?;
         let fields: Vec<_> = columns.fields().cloned().collect();
-        let table = self.open(location).await?;
         let extended = table
             .table()
             .add_columns()
@@ -212,7 +215,10 @@ fn writer_state(session: &dyn Session) -> SessionState {
         .build()
 }
 
-fn commit_properties(metadata: Vec<(String, String)>, app_txn: Option<&(String, i64)>) -> CommitProperties {
+pub(crate) fn commit_properties(
+    metadata: Vec<(String, String)>,
+    app_txn: Option<&(String, i64)>,
+) -> CommitProperties {
     let metadata = metadata.into_iter().map(|(key, value)| (key, value.into()));
     let properties = CommitProperties::default().with_metadata(metadata);
     match app_txn {

@@ -21,6 +21,7 @@ use crate::{
     Appended, Config, DeltaTables, PinnedTable, RangeCache, RootName, Router, TableLocation, runtime_env,
 };
 
+mod altering;
 mod damage;
 mod pruning;
 mod routing;

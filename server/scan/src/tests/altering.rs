@@ -1,0 +1,95 @@
+//! Columns of tables with column mapping: renamed, dropped, added.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+
+use super::{Ground, people, people_schema, table};
+use crate::{Error, NewTable, Obstacle, PinnedTable, TableLocation};
+
+async fn mapped(ground: &Ground, location: &TableLocation, properties: &[(&str, &str)]) -> PinnedTable {
+    let properties = properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let definition = NewTable {
+        schema: people_schema(),
+        partition_columns: vec!["region".to_owned()],
+        properties: properties.collect(),
+        comment: None,
+    };
+    ground.tables.create_as(location, definition, Vec::new()).await.unwrap()
+}
+
+fn names(table: &PinnedTable) -> Vec<String> {
+    table.schema().fields().iter().map(|field| field.name().clone()).collect()
+}
+
+fn obstacle<T: std::fmt::Debug>(result: crate::Result<T>) -> Obstacle {
+    match result {
+        Err(Error::ColumnChange { obstacle, .. }) => obstacle,
+        other => unreachable!("{other:?}"),
+    }
+}
+
+const BY_NAME: (&str, &str) = ("delta.columnMapping.mode", "name");
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renamed_column_keeps_its_id_and_its_values() {
+    let ground = Ground::new();
+    let location = table("mapped");
+    let before = mapped(&ground, &location, &[BY_NAME]).await;
+    ground.append(&location, people(0..3, "x")).await.unwrap();
+    let renamed = ground.tables.rename_column(&location, "Name", "called", Vec::new()).await.unwrap();
+    assert_eq!(names(&renamed), ["id", "called", "region"]);
+    assert_eq!(renamed.field_ids()["called"], before.field_ids()["name"]);
+    let id = Arc::new(Int64Array::from(vec![9_i64]));
+    let (called, region) = (Arc::new(StringArray::from(vec!["i"])), Arc::new(StringArray::from(vec!["y"])));
+    let rows = RecordBatch::try_new(renamed.schema(), vec![id, called, region]).unwrap();
+    ground.append(&location, rows).await.unwrap();
+    let pinned = ground.tables.open(&location).await.unwrap();
+    assert_eq!(ground.count(&pinned).await, 4);
+    // the version that was pinned before stays what it was
+    assert_eq!(names(&before), ["id", "name", "region"]);
+    let log =
+        std::fs::read_to_string(ground.path(&location).join("_delta_log/00000000000000000002.json")).unwrap();
+    assert!(!log.contains("\"add\"") && !log.contains("\"remove\""), "the schema alone: {log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_column_is_gone_for_good_and_its_id_is_not_given_again() {
+    let ground = Ground::new();
+    let location = table("mapped");
+    mapped(&ground, &location, &[BY_NAME]).await;
+    ground.append(&location, people(0..3, "x")).await.unwrap();
+    let dropped = ground.tables.drop_columns(&location, &["name".to_owned()], Vec::new()).await.unwrap();
+    assert_eq!(names(&dropped), ["id", "region"]);
+    let again = Arc::new(Schema::new(vec![Field::new("name", DataType::Utf8, true)]));
+    let told = dropped.added_field_ids(&again).unwrap();
+    let added = ground.tables.add_columns(&location, again, Vec::new()).await.unwrap();
+    assert_eq!(names(&added), ["id", "region", "name"]);
+    assert_eq!((added.field_ids()["name"], told["name"]), (4, 4));
+    assert_eq!(added.properties()["delta.columnMapping.maxColumnId"], "4");
+    let plan = ground.plan(&added, None, 1).await;
+    let rows = ground.rows(&plan, &weir_meter::Meter::new()).await.unwrap();
+    assert_eq!(rows.iter().map(|batch| batch.column(2).null_count()).sum::<usize>(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_table_itself_stands_on_is_not_changed() {
+    let ground = Ground::new();
+    let plain = table("plain");
+    ground.tables.create(&plain, people_schema(), &[]).await.unwrap();
+    let renamed = ground.tables.rename_column(&plain, "name", "x", Vec::new()).await;
+    assert_eq!(obstacle(renamed), Obstacle::NoColumnMapping);
+    let dropped = ground.tables.drop_columns(&plain, &["name".to_owned()], Vec::new()).await;
+    assert_eq!(obstacle(dropped), Obstacle::NoColumnMapping);
+
+    let location = table("mapped");
+    let pinned = mapped(&ground, &location, &[BY_NAME, ("delta.dataSkippingStatsColumns", "name")]).await;
+    assert_eq!(obstacle(pinned.check_rename("region", "x")), Obstacle::Partition);
+    assert_eq!(obstacle(pinned.check_drop(&["region".to_owned()])), Obstacle::Partition);
+    assert_eq!(obstacle(pinned.check_rename("nothing", "x")), Obstacle::Missing);
+    assert_eq!(obstacle(pinned.check_rename("id", "NAME")), Obstacle::Taken("name".to_owned()));
+    let named = Obstacle::Constraint("delta.dataSkippingStatsColumns".to_owned());
+    assert_eq!(obstacle(pinned.check_drop(&["name".to_owned()])), named);
+    assert!(pinned.check_rename("id", "ID").is_ok());
+}
