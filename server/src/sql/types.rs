@@ -204,7 +204,8 @@ impl Reader<'_, '_> {
                 return Err(self.cursor.unsupported("COMMENT on a field of a STRUCT"));
             }
             fields.push(Field::new(name, data_type, nullable));
-            if !self.cursor.symbol(&Token::Comma) {
+            // Closed already by the `>` that a `>>` left over: a comma then ends more than this field.
+            if *self.closing > 0 || !self.cursor.symbol(&Token::Comma) {
                 break;
             }
         }

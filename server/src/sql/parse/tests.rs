@@ -441,6 +441,25 @@ fn members_have_a_kind() {
 }
 
 #[test]
+fn a_type_ends_where_its_brackets_do() {
+    let text = "CREATE TABLE t (a STRUCT<x: ARRAY<INT>>, b MAP<STRING, ARRAY<STRUCT<y: ARRAY<INT>>>>, c STRUCT<z: STRUCT<w: INT>>, d INT)";
+    let Command::Table(TableCommand::Create(create)) = command(text) else { panic!("a table") };
+    let types: Vec<String> =
+        create.columns.iter().map(|column| format!("{} {}", column.name, column.type_text)).collect();
+    assert_eq!(
+        types,
+        [
+            "a STRUCT<x: ARRAY<INT>>",
+            "b MAP<STRING, ARRAY<STRUCT<y: ARRAY<INT>>>>",
+            "c STRUCT<z: STRUCT<w: INT>>",
+            "d INT"
+        ]
+    );
+    refused("CREATE TABLE t (a STRUCT<x: ARRAY<INT>>>, b INT)");
+    refused("CREATE TABLE t (a STRUCT<x: ARRAY<INT>, b INT)");
+}
+
+#[test]
 fn types_have_one_spelling_that_reads_back() {
     for (text, spelling) in [
         ("integer", "INT"),
