@@ -26,6 +26,7 @@ mod names;
 mod policy_decisions;
 mod proving;
 mod scan;
+mod show_create;
 mod slt;
 mod stores;
 mod tidy;

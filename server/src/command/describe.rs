@@ -213,7 +213,7 @@ fn policies(sight: Sight<'_>, table: &Table) -> Vec<(String, String)> {
         if !mask.arguments.is_empty() {
             text.push_str(&format!(" USING COLUMNS ({})", policy_text::arguments(&mask.arguments)));
         }
-        rows.push((mask.column.name.clone(), text));
+        rows.push((policy_text::place(mask), text));
     }
     rows
 }

@@ -17,6 +17,7 @@ use crate::sql::{
 };
 use crate::system::{SYSTEM_CATALOG, ServerTable};
 
+mod alterations;
 mod create_table;
 mod storage;
 

@@ -1,7 +1,7 @@
 //! Policies written out as SQL, as they were set.
 
 use datafusion::sql::sqlparser::ast::Value;
-use weir_catalog::{ColumnMatch, Literal, PolicyArgument, TagPolicyArgument};
+use weir_catalog::{ColumnMask, ColumnMatch, Literal, PolicyArgument, TagPolicyArgument};
 
 use super::types::quoted;
 
@@ -12,6 +12,12 @@ pub(crate) fn arguments(arguments: &[PolicyArgument]) -> String {
         PolicyArgument::Literal(value) => literal(value),
     });
     arguments.collect::<Vec<_>>().join(", ")
+}
+
+/// The masked column, or the field in it, as ALTER COLUMN takes it.
+pub(crate) fn place(mask: &ColumnMask) -> String {
+    let parts = std::iter::once(&mask.column.name).chain(&mask.path);
+    parts.map(|part| quoted(part)).collect::<Vec<_>>().join(".")
 }
 
 /// The arguments of a tag policy as they were written.

@@ -1,17 +1,24 @@
-//! SHOW CREATE TABLE: a statement that would make the table or view again, policies included.
-//! Policies stand there by their functions' names, never by their bodies; an external location
-//! stands there for those who administer the table. An external table's columns and partitions are its
-//! log's, so they do not stand there.
+//! SHOW CREATE TABLE: what would make the table or view again, policies and tags included. The first
+//! statement makes it; what CREATE cannot say follows as statements of its own (`alterations.rs`), each after a
+//! semicolon and a line break. Policies stand there by their functions' names, never by their bodies; an external
+//! location stands there for those who administer the table. An external table's columns and partitions are its
+//! log's, so they do not stand there. Grants are not part of it, nor are policies that find the table by tags.
 
 use weir_catalog::{Column, ColumnMask, PolicyFunction, Table, TableKind};
 
-use super::quoted_name;
+use super::{alterations, quoted_name};
 use crate::command::describe::administers;
 use crate::command::sight::Sight;
 use crate::sql::policy_text::{arguments, string};
 use crate::sql::types::quoted;
 
 pub(super) fn text(sight: Sight<'_>, table: &Table, partitions: &[String]) -> String {
+    let mut statements = vec![creation(sight, table, partitions)];
+    statements.extend(alterations::of(sight, table));
+    statements.join(";\n")
+}
+
+fn creation(sight: Sight<'_>, table: &Table, partitions: &[String]) -> String {
     match &table.kind {
         TableKind::View(definition) => {
             let columns: Vec<String> =
@@ -71,12 +78,21 @@ fn view_column(sight: Sight<'_>, table: &Table, column: &Column) -> String {
 
 /// The mask of a whole column.
 fn mask(sight: Sight<'_>, table: &Table, column: &Column) -> String {
-    let is_on = |mask: &&ColumnMask| mask.column.name == column.name && mask.path.is_empty();
-    let Some(mask) = table.masks.iter().find(is_on) else { return String::new() };
+    let mask = table.masks.iter().find(|mask| is_whole(mask, column));
+    mask.map(|mask| format!(" {}", mask_clause(sight, mask))).unwrap_or_default()
+}
+
+/// Whether the mask is on that column as a whole, so that the column's definition can carry it.
+pub(super) fn is_whole(mask: &ColumnMask, column: &Column) -> bool {
+    mask.path.is_empty() && mask.column.is_on(column)
+}
+
+/// `MASK function [USING COLUMNS (…)]`.
+pub(super) fn mask_clause(sight: Sight<'_>, mask: &ColumnMask) -> String {
     let function = function_name(sight, mask.function);
     match mask.arguments.is_empty() {
-        true => format!(" MASK {function}"),
-        false => format!(" MASK {function} USING COLUMNS ({})", arguments(&mask.arguments)),
+        true => format!("MASK {function}"),
+        false => format!("MASK {function} USING COLUMNS ({})", arguments(&mask.arguments)),
     }
 }
 
@@ -97,10 +113,9 @@ fn tail(table: &Table) -> String {
 }
 
 fn row_filter(sight: Sight<'_>, table: &Table) -> String {
-    table.row_filter.as_ref().map_or_else(String::new, |filter| {
-        let function = function_name(sight, filter.function);
-        format!("\nWITH ROW FILTER {function} ON ({})", arguments(&filter.arguments))
-    })
+    let Some(filter) = &table.row_filter else { return String::new() };
+    let function = function_name(sight, filter.function);
+    format!("\nWITH ROW FILTER {function} ON ({})", arguments(&filter.arguments))
 }
 
 fn function_name(sight: Sight<'_>, function: PolicyFunction) -> String {

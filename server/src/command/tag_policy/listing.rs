@@ -10,7 +10,7 @@ use super::{Call, Sight, found, principals, readable_scope, scope_texts};
 use crate::command::listing::Row;
 use crate::error::Result;
 use crate::error::convert::not_found;
-use crate::sql::{SecurableReference, types};
+use crate::sql::{SecurableReference, policy_text, types};
 
 /// SHOW POLICIES ON: what stands on exactly that scope.
 pub(crate) fn standing(call: Call<'_>, sight: Sight<'_>, scope: &SecurableReference) -> Result<Vec<Row>> {
@@ -39,8 +39,8 @@ pub(crate) fn effective(call: Call<'_>, sight: Sight<'_>, on: &SecurableReferenc
         rows.push(Row::of(["", "ROW_FILTER", "TABLE", &full, &name(filter.function), "", "", ""]));
     }
     for mask in &table.masks {
-        let column = &mask.column.name;
-        rows.push(Row::of(["", "COLUMN_MASK", "TABLE", &full, &name(mask.function), "", "", column]));
+        let column = policy_text::place(mask);
+        rows.push(Row::of(["", "COLUMN_MASK", "TABLE", &full, &name(mask.function), "", "", &column]));
     }
     for policy in sight.snapshot.tag_policies_over(table) {
         let Some(covered) = sight.snapshot.covered(policy, table) else { continue };
