@@ -71,7 +71,11 @@ fn measure() -> Result<()> {
 fn engine_of(warehouse: &SampleWarehouse) -> Result<Engine> {
     let app = warehouse.app();
     let runtime = weir_scan::runtime_env(Arc::clone(app.tables().router()), &weir_scan::Config::default())?;
-    let tables = Arc::new(OpenDelta::new(Arc::clone(app.tables()), Arc::clone(app.locations())));
+    let tables = Arc::new(OpenDelta::new(
+        Arc::clone(app.metastore()),
+        Arc::clone(app.tables()),
+        Arc::clone(app.locations()),
+    ));
     let threads = std::thread::available_parallelism()?.get();
     Ok(Engine::new(runtime, threads, tables, Arc::new(NoBooks)))
 }

@@ -65,7 +65,8 @@ impl App {
         let ledger = Arc::new(ledger.map_err(|error| unopened(&config, error))?);
         let system = Arc::new(SystemTables::new(Arc::clone(&ledger), store, Arc::clone(&metastore)));
 
-        let open = Arc::new(OpenDelta::new(Arc::clone(&tables), Arc::clone(&locations)));
+        let open =
+            Arc::new(OpenDelta::new(Arc::clone(&metastore), Arc::clone(&tables), Arc::clone(&locations)));
         let engine = Engine::new(runtime, partitions(), open, system);
         let writer = Writer::new(Arc::clone(&metastore), Arc::clone(&tables), Arc::clone(&locations));
         let commands = command::Environment {

@@ -15,6 +15,7 @@ mod bad_input;
 mod billing;
 mod bounds;
 mod catalog_file;
+mod columns;
 mod concurrency;
 mod documents;
 mod enforcement;

@@ -179,7 +179,7 @@ pub(crate) async fn tried(
 }
 
 /// A built-in mask, which is there for every policy, or a function that the caller may call.
-fn mask_function(sight: Sight<'_>, named: &ObjectName) -> Result<PolicyFunction> {
+pub(super) fn mask_function(sight: Sight<'_>, named: &ObjectName) -> Result<PolicyFunction> {
     if let Some(mask) = BuiltinMask::find(named) {
         return Ok(PolicyFunction::Builtin(mask));
     }

@@ -4,7 +4,6 @@
 //! the catalog then refuses, an empty folder that nothing names is left. An external table's log
 //! is read for its columns. DROP takes the table out of the catalog; files stay on storage.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
@@ -17,9 +16,10 @@ use super::catalog::{on_existing, on_missing, property_change};
 use super::sight::Sight;
 use super::{Call, done, policy};
 use crate::error::{Condition, Error, Result};
+use crate::query::write::delta_properties;
 use crate::run::Outcome;
 use crate::sql::cursor::unsupported;
-use crate::sql::{CreateTable, ObjectReference, TableCommand, types};
+use crate::sql::{CreateTable, DropBehaviour, ObjectReference, PropertiesChange, TableCommand, types};
 
 mod columns;
 
@@ -27,17 +27,24 @@ pub(super) async fn run(call: Call<'_>, command: &TableCommand) -> Result<Outcom
     let session = &call.context.session;
     match command {
         TableCommand::Create(create) => self::create(call, create).await?,
-        TableCommand::Drop { name, if_exists } => {
-            drop_table(call, &name.resolve(session)?, on_missing(*if_exists)).await?;
+        TableCommand::Drop { name, if_exists, behaviour } => {
+            drop_table(call, &name.resolve(session)?, *behaviour, on_missing(*if_exists)).await?;
         }
         TableCommand::Rename { name, to } => rename(call, &name.resolve(session)?, to).await?,
         TableCommand::Properties { name, change } => {
             let name = name.resolve(session)?;
+            check_of_catalog(change)?;
             let change = property_change(change);
             call.metastore().table_set_properties(call.by(), call.now(), &name, change).await?;
         }
         TableCommand::AddColumns { name, columns } => {
             columns::add(call, &name.resolve(session)?, columns).await?;
+        }
+        TableCommand::RenameColumn { name, column, to } => {
+            columns::rename(call, &name.resolve(session)?, column, to).await?;
+        }
+        TableCommand::DropColumns { name, columns, if_exists } => {
+            columns::drop(call, &name.resolve(session)?, columns, *if_exists).await?;
         }
         TableCommand::CommentColumn { name, column, comment } => {
             let (name, comment) = (name.resolve(session)?, Some(comment.clone()));
@@ -45,6 +52,19 @@ pub(super) async fn run(call: Call<'_>, command: &TableCommand) -> Result<Outcom
         }
     }
     done()
+}
+
+/// Properties of the table's log are given when it is made: set in the catalog alone they would mean nothing.
+fn check_of_catalog(change: &PropertiesChange) -> Result<()> {
+    let names: Vec<&String> = match change {
+        PropertiesChange::Set(set) => set.keys().collect(),
+        PropertiesChange::Unset { keys, .. } => keys.iter().collect(),
+    };
+    match names.into_iter().find(|name| name.starts_with("delta.")) {
+        Some(name) => Err(unsupported(&format!("ALTER TABLE … TBLPROPERTIES of `{name}`"))
+            .with_hint("properties of the table's log are given when the table is made")),
+        None => Ok(()),
+    }
 }
 
 async fn create(call: Call<'_>, create: &CreateTable) -> Result<()> {
@@ -78,7 +98,7 @@ async fn create(call: Call<'_>, create: &CreateTable) -> Result<()> {
     let Created::Made(_) = created else { return Ok(()) };
     if let Err(error) = set_policies(call, &name, create).await {
         // Without its policies the table must not be there: its owner asked for both.
-        drop_table(call, &name, OnMissing::Ignore).await?;
+        drop_table(call, &name, DropBehaviour::Restrict, OnMissing::Ignore).await?;
         return Err(error);
     }
     Ok(())
@@ -149,7 +169,8 @@ async fn managed(call: Call<'_>, name: &ObjectName, create: &CreateTable) -> Res
         comment: create.comment.clone(),
     };
     let statement = ("statementId".to_owned(), call.context.statement_id().to_string());
-    call.environment
+    let made = call
+        .environment
         .tables
         .create_as(&place, definition, vec![statement])
         .await
@@ -157,6 +178,7 @@ async fn managed(call: Call<'_>, name: &ObjectName, create: &CreateTable) -> Res
     let columns = create.columns.iter().map(|column| Column {
         nullable: column.nullable,
         comment: column.comment.clone(),
+        field_id: made.field_ids().get(&column.name).copied(),
         ..Column::new(&column.name, &column.type_text)
     });
     Ok((Storage::Managed { location }, columns.collect()))
@@ -189,6 +211,7 @@ async fn external(
     let schema = table.schema();
     let columns = schema.fields().iter().map(|field| Column {
         nullable: field.is_nullable(),
+        field_id: table.field_ids().get(field.name()).copied(),
         ..Column::new(field.name(), types::text_of(field.data_type()))
     });
     Ok((Storage::External { location: canonical }, columns.collect::<Vec<_>>()))
@@ -203,12 +226,6 @@ fn partition_columns(create: &CreateTable) -> Vec<String> {
     create.partitioned_by.iter().map(spelled).collect()
 }
 
-/// Those properties that Delta's own log keeps as well.
-fn delta_properties(properties: &BTreeMap<String, String>) -> Vec<(String, String)> {
-    let delta = properties.iter().filter(|(key, _)| key.starts_with("delta."));
-    delta.map(|(key, value)| (key.clone(), value.clone())).collect()
-}
-
 /// Storage's error, about the table by its name.
 fn told(error: weir_scan::Error, name: &ObjectName) -> Error {
     let told = Error::from(error);
@@ -218,8 +235,20 @@ fn told(error: weir_scan::Error, name: &ObjectName) -> Error {
     }
 }
 
-async fn drop_table(call: Call<'_>, name: &ObjectName, on_missing: OnMissing) -> Result<()> {
-    let dropped = call.metastore().table_drop(call.by(), call.now(), name, on_missing).await?;
+async fn drop_table(
+    call: Call<'_>,
+    name: &ObjectName,
+    behaviour: DropBehaviour,
+    on_missing: OnMissing,
+) -> Result<()> {
+    let metastore = call.metastore();
+    let dropped = match behaviour {
+        DropBehaviour::Restrict => metastore.table_drop(call.by(), call.now(), name, on_missing).await?,
+        DropBehaviour::Cascade => {
+            let kind = SecurableKind::Table;
+            metastore.drop_with_readers(call.by(), call.now(), name, kind, on_missing).await?
+        }
+    };
     if let Some(table) = dropped
         && let Some(place) = call.environment.locations.of(&table)?
     {

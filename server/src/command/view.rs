@@ -13,14 +13,23 @@ use super::{Call, done, policy};
 use crate::error::{Condition, Error, Result};
 use crate::run::Outcome;
 use crate::sql::types::quoted;
-use crate::sql::{CreateView, ObjectReference, ViewCommand, ast, parse_query};
+use crate::sql::{CreateView, DropBehaviour, ObjectReference, ViewCommand, ast, parse_query};
 
 pub(super) async fn run(call: Call<'_>, command: &ViewCommand) -> Result<Outcome> {
     match command {
         ViewCommand::Create(create) => self::create(call, create).await?,
-        ViewCommand::Drop { name, if_exists } => {
+        ViewCommand::Drop { name, if_exists, behaviour } => {
             let name = name.resolve(&call.context.session)?;
-            call.metastore().view_drop(call.by(), call.now(), &name, on_missing(*if_exists)).await?;
+            let (metastore, on_missing) = (call.metastore(), on_missing(*if_exists));
+            match behaviour {
+                DropBehaviour::Restrict => {
+                    metastore.view_drop(call.by(), call.now(), &name, on_missing).await?
+                }
+                DropBehaviour::Cascade => {
+                    let kind = SecurableKind::View;
+                    metastore.drop_with_readers(call.by(), call.now(), &name, kind, on_missing).await?
+                }
+            };
         }
         ViewCommand::Rename { name, to } => {
             let name = of_view(call, name).await?;

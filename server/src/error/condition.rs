@@ -145,6 +145,22 @@ conditions! {
     DeltaTableCorrupt = "DELTA_TABLE_CORRUPT", "58030", FailedPrecondition;
     /// The Delta table needs something this server cannot read.
     DeltaFeatureUnsupported = "DELTA_UNSUPPORTED_FEATURES_FOR_READ", "56038", FailedPrecondition;
+    /// RENAME COLUMN of a table whose files carry the names.
+    UnsupportedRenameColumn = "DELTA_UNSUPPORTED_RENAME_COLUMN", "0AKDC", Unsupported;
+    /// DROP COLUMN of a table whose files carry the names.
+    UnsupportedDropColumn = "DELTA_UNSUPPORTED_DROP_COLUMN", "0AKDC", Unsupported;
+    /// DROP COLUMN of a column that partitions the table.
+    UnsupportedDropPartitionColumn = "DELTA_UNSUPPORTED_DROP_PARTITION_COLUMN", "0AKDC", Unsupported;
+    /// DROP COLUMN of the only one.
+    DropLastColumn = "DELTA_DROP_COLUMN_ON_SINGLE_FIELD_SCHEMA", "0AKDC", Unsupported;
+    /// A column that a constraint of the table names.
+    ConstraintDependentColumn = "DELTA_CONSTRAINT_DEPENDENT_COLUMN_CHANGE", "42K09", FailedPrecondition;
+    /// A column that another one is generated from.
+    GeneratedDependentColumn = "DELTA_GENERATED_COLUMNS_DEPENDENT_COLUMN_CHANGE", "42K09", FailedPrecondition;
+    /// Masked values that would be stored in the place of real ones.
+    MaskedValueWrite = "MASKED_VALUE_WRITE", "42501", PermissionDenied;
+    /// Partitions of a table that has none.
+    PartitionSchemaEmpty = "INVALID_PARTITION_OPERATION.PARTITION_SCHEMA_IS_EMPTY", "42601", Invalid;
     /// Rows that break a constraint of the table.
     ConstraintViolated = "DELTA_VIOLATE_CONSTRAINT_WITH_VALUES", "23001", Invalid;
     /// Another writer won.

@@ -5,7 +5,7 @@ use datafusion::error::DataFusionError;
 use weir_catalog::error::Error as CatalogError;
 use weir_catalog::securable::{SecurableKind, SecurableName};
 use weir_catalog::store::Error as StoreError;
-use weir_scan::Error as ScanError;
+use weir_scan::{ColumnChange, Error as ScanError, Obstacle};
 
 use super::{Condition, Error};
 
@@ -134,6 +134,11 @@ impl From<ScanError> for Error {
     fn from(error: ScanError) -> Self {
         let condition = match error {
             ScanError::Input(cause) => return input(cause),
+            ScanError::ColumnChange { change, ref obstacle, .. } => {
+                let (condition, hint) = column_change(change, obstacle);
+                let told = Error::new(condition, error.to_string());
+                return hint.map_or_else(|| told.clone(), |hint| told.clone().with_hint(hint));
+            }
             ScanError::InvalidRootName { .. }
             | ScanError::UnusableRoot { .. }
             | ScanError::DuplicateRoot { .. }
@@ -155,6 +160,27 @@ impl From<ScanError> for Error {
             _ => return Error::internal(error),
         };
         Error::new(condition, error.to_string()).caused_by(error)
+    }
+}
+
+/// A column that cannot be renamed or dropped: the condition, and what can be done.
+fn column_change(change: ColumnChange, obstacle: &Obstacle) -> (Condition, Option<&'static str>) {
+    let mapping = "make the table with TBLPROPERTIES ('delta.columnMapping.mode' = 'name'); CREATE OR REPLACE TABLE \
+                   gives this one other columns";
+    match (change, obstacle) {
+        (ColumnChange::Rename, Obstacle::NoColumnMapping) => {
+            (Condition::UnsupportedRenameColumn, Some(mapping))
+        }
+        (ColumnChange::Drop, Obstacle::NoColumnMapping) => (Condition::UnsupportedDropColumn, Some(mapping)),
+        (ColumnChange::Rename, Obstacle::Partition) => (Condition::UnsupportedFeature, None),
+        (ColumnChange::Drop, Obstacle::Partition) => (Condition::UnsupportedDropPartitionColumn, None),
+        (_, Obstacle::Constraint(_)) => {
+            (Condition::ConstraintDependentColumn, Some("take the constraint or property away first"))
+        }
+        (_, Obstacle::Generated(_)) => (Condition::GeneratedDependentColumn, None),
+        (_, Obstacle::LastColumn) => (Condition::DropLastColumn, Some("DROP TABLE takes the table away")),
+        (_, Obstacle::Missing) => (Condition::UnresolvedColumn, Some("DESCRIBE TABLE lists the columns")),
+        (_, Obstacle::Taken(_)) => (Condition::ColumnAlreadyExists, None),
     }
 }
 

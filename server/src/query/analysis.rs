@@ -1,10 +1,12 @@
 //! Functions, views and policies are checked before the catalog takes them: names resolve, types
 //! fit, and what is stored means the same in every session.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Fields, Schema, SchemaRef};
+use datafusion::datasource::empty::EmptyTable;
 use datafusion::sql::sqlparser::ast::{Expr, Query, Visit, Visitor};
 use weir_catalog::policy::SEMANTICS;
 use weir_catalog::policy_cycle::check_closed;
@@ -219,19 +221,46 @@ impl Analysis {
     ) -> Result<ColumnMask> {
         let scope = self.engine.scope(context, snapshot)?;
         let opened = scope.open(table).await?;
+        self.mask_on(context, &scope, table, &opened, place, arguments).await
+    }
+
+    /// The same for a column that `table` is about to have.
+    pub async fn added_mask(
+        &self,
+        context: &Context,
+        snapshot: &Arc<Snapshot>,
+        table: &Table,
+        added: AddedColumns<'_>,
+        place: MaskPlace<'_>,
+        arguments: &[PolicyArgument],
+    ) -> Result<ColumnMask> {
+        let scope = self.engine.scope(context, snapshot)?;
+        let opened = scope.open(table).await?;
+        self.mask_on(context, &scope, table, &added.on(&opened), place, arguments).await
+    }
+
+    async fn mask_on(
+        &self,
+        context: &Context,
+        scope: &Arc<Scope>,
+        table: &Table,
+        opened: &OpenedTable,
+        place: MaskPlace<'_>,
+        arguments: &[PolicyArgument],
+    ) -> Result<ColumnMask> {
         let mask = ColumnMask {
-            column: bind_column(table, &opened, place.column)?,
+            column: bind_column(table, opened, place.column)?,
             path: place.path.to_vec(),
             function: place.function,
-            arguments: bind_arguments(table, &opened, arguments)?,
+            arguments: bind_arguments(table, opened, arguments)?,
             semantics: SEMANTICS,
         };
         let governed = Table { row_filter: None, masks: vec![mask.clone()], ..table.clone() };
-        self.check_circle(context, snapshot, &governed)?;
-        compile(&scope, &governed, &opened).await?;
-        let function = place.function.sql().and_then(|id| snapshot.function_by_id(id));
+        self.check_circle(context, scope.snapshot(), &governed)?;
+        compile(scope, &governed, opened).await?;
+        let function = place.function.sql().and_then(|id| scope.snapshot().function_by_id(id));
         if let Some(function) = function {
-            PolicyCompiler::new(&scope).check_function(function, PolicyKind::ColumnMask).await?;
+            PolicyCompiler::new(scope).check_function(function, PolicyKind::ColumnMask).await?;
         }
         Ok(mask)
     }
@@ -253,6 +282,27 @@ impl Analysis {
     ) -> Result<()> {
         let scope = self.engine.scope(context, snapshot)?;
         Ok(PolicyCompiler::new(&scope).check_function(function, kind).await?)
+    }
+}
+
+/// Columns that a table is about to have.
+#[derive(Debug, Clone, Copy)]
+pub struct AddedColumns<'a> {
+    /// After those it has.
+    pub schema: &'a SchemaRef,
+    /// The field ids they will have, by name; none where the table has no column mapping.
+    pub field_ids: &'a HashMap<String, i64>,
+}
+
+impl AddedColumns<'_> {
+    /// The table with these columns and no rows: to plan on, never to read.
+    fn on(self, opened: &OpenedTable) -> OpenedTable {
+        let known = opened.provider.schema();
+        let fields = known.fields().iter().chain(self.schema.fields()).cloned();
+        let schema = Arc::new(Schema::new(fields.collect::<Fields>()));
+        let mut field_ids = opened.field_ids.clone();
+        field_ids.extend(self.field_ids.clone());
+        OpenedTable { provider: Arc::new(EmptyTable::new(schema)), field_ids, ..opened.clone() }
     }
 }
 

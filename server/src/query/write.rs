@@ -2,8 +2,10 @@
 //! and appended in one commit.
 //!
 //! A table made by CTAS is told to the catalog after its rows are there; when anything fails
-//! before, its folder is removed again.
+//! before, its folder is removed again. With OR REPLACE the catalog then takes the new folder for the old one at once:
+//! the table keeps its policies, and until then everybody reads what was there.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -16,11 +18,12 @@ use futures::TryStreamExt;
 use object_store::ObjectStore;
 use weir_catalog::metastore::{OnExisting, Storage, TableSpec};
 use weir_catalog::{
-    Column, Metastore, ObjectName, Privilege, SecurableId, SecurableName, Snapshot, Table, TableKind,
-    authorize,
+    Column, Metastore, ObjectName, Privilege, SecurableId, SecurableKind, SecurableName, Snapshot, Table,
+    TableKind, authorize,
 };
+use weir_enforce::permit::Barrier;
 use weir_enforce::witness::{AccessAnswer, TableAccess};
-use weir_enforce::{GovernedPlan, Scope, govern};
+use weir_enforce::{GovernedPlan, ScannedLeaf, Scope, govern};
 use weir_scan::{DeltaTables, TableLocation};
 
 use crate::context::Context;
@@ -59,7 +62,16 @@ pub struct PreparedWrite {
 struct NewTable {
     spec: TableSpec,
     partition_columns: Vec<String>,
-    on_existing: OnExisting,
+    telling: Telling,
+}
+
+/// How the catalog is told.
+#[derive(Debug)]
+enum Telling {
+    /// There is no such table.
+    Create(OnExisting),
+    /// There is one, whose files lie here.
+    Replace(Option<TableLocation>),
 }
 
 impl PreparedWrite {
@@ -128,15 +140,20 @@ impl Writer {
         }
         let name = create.name.resolve(&context.session)?;
         check_may_create(context, snapshot, &name)?;
-        if snapshot.table(&name).is_some() {
-            if create.if_not_exists {
-                return Ok(None);
+        let existing = snapshot.table(&name);
+        let telling = match existing {
+            None if create.if_not_exists => Telling::Create(OnExisting::Keep),
+            None => Telling::Create(OnExisting::Fail),
+            Some(_) if create.if_not_exists => return Ok(None),
+            Some(table) if create.or_replace => {
+                check_may_replace(context, snapshot, table)?;
+                Telling::Replace(self.locations.of(table)?)
             }
-            return Err(Error::new(
-                Condition::TableOrViewAlreadyExists,
-                format!("table or view `{name}` already exists"),
-            ));
-        }
+            Some(_) => {
+                let message = format!("table or view `{name}` already exists");
+                return Err(Error::new(Condition::TableOrViewAlreadyExists, message));
+            }
+        };
         let planned = Planned::new(engine, context, snapshot, &create.query).await?;
         let schema = columns_of(&planned)?;
         let plan = rows_for(planned.bound(parameters)?, &schema, &[], &name)?;
@@ -149,10 +166,12 @@ impl Writer {
             properties: create.properties.clone(),
             comment: create.comment.clone(),
         };
-        let on_existing = if create.if_not_exists { OnExisting::Keep } else { OnExisting::Fail };
         let partition_columns = partition_columns(&schema, &create.partitioned_by)?;
         let plan = govern(&planned.scope, planned.scope.state(), &plan).await?;
-        let made = Some(NewTable { spec, partition_columns, on_existing });
+        if let Some(table) = existing {
+            check_nothing_lost(&plan, table)?;
+        }
+        let made = Some(NewTable { spec, partition_columns, telling });
         Ok(Some(PreparedWrite { scope: planned.scope, plan, location, schema, made }))
     }
 
@@ -164,21 +183,21 @@ impl Writer {
         gauges: &Arc<StatementGauges>,
         deadline: Deadline,
     ) -> Result<u64> {
-        let PreparedWrite { scope, plan, location, schema, made } = prepared;
+        let PreparedWrite { scope, plan, location, schema, mut made } = prepared;
         let source = execute::start(&scope, &plan, gauges)?;
         let source = execute::checked(context, source, &wire_schema(&schema), gauges, deadline);
         let source = source.map_err(|error| DataFusionError::External(Box::new(error)));
         let input: SendableRecordBatchStream =
             Box::pin(RecordBatchStreamAdapter::new(wire_schema(&schema), source));
-        let written = self.append(context, &scope, &location, &schema, input, made.as_ref(), gauges).await;
-        let told = match (written, made) {
-            (Ok(rows), None) => return Ok(rows),
-            (Ok(rows), Some(made)) => {
-                let by = context.requester();
-                let now = context.clock().now();
-                let told = self.metastore.table_create(by, now, made.spec, made.on_existing).await;
-                told.map(|_| rows).map_err(Error::from)
+        let written = async {
+            if let Some(made) = &mut made {
+                self.make(context, &location, &schema, made).await?;
             }
+            self.append(context, &scope, &location, input, gauges).await
+        };
+        let told = match (written.await, made) {
+            (Ok(rows), None) => return Ok(rows),
+            (Ok(rows), Some(made)) => self.tell(context, made).await.map(|()| rows),
             (Err(error), None) => return Err(error),
             (Err(error), Some(_)) => Err(error),
         };
@@ -188,20 +207,52 @@ impl Writer {
         told
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call, the parts of one prepared write")]
+    /// The Delta log of a new table; its columns get the ids they have there.
+    async fn make(
+        &self,
+        context: &Context,
+        location: &TableLocation,
+        schema: &SchemaRef,
+        made: &mut NewTable,
+    ) -> Result<()> {
+        let definition = weir_scan::NewTable {
+            schema: Arc::clone(schema),
+            partition_columns: made.partition_columns.clone(),
+            properties: delta_properties(&made.spec.properties),
+            comment: made.spec.comment.clone(),
+        };
+        let statement = ("statementId".to_owned(), context.statement_id().to_string());
+        let table = self.tables.create_as(location, definition, vec![statement]).await?;
+        for column in &mut made.spec.columns {
+            column.field_id = table.field_ids().get(&column.name).copied();
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, context: &Context, made: NewTable) -> Result<()> {
+        let (by, now) = (context.requester(), context.clock().now());
+        match made.telling {
+            Telling::Create(on_existing) => {
+                self.metastore.table_create(by, now, made.spec, on_existing).await?;
+            }
+            Telling::Replace(before) => {
+                self.metastore.table_replace(by, now, made.spec).await?;
+                if let Some(before) = before {
+                    self.tables.forget(&before);
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn append(
         &self,
         context: &Context,
         scope: &Arc<Scope>,
         location: &TableLocation,
-        schema: &SchemaRef,
         input: SendableRecordBatchStream,
-        made: Option<&NewTable>,
         gauges: &Arc<StatementGauges>,
     ) -> Result<u64> {
-        if let Some(made) = made {
-            self.tables.create(location, Arc::clone(schema), &made.partition_columns).await?;
-        }
         let metadata = vec![
             ("userName".to_owned(), context.identity().name().to_owned()),
             ("statementId".to_owned(), context.statement_id().to_string()),
@@ -263,6 +314,46 @@ fn check_may_create(context: &Context, snapshot: &Snapshot, name: &ObjectName) -
     authorize(snapshot, principal, Privilege::CreateTable, SecurableId::Schema(schema.id))
         .require(snapshot, &SecurableName::Schema(schema_name))?;
     Ok(())
+}
+
+fn check_may_replace(context: &Context, snapshot: &Snapshot, table: &Table) -> Result<()> {
+    let principal = context.identity().principal();
+    let name = SecurableName::Table(table.name.clone());
+    authorize(snapshot, principal, Privilege::Manage, SecurableId::Table(table.id))
+        .require(snapshot, &name)?;
+    match table.kind {
+        TableKind::Managed { .. } => Ok(()),
+        TableKind::External { .. } => {
+            Err(weir_catalog::Error::ReplacesExternal { table: table.name.clone() }.into())
+        }
+        TableKind::View(_) => Err(weir_catalog::Error::WrongKind {
+            name: table.name.to_string(),
+            expected: SecurableKind::Table,
+            found: table.securable_kind(),
+        }
+        .into()),
+    }
+}
+
+/// Refuses rows that are read from the very table they replace, through policies that hide something: hidden rows
+/// would be gone, and masked values stored in the place of real ones.
+fn check_nothing_lost(plan: &GovernedPlan, table: &Table) -> Result<()> {
+    let hides =
+        |leaf: &ScannedLeaf| leaf.permit.table == Some(table.id) && leaf.permit.barrier != Barrier::None;
+    match plan.scanned().iter().any(hides) {
+        true => Err(Error::new(
+            Condition::MaskedValueWrite,
+            format!("the query reads `{}`, and policies hide rows or values of it from you", table.name),
+        )
+        .with_hint("whoever sees all of the table can replace it by a query on it")),
+        false => Ok(()),
+    }
+}
+
+/// Those properties that Delta's own log keeps as well.
+pub(crate) fn delta_properties(properties: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    let delta = properties.iter().filter(|(key, _)| key.starts_with("delta."));
+    delta.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// The query's rows as rows of `table`: matched by position or by `columns`, cast to its types;

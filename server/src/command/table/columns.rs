@@ -1,50 +1,135 @@
-//! ALTER TABLE … ADD COLUMNS: first the catalog, masks included, then the table's log; when the log refuses,
-//! the catalog takes the columns back. So a column is at no time readable without its mask.
+//! Columns added, renamed and dropped: first the catalog, then the table's log; when the log refuses, the catalog takes
+//! its part back.
+//!
+//! A column to be added has its mask in the catalog before the log has the column; a table with a mask on a column that
+//! its log lacks is not read, so the column is at no time there without its mask. A column to be renamed is bound
+//! by its field id before the log has the new name, so its mask and tags hold under both.
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use weir_catalog::metastore::ColumnSpec;
 use weir_catalog::securable::{SecurableId, SecurableKind, SecurableName};
-use weir_catalog::{Column, ObjectName, Privilege};
+use weir_catalog::{Column, ColumnMask, ObjectName, Privilege, Snapshot, Table};
+use weir_scan::{PinnedTable, TableLocation};
 
-use crate::command::Call;
 use crate::command::sight::Sight;
+use crate::command::{Call, policy};
 use crate::error::{Error, Result};
+use crate::query::analysis::{AddedColumns, MaskPlace};
 use crate::sql::ColumnDefinition;
-use crate::sql::cursor::unsupported;
 
 pub(super) async fn add(call: Call<'_>, name: &ObjectName, added: &[ColumnDefinition]) -> Result<()> {
     let snapshot = call.snapshot().await?;
     let sight = Sight::new(call, &snapshot);
-    let table = sight.table(name)?;
-    sight.expect_kind(table, SecurableKind::Table)?;
-    sight.require(Privilege::Manage, SecurableId::Table(table.id), &SecurableName::Table(name.clone()))?;
-    if added.iter().any(|column| column.mask.is_some()) {
-        return Err(unsupported("ADD COLUMN … MASK")
-            .with_hint("add the column, which holds NULL in every row, and then set its mask"));
-    }
-    let place = call.environment.locations.of(table)?;
-    let place = place.ok_or_else(|| Error::internal("a table without a place"))?;
-    let specs: Vec<ColumnSpec> = added
-        .iter()
-        .map(|column| ColumnSpec {
-            column: Column {
-                comment: column.comment.clone(),
-                ..Column::new(&column.name, &column.type_text)
-            },
-            mask: None,
-        })
-        .collect();
-    call.metastore().columns_add(call.by(), call.now(), name, &specs).await?;
+    let (table, place) = alterable(call, sight, name)?;
     let fields = added.iter().map(|column| Field::new(&column.name, column.data_type.clone(), true));
-    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let statement = ("statementId".to_owned(), call.context.statement_id().to_string());
-    let extended = call.environment.tables.add_columns(&place, schema, vec![statement]).await;
+    let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let opened = call.environment.tables.open(&place).await?;
+    let field_ids = opened.added_field_ids(&schema)?;
+    let mut specs = Vec::new();
+    for column in added {
+        let known = Column {
+            comment: column.comment.clone(),
+            field_id: field_ids.get(&column.name).copied(),
+            ..Column::new(&column.name, &column.type_text)
+        };
+        let added = AddedColumns { schema: &schema, field_ids: &field_ids };
+        let mask = mask(call, sight, &snapshot, table, added, column).await?;
+        specs.push(ColumnSpec { column: known, mask });
+    }
+    call.metastore().columns_add(call.by(), call.now(), name, &specs).await?;
+    let extended = call.environment.tables.add_columns(&place, schema, statement(call)).await;
     if let Err(failure) = extended {
         let names: Vec<String> = added.iter().map(|column| column.name.clone()).collect();
         call.metastore().columns_withdraw(call.by(), call.now(), name, &names).await?;
         return Err(failure.into());
     }
     Ok(())
+}
+
+async fn mask(
+    call: Call<'_>,
+    sight: Sight<'_>,
+    snapshot: &Arc<Snapshot>,
+    table: &Table,
+    added: AddedColumns<'_>,
+    column: &ColumnDefinition,
+) -> Result<Option<ColumnMask>> {
+    let Some(clause) = &column.mask else { return Ok(None) };
+    let function = policy::mask_function(sight, &clause.function.resolve(&call.context.session)?)?;
+    let place = MaskPlace { column: &column.name, path: &[], function };
+    let analysis = &call.environment.analysis;
+    let mask = analysis.added_mask(call.context, snapshot, table, added, place, &clause.arguments).await?;
+    Ok(Some(mask))
+}
+
+pub(super) async fn rename(call: Call<'_>, name: &ObjectName, column: &str, to: &str) -> Result<()> {
+    let snapshot = call.snapshot().await?;
+    let (_, place) = alterable(call, Sight::new(call, &snapshot), name)?;
+    let opened = call.environment.tables.open(&place).await?;
+    opened.check_rename(column, to)?;
+    let (from, id) = spelled(&opened, column)?;
+    if from == to {
+        return Ok(());
+    }
+    let metastore = call.metastore();
+    metastore.column_rename(call.by(), call.now(), name, (from, to), id).await?;
+    let renamed = call.environment.tables.rename_column(&place, from, to, statement(call)).await;
+    if let Err(failure) = renamed {
+        metastore.column_rename(call.by(), call.now(), name, (to, from), id).await?;
+        return Err(failure.into());
+    }
+    Ok(())
+}
+
+pub(super) async fn drop(
+    call: Call<'_>,
+    name: &ObjectName,
+    columns: &[String],
+    if_exists: bool,
+) -> Result<()> {
+    let snapshot = call.snapshot().await?;
+    let (_, place) = alterable(call, Sight::new(call, &snapshot), name)?;
+    let opened = call.environment.tables.open(&place).await?;
+    let schema = opened.schema();
+    let is_there = |name: &&String| {
+        schema.fields().iter().any(|field| field.name().to_lowercase() == name.to_lowercase())
+    };
+    let going: Vec<String> = columns.iter().filter(|name| !if_exists || is_there(name)).cloned().collect();
+    if going.is_empty() {
+        return Ok(());
+    }
+    opened.check_drop(&going)?;
+    let named = going.iter().map(|column| spelled(&opened, column).map(|(name, id)| (name.to_owned(), id)));
+    let named = named.collect::<Result<Vec<_>>>()?;
+    let metastore = call.metastore();
+    let dropped = metastore.columns_drop(call.by(), call.now(), name, &named).await?;
+    let gone = call.environment.tables.drop_columns(&place, &going, statement(call)).await;
+    if let Err(failure) = gone {
+        metastore.columns_restore(call.by(), call.now(), name, &dropped).await?;
+        return Err(failure.into());
+    }
+    Ok(())
+}
+
+/// A table whose columns the caller may alter, and where it lies.
+fn alterable<'s>(call: Call<'_>, sight: Sight<'s>, name: &ObjectName) -> Result<(&'s Table, TableLocation)> {
+    let table = sight.table(name)?;
+    sight.expect_kind(table, SecurableKind::Table)?;
+    sight.require(Privilege::Manage, SecurableId::Table(table.id), &SecurableName::Table(name.clone()))?;
+    let place = call.environment.locations.of(table)?;
+    Ok((table, place.ok_or_else(|| Error::internal("a table without a place"))?))
+}
+
+/// The column as the table spells it, and its field id.
+fn spelled<'t>(opened: &'t PinnedTable, column: &str) -> Result<(&'t str, i64)> {
+    let mut fields = opened.field_ids().iter();
+    let found = fields.find(|(name, _)| name.to_lowercase() == column.to_lowercase());
+    let (name, id) = found.ok_or_else(|| Error::internal("a mapped column without a field id"))?;
+    Ok((name.as_str(), *id))
+}
+
+fn statement(call: Call<'_>) -> Vec<(String, String)> {
+    vec![("statementId".to_owned(), call.context.statement_id().to_string())]
 }

@@ -219,7 +219,8 @@ fn comment(cursor: &mut Cursor<'_>) -> Result<Option<String>> {
     }
 }
 
-fn behaviour(cursor: &mut Cursor<'_>) -> DropBehaviour {
+/// CASCADE or RESTRICT, which is what holds where neither stands.
+pub(super) fn behaviour(cursor: &mut Cursor<'_>) -> DropBehaviour {
     if cursor.word("CASCADE") {
         return DropBehaviour::Cascade;
     }

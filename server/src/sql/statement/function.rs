@@ -165,6 +165,12 @@ pub(crate) fn rename(cursor: &mut Cursor<'_>, name: ObjectReference) -> Result<C
 pub(crate) fn drop(cursor: &mut Cursor<'_>) -> Result<Command> {
     let if_exists = cursor.if_exists();
     let name = cursor.object()?;
+    if cursor.peek_words(&["CASCADE"]) {
+        let hint =
+            "what uses a function are policies, views and functions: without CASCADE the refusal names them";
+        return Err(cursor.unsupported("DROP FUNCTION … CASCADE").with_hint(hint));
+    }
+    cursor.word("RESTRICT");
     Ok(Command::Function(FunctionCommand::Drop { name, if_exists }))
 }
 

@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::policy::{self, MaskClause, RowFilterClause};
-use super::{Command, PropertiesChange, SecurableReference, Statement, TaggedReference};
+use super::{Command, DropBehaviour, PropertiesChange, SecurableReference, Statement, TaggedReference};
 use crate::error::{Condition, Error, Result};
 use crate::sql::cursor::Cursor;
 use crate::sql::reference::ObjectReference;
@@ -60,6 +60,8 @@ pub struct CreateTableAs {
     pub name: ObjectReference,
     /// Whether an existing one is left as it is.
     pub if_not_exists: bool,
+    /// Whether an existing one gets these rows and columns.
+    pub or_replace: bool,
     /// Where an external table lies.
     pub location: Option<String>,
     /// Names of partition columns.
@@ -83,6 +85,8 @@ pub enum TableCommand {
         name: ObjectReference,
         /// Whether a missing one is no error.
         if_exists: bool,
+        /// What becomes of the views that read it.
+        behaviour: DropBehaviour,
     },
     /// ALTER TABLE … RENAME TO.
     Rename {
@@ -104,6 +108,24 @@ pub enum TableCommand {
         name: ObjectReference,
         /// The columns, all nullable.
         columns: Vec<ColumnDefinition>,
+    },
+    /// ALTER TABLE … RENAME COLUMN.
+    RenameColumn {
+        /// Its name.
+        name: ObjectReference,
+        /// The column.
+        column: String,
+        /// Its name afterwards.
+        to: String,
+    },
+    /// ALTER TABLE … DROP COLUMN[S].
+    DropColumns {
+        /// Its name.
+        name: ObjectReference,
+        /// The columns.
+        columns: Vec<String>,
+        /// Whether a missing one is no error.
+        if_exists: bool,
     },
     /// ALTER TABLE … ALTER COLUMN … COMMENT.
     CommentColumn {
@@ -171,11 +193,6 @@ pub(crate) fn create(cursor: &mut Cursor<'_>, or_replace: bool) -> Result<Statem
         return Err(cursor.unsupported("CREATE OR REPLACE TABLE with LOCATION"));
     }
     if cursor.word("AS") || cursor.peek_words(&["SELECT"]) || cursor.peek_words(&["WITH"]) {
-        if or_replace {
-            return Err(cursor
-                .unsupported("CREATE OR REPLACE TABLE … AS")
-                .with_hint("replace it with columns and insert the rows"));
-        }
         if !columns.is_empty() {
             return Err(super::super::cursor::unsupported("CREATE TABLE with columns and a query")
                 .at(columns_position));
@@ -188,6 +205,7 @@ pub(crate) fn create(cursor: &mut Cursor<'_>, or_replace: bool) -> Result<Statem
         return Ok(Statement::CreateTableAs(Box::new(CreateTableAs {
             name,
             if_not_exists,
+            or_replace,
             location,
             partitioned_by,
             comment,
@@ -220,7 +238,8 @@ pub(crate) fn drop(cursor: &mut Cursor<'_>) -> Result<Command> {
     if cursor.peek_words(&["PURGE"]) {
         return Err(cursor.unsupported("DROP TABLE … PURGE"));
     }
-    Ok(Command::Table(TableCommand::Drop { name, if_exists }))
+    let behaviour = super::catalog::behaviour(cursor);
+    Ok(Command::Table(TableCommand::Drop { name, if_exists, behaviour }))
 }
 
 /// After ALTER TABLE.
@@ -243,12 +262,14 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
         let columns = added_columns(cursor)?;
         return Ok(Command::Table(TableCommand::AddColumns { name: table, columns }));
     }
-    for refused in [&["DROP", "COLUMN"][..], &["DROP", "COLUMNS"], &["RENAME", "COLUMN"]] {
-        if cursor.peek_words(refused) {
-            return Err(cursor
-                .unsupported(&format!("ALTER TABLE … {}", refused.join(" ")))
-                .with_hint("it needs column mapping; CREATE OR REPLACE TABLE gives a table other columns"));
-        }
+    if cursor.words(&["RENAME", "COLUMN"]) {
+        let column = top_level(cursor, "RENAME COLUMN")?;
+        cursor.expect_words(&["TO"])?;
+        let to = top_level(cursor, "RENAME COLUMN")?;
+        return Ok(Command::Table(TableCommand::RenameColumn { name: table, column, to }));
+    }
+    if cursor.words(&["DROP", "COLUMNS"]) || cursor.words(&["DROP", "COLUMN"]) {
+        return dropped_columns(cursor, table);
     }
     if let Some(command) = super::tag::alteration(cursor, &TaggedReference::Table(table.clone()))? {
         return Ok(command);
@@ -257,6 +278,36 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
         return super::grant::owner(cursor, SecurableReference::Table(table));
     }
     Err(unknown_alteration(cursor))
+}
+
+/// `[IF EXISTS] (column, …)`, or columns without brackets.
+fn dropped_columns(cursor: &mut Cursor<'_>, table: ObjectReference) -> Result<Command> {
+    let if_exists = cursor.if_exists();
+    let position = cursor.position();
+    let column = |cursor: &mut Cursor<'_>| top_level(cursor, "DROP COLUMN");
+    let columns = match cursor.peek_symbol(&Token::LParen) {
+        true => cursor.bracketed(column)?,
+        false => cursor.comma_separated(column)?,
+    };
+    if columns.is_empty() {
+        return Err(cursor.expected("a column before `)`"));
+    }
+    let mut folded: Vec<String> = columns.iter().map(|column| column.to_lowercase()).collect();
+    folded.sort();
+    folded.dedup();
+    if folded.len() < columns.len() {
+        return Err(Error::new(Condition::ColumnAlreadyExists, "a column stands twice").at(position));
+    }
+    Ok(Command::Table(TableCommand::DropColumns { name: table, columns, if_exists }))
+}
+
+/// A column's name; a field of a column is refused by `statement`'s name.
+fn top_level(cursor: &mut Cursor<'_>, statement: &str) -> Result<String> {
+    let name = cursor.identifier()?.value;
+    if cursor.peek_symbol(&Token::Period) {
+        return Err(cursor.unsupported(&format!("{statement} of a field of a column")));
+    }
+    Ok(name)
 }
 
 /// `(column, …)`, or one column without brackets.
@@ -283,7 +334,8 @@ fn unknown_alteration(cursor: &Cursor<'_>) -> Error {
     match words.first().map(String::as_str) {
         Some(
             "ADD" | "DROP" | "SET" | "UNSET" | "RENAME" | "CLUSTER" | "RECOVER" | "REPLACE" | "ALTER"
-            | "PARTITION",
+            | "CHANGE" | "PARTITION" | "ENABLE" | "DISABLE" | "INHERIT" | "DEFAULT" | "SYNC" | "EVOLVE"
+            | "COMPACT",
         ) => cursor.unsupported(&format!("ALTER TABLE … {}", words.join(" "))),
         _ => cursor.expected("SET, DROP, ALTER COLUMN, RENAME TO or OWNER TO"),
     }

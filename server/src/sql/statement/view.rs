@@ -6,7 +6,7 @@ use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::policy::{self, MaskClause, RowFilterClause};
-use super::{Command, PropertiesChange, SecurableReference, TaggedReference};
+use super::{Command, DropBehaviour, PropertiesChange, SecurableReference, TaggedReference};
 use crate::error::{Condition, Error, Result};
 use crate::sql::cursor::Cursor;
 use crate::sql::reference::ObjectReference;
@@ -54,6 +54,8 @@ pub enum ViewCommand {
         name: ObjectReference,
         /// Whether a missing one is no error.
         if_exists: bool,
+        /// What becomes of the views that read it.
+        behaviour: DropBehaviour,
     },
     /// ALTER VIEW … RENAME TO.
     Rename {
@@ -168,7 +170,8 @@ fn alter_column(cursor: &mut Cursor<'_>, view: ObjectReference) -> Result<Comman
 pub(crate) fn drop(cursor: &mut Cursor<'_>) -> Result<Command> {
     let if_exists = cursor.if_exists();
     let name = cursor.object()?;
-    Ok(Command::View(ViewCommand::Drop { name, if_exists }))
+    let behaviour = super::catalog::behaviour(cursor);
+    Ok(Command::View(ViewCommand::Drop { name, if_exists, behaviour }))
 }
 
 /// OR REPLACE and IF NOT EXISTS exclude each other.

@@ -1,7 +1,7 @@
 //! Volumes: CREATE, DROP, RENAME.
 
 use super::grant::{owner, owner_to};
-use super::{Command, SecurableReference};
+use super::{Command, SecurableReference, TaggedReference};
 use crate::error::Result;
 use crate::sql::cursor::Cursor;
 use crate::sql::reference::ObjectReference;
@@ -89,5 +89,11 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
     if owner_to(cursor) {
         return owner(cursor, SecurableReference::Volume(name));
     }
-    Err(cursor.expected("RENAME TO or OWNER TO"))
+    if let Some(command) = super::tag::alteration(cursor, &TaggedReference::Volume(name))? {
+        return Ok(command);
+    }
+    match cursor.peek_word(0) {
+        Some(word) => Err(cursor.unsupported(&format!("ALTER VOLUME … {word}"))),
+        None => Err(cursor.expected("RENAME TO, OWNER TO, SET TAGS or UNSET TAGS")),
+    }
 }
