@@ -19,6 +19,7 @@ pub mod decisions;
 pub mod dependents;
 pub mod digest;
 pub mod division;
+pub mod element_at;
 pub mod engine;
 pub mod engine_error;
 pub mod execute;
@@ -34,6 +35,7 @@ pub mod parameters;
 pub mod plan;
 pub mod profile;
 pub mod record;
+pub mod session_functions;
 pub mod wire;
 pub mod write;
 

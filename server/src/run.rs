@@ -23,13 +23,15 @@ use crate::query::wire::wire_schema;
 use crate::query::write::{Target, Writer};
 use crate::query::{Engine, digest, explain, parameters, profile};
 use crate::session::SessionSettings;
-use crate::sql::{self, Command, Explain, ExplainMode, Proof, Statement, ast};
+use crate::sql::{self, Command, Explain, ExplainMode, ObjectReference, Proof, Statement, ast};
 use crate::system::ServerTable;
 
 mod dry_run;
 mod explain_policy;
 mod impersonation;
+mod partitions;
 mod policy_tests;
+mod query_columns;
 
 /// Rows on their way out, in wire types, each batch with exactly `schema`.
 pub struct RowStream {
@@ -196,6 +198,15 @@ impl Warehouse {
                     parameters: planned.parameters,
                 })
             }
+            Statement::DescribeQuery(query) => {
+                let parameters = self.plan(context, &query).await?.parameters;
+                Ok(Described { answer: Answer::Rows, schema: query_columns::schema(), parameters })
+            }
+            Statement::ShowPartitions(table) => {
+                let query = self.partitions_query(context, &table).await?;
+                let planned = self.plan(context, &query).await?;
+                Ok(Described { answer: Answer::Rows, schema: planned.schema, parameters: planned.parameters })
+            }
             Statement::ExecuteAs(execute) => {
                 let context = self.impersonable(context, &execute.user).await?;
                 Box::pin(self.describe_statement(&context, *execute.statement)).await
@@ -259,7 +270,9 @@ struct Run<'a> {
 impl Run<'_> {
     async fn statement(self, record: QueryRecord<Received>, statement: Statement) -> Result<Outcome> {
         match statement {
-            Statement::Query(query) => self.query(record, &query).await,
+            Statement::Query(query) => self.query(record, StatementType::Select, &query).await,
+            Statement::DescribeQuery(query) => self.describe_query(record, &query).await,
+            Statement::ShowPartitions(table) => self.partitions(record, &table).await,
             Statement::Explain(explained) => self.explain(record, &explained).await,
             Statement::Insert(insert) => {
                 self.write(record, StatementType::Insert, Target::Insert(&insert)).await
@@ -307,12 +320,38 @@ impl Run<'_> {
         self.gauges.meter().future(work.boxed()).await
     }
 
-    async fn query(self, record: QueryRecord<Received>, query: &ast::Query) -> Result<Outcome> {
+    async fn partitions(self, record: QueryRecord<Received>, table: &ObjectReference) -> Result<Outcome> {
+        let query = self.warehouse.partitions_query(&self.context, table);
+        match self.gauges.meter().future(query.boxed()).await {
+            Ok(query) => self.query(record, StatementType::Show, &query).await,
+            Err(error) => failed(record, error).await,
+        }
+    }
+
+    async fn describe_query(self, record: QueryRecord<Received>, query: &ast::Query) -> Result<Outcome> {
+        let record = record.commanded(StatementType::Describe, self.gauges.clone());
+        let planned = self.warehouse.plan(&self.context, query);
+        let planned = self.gauges.meter().future(planned.boxed()).await;
+        match planned.and_then(|planned| query_columns::rows(&planned.schema)) {
+            Ok(batch) => {
+                record.finish().await?;
+                Ok(Outcome::Rows(RowStream::of(batch)))
+            }
+            Err(error) => failed(record, error).await,
+        }
+    }
+
+    async fn query(
+        self,
+        record: QueryRecord<Received>,
+        kind: StatementType,
+        query: &ast::Query,
+    ) -> Result<Outcome> {
         let (planned, governed) = match self.governed(query).await {
             Ok(governed) => governed,
             Err(error) => return failed(record, error).await,
         };
-        let record = record.planned(StatementType::Select).governed(digest::governed_by(&governed));
+        let record = record.planned(kind).governed(digest::governed_by(&governed));
         self.gauges.watch(&governed);
         let record = record.running(self.gauges.clone());
         let batches = match execute::start(&planned.scope, &governed, &self.gauges) {

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+/// Functions that tell of the session, so that what they give depends on the caller's USE: queries call them, and
+/// no text that is stored does.
+pub const SESSION_FUNCTIONS: [&str; 3] = ["current_catalog", "current_database", "current_schema"];
+
 /// A session's settings; plain data, carried in handles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionSettings {

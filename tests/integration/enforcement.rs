@@ -12,6 +12,7 @@ mod existence;
 mod functions;
 mod handles;
 mod identifiers;
+mod listings;
 mod masked_columns;
 mod oracle;
 mod policed_views;

@@ -17,6 +17,7 @@ mod bounds;
 mod catalog_file;
 mod columns;
 mod concurrency;
+mod describing;
 mod documents;
 mod enforcement;
 mod flight;

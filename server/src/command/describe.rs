@@ -6,19 +6,21 @@
 //! * a function's body: whoever may call or administer it
 
 use weir_catalog::securable::{SecurableId, SecurableName};
-use weir_catalog::{Function, ObjectName, Parameter, Privilege, Returns, Table, TableKind};
+use weir_catalog::{Function, ObjectName, Parameter, Privilege, Returns, Table, TableKind, TagKey};
 
 use super::listing::{Columns, Row, listing};
 use super::session::is_system;
+use super::show::partition_columns;
 use super::sight::Sight;
 use super::{Call, tag_policy};
-use crate::error::Result;
 use crate::error::convert::not_found;
+use crate::error::{Condition, Error, Result};
 use crate::query::dependents;
 use crate::run::Outcome;
 use crate::sql::{Describe, policy_text, types};
 use crate::system::ServerTable;
 
+mod json;
 mod storage;
 
 pub(super) use storage::uses as uses_location;
@@ -27,6 +29,8 @@ pub(super) use storage::uses as uses_location;
 pub(super) fn columns(describe: &Describe) -> Columns {
     match describe {
         Describe::Table { .. } => Columns::texts(&["col_name", "data_type", "comment"]),
+        Describe::Json(_) => Columns::texts(&["json_metadata"]),
+        Describe::Column { .. } => Columns::texts(&["info_name", "info_value"]),
         Describe::Policy { .. } | Describe::GovernedTag(_) | Describe::Catalog { .. } => {
             Columns::texts(&["info_name", "info_value"])
         }
@@ -53,18 +57,16 @@ pub(super) async fn run(call: Call<'_>, describe: &Describe) -> Result<Outcome> 
                 None => table_rows(sight, sight.table(&name)?, *extended)?,
             }
         }
-        Describe::Policy { name, scope } => tag_policy::description(call, sight, name, scope)?,
-        Describe::GovernedTag(key) => {
-            let named = SecurableName::GovernedTag(key.clone());
-            sight.find(&named)?;
-            let tag = snapshot.governed_tag(key).ok_or_else(|| not_found(&named))?;
-            pairs([
-                ("Tag Key", Some(tag.key.to_string())),
-                ("Allowed Values", Some(tag.values.join(", ")).filter(|values| !values.is_empty())),
-                ("Comment", tag.comment.clone()),
-                ("Owner", Some(sight.principal_name(tag.owner))),
-            ])
+        Describe::Json(name) => vec![json_row(call, sight, &name.resolve(session)?).await?],
+        Describe::Column { table, column } => {
+            let name = table.resolve(session)?;
+            match system_table(sight, &name) {
+                Some(system) => column_of_system(system, &name, column)?,
+                None => column_of_table(sight, sight.table(&name)?, column)?,
+            }
         }
+        Describe::Policy { name, scope } => tag_policy::description(call, sight, name, scope)?,
+        Describe::GovernedTag(key) => governed_tag(sight, key)?,
         Describe::Catalog { name, extended } => {
             let named = SecurableName::Catalog(name.name.clone());
             sight.find(&named)?;
@@ -100,6 +102,30 @@ pub(super) async fn run(call: Call<'_>, describe: &Describe) -> Result<Outcome> 
         Describe::Metastore => storage::metastore(sight),
     };
     listing(columns(describe), &rows)
+}
+
+async fn json_row(call: Call<'_>, sight: Sight<'_>, name: &ObjectName) -> Result<Row> {
+    let document = match system_table(sight, name) {
+        Some(system) => json::of_system(system, name)?,
+        None => {
+            let table = sight.table(name)?;
+            require_description(sight, table)?;
+            json::document(sight, table, &partition_columns(call, table).await?)?
+        }
+    };
+    Ok(Row::of([document.as_str()]))
+}
+
+fn governed_tag(sight: Sight<'_>, key: &TagKey) -> Result<Vec<Row>> {
+    let named = SecurableName::GovernedTag(key.clone());
+    sight.find(&named)?;
+    let tag = sight.snapshot.governed_tag(key).ok_or_else(|| not_found(&named))?;
+    Ok(pairs([
+        ("Tag Key", Some(tag.key.to_string())),
+        ("Allowed Values", Some(tag.values.join(", ")).filter(|values| !values.is_empty())),
+        ("Comment", tag.comment.clone()),
+        ("Owner", Some(sight.principal_name(tag.owner))),
+    ]))
 }
 
 /// The table of the server's own of that name, where the caller may know of its catalog.
@@ -164,7 +190,34 @@ fn table_rows(sight: Sight<'_>, table: &Table, extended: bool) -> Result<Vec<Row
     Ok(rows)
 }
 
-fn details(sight: Sight<'_>, table: &Table) -> Vec<(String, String)> {
+/// One column. What values it has is not told: that would be of rows that policies hide.
+fn column_of_table(sight: Sight<'_>, table: &Table, column: &str) -> Result<Vec<Row>> {
+    require_description(sight, table)?;
+    let found = table.column(column).ok_or_else(|| no_column(&table.name, column))?;
+    Ok(column_rows(&found.name, &found.type_text, found.comment.as_deref()))
+}
+
+fn column_of_system(system: ServerTable, name: &ObjectName, column: &str) -> Result<Vec<Row>> {
+    let columns = system.columns();
+    let found = columns.iter().find(|known| known.name.to_lowercase() == column.to_lowercase());
+    let found = found.ok_or_else(|| no_column(name, column))?;
+    Ok(column_rows(found.name, &types::text_of(&found.data_type), Some(found.meaning)))
+}
+
+fn column_rows(name: &str, type_text: &str, comment: Option<&str>) -> Vec<Row> {
+    pairs([
+        ("col_name", Some(name.to_owned())),
+        ("data_type", Some(type_text.to_owned())),
+        ("comment", Some(comment.unwrap_or("NULL").to_owned())),
+    ])
+}
+
+fn no_column(table: &ObjectName, column: &str) -> Error {
+    Error::new(Condition::UnresolvedColumn, format!("column `{column}` is not in table `{table}`"))
+        .with_hint("DESCRIBE TABLE lists the columns")
+}
+
+pub(super) fn details(sight: Sight<'_>, table: &Table) -> Vec<(String, String)> {
     let (kind, provider, location) = match &table.kind {
         TableKind::Managed { location } => ("MANAGED", Some("delta"), Some(location)),
         TableKind::External { location } => ("EXTERNAL", Some("delta"), Some(location)),

@@ -15,22 +15,26 @@ use crate::run::{Outcome, RowStream};
 pub(super) struct Columns {
     pub(super) texts: &'static [&'static str],
     pub(super) flags: &'static [&'static str],
+    /// Texts that stand behind the flags.
+    pub(super) more: &'static [&'static str],
 }
 
 impl Columns {
     pub(super) const fn texts(texts: &'static [&'static str]) -> Self {
-        Self { texts, flags: &[] }
+        Self { texts, flags: &[], more: &[] }
     }
 
-    /// Texts first, then flags.
+    /// Texts first, then flags, then further texts.
     pub(super) fn schema(self) -> SchemaRef {
         let texts = self.texts.iter().map(|name| Field::new(*name, DataType::Utf8, true));
         let flags = self.flags.iter().map(|name| Field::new(*name, DataType::Boolean, true));
-        Arc::new(Schema::new(texts.chain(flags).collect::<Vec<_>>()))
+        let more = self.more.iter().map(|name| Field::new(*name, DataType::Utf8, true));
+        Arc::new(Schema::new(texts.chain(flags).chain(more).collect::<Vec<_>>()))
     }
 }
 
-/// One row: as many texts as there are text columns, as many flags as there are flag columns.
+/// One row: as many texts as there are text columns, those behind the flags last, and as many flags as there are
+/// flag columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) texts: Vec<Option<String>>,
@@ -51,16 +55,19 @@ impl Row {
 /// The listing as an outcome.
 pub(super) fn listing(columns: Columns, rows: &[Row]) -> Result<Outcome> {
     let schema = columns.schema();
-    let texts = columns.texts.iter().enumerate().map(|(position, _)| {
+    let text = |position: usize| {
         let texts: StringArray = rows.iter().map(|row| row.texts.get(position).cloned().flatten()).collect();
         Arc::new(texts) as ArrayRef
-    });
+    };
+    let before = columns.texts.len();
+    let texts = (0..before).map(text);
+    let more = (before..before + columns.more.len()).map(text);
     let flags = columns.flags.iter().enumerate().map(|(position, _)| {
         let flags: BooleanArray = rows.iter().map(|row| row.flags.get(position).copied()).collect();
         Arc::new(flags) as ArrayRef
     });
-    let batch =
-        RecordBatch::try_new(Arc::clone(&schema), texts.chain(flags).collect()).map_err(Error::internal)?;
+    let batch = RecordBatch::try_new(Arc::clone(&schema), texts.chain(flags).chain(more).collect())
+        .map_err(Error::internal)?;
     Ok(Outcome::Rows(RowStream { schema, batches: stream::iter([Ok(batch)]).boxed() }))
 }
 
@@ -126,8 +133,10 @@ mod tests {
 
     #[test]
     fn texts_come_before_flags() {
-        let schema = Columns { texts: &["database", "tableName"], flags: &["isTemporary"] }.schema();
+        let texts = &["database", "tableName"];
+        let columns = Columns { texts, flags: &["isTemporary"], more: &["information"] };
+        let schema = columns.schema();
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        assert_eq!(names, ["database", "tableName", "isTemporary"]);
+        assert_eq!(names, ["database", "tableName", "isTemporary", "information"]);
     }
 }

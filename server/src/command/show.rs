@@ -20,15 +20,23 @@ use crate::system::{SYSTEM_CATALOG, ServerTable};
 mod alterations;
 mod create_table;
 mod storage;
+mod table_extended;
 
 /// The columns of a list of that kind.
 pub(super) fn columns(kind: &ShowKind) -> Columns {
     match kind {
         ShowKind::Catalogs => Columns::texts(&["catalog"]),
         ShowKind::Schemas(_) => Columns::texts(&["databaseName"]),
-        ShowKind::Tables(_) => Columns { texts: &["database", "tableName"], flags: &["isTemporary"] },
+        ShowKind::Metastores => Columns::texts(&["metastore"]),
+        ShowKind::Tables(_) => {
+            Columns { texts: &["database", "tableName"], flags: &["isTemporary"], more: &[] }
+        }
+        ShowKind::TableExtended(_) => {
+            Columns { texts: &["database", "tableName"], flags: &["isTemporary"], more: &["information"] }
+        }
         ShowKind::Views(_) => {
-            Columns { texts: &["namespace", "viewName"], flags: &["isTemporary", "isMaterialized"] }
+            let flags = &["isTemporary", "isMaterialized"];
+            Columns { texts: &["namespace", "viewName"], flags, more: &[] }
         }
         ShowKind::Columns(_) => Columns::texts(&["col_name"]),
         ShowKind::Functions { .. } => Columns::texts(&["function"]),
@@ -39,7 +47,7 @@ pub(super) fn columns(kind: &ShowKind) -> Columns {
         ShowKind::ExternalLocations => Columns::texts(&["name", "url", "comment"]),
         ShowKind::StorageCredentials => Columns::texts(&["name", "comment"]),
         ShowKind::CreateTable(_) => Columns::texts(&["createtab_stmt"]),
-        ShowKind::Properties(_) => Columns::texts(&["key", "value"]),
+        ShowKind::Properties { .. } => Columns::texts(&["key", "value"]),
         ShowKind::GovernedTags => Columns::texts(&["tag_key", "allowed_values", "owner", "comment"]),
         ShowKind::Policies(_) => Columns::texts(&[
             "name",
@@ -76,6 +84,10 @@ pub(super) async fn run(call: Call<'_>, show: &Show) -> Result<Outcome> {
                 catalog.as_ref().map_or_else(|| Name::new(session), |catalog| Ok(catalog.name.clone()))?;
             named(schemas(sight, &catalog)?, &pattern)
         }
+        ShowKind::Metastores => vec![Row::of([snapshot.metastore_id().to_string().as_str()])],
+        ShowKind::TableExtended(schema) => {
+            table_extended::rows(sight, &schema_name(call, schema.as_ref())?, &pattern)?
+        }
         ShowKind::Tables(schema) => tables(sight, &schema_name(call, schema.as_ref())?, &pattern)?,
         ShowKind::Views(schema) => views(sight, &schema_name(call, schema.as_ref())?, &pattern)?,
         ShowKind::Columns(table) => named(column_names(call, sight, table)?, &pattern),
@@ -107,13 +119,24 @@ pub(super) async fn run(call: Call<'_>, show: &Show) -> Result<Outcome> {
         ShowKind::GovernedTags => governed_tags(sight, &pattern),
         ShowKind::Policies(scope) => tag_policy::standing(call, sight, scope)?,
         ShowKind::EffectivePolicies(on) => tag_policy::effective(call, sight, on)?,
-        ShowKind::Properties(name) => {
-            let table = sight.table(&name.resolve(&call.context.session)?)?;
+        ShowKind::Properties { table, key } => {
+            let table = sight.table(&table.resolve(&call.context.session)?)?;
             require_description(sight, table)?;
-            table.properties.iter().map(|(key, value)| Row::of([key.as_str(), value])).collect()
+            properties(table, key.as_deref())
         }
     };
     listing(columns(&show.kind), &rows)
+}
+
+/// All properties, or the one asked for; that it is not there is told in the place of its value.
+fn properties(table: &Table, key: Option<&str>) -> Vec<Row> {
+    let Some(key) = key else {
+        return table.properties.iter().map(|(key, value)| Row::of([key.as_str(), value])).collect();
+    };
+    match table.properties.get(key) {
+        Some(value) => vec![Row::of([key, value])],
+        None => vec![Row::of([key, &format!("table `{}` does not have the property `{key}`", table.name)])],
+    }
 }
 
 fn named(names: Vec<String>, pattern: &Pattern) -> Vec<Row> {
@@ -268,7 +291,7 @@ fn grant_rows(sight: Sight<'_>, grants: &[Grant], wanted: impl Fn(&str) -> bool)
 }
 
 /// The columns that partition a table; its Delta log tells.
-async fn partition_columns(call: Call<'_>, table: &Table) -> Result<Vec<String>> {
+pub(super) async fn partition_columns(call: Call<'_>, table: &Table) -> Result<Vec<String>> {
     let Some(place) = call.environment.locations.of(table)? else { return Ok(Vec::new()) };
     let opened = call.environment.tables.open(&place).await?;
     Ok(opened.partition_columns().to_vec())

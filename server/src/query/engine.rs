@@ -16,7 +16,9 @@ use weir_enforce::{Access, Caller, OpenSystemTable, OpenTable, Scope, Witness, i
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::query::session_functions::{session_function_names, session_functions};
 use crate::query::{fold, functions};
+use crate::session::SessionSettings;
 use crate::sql::{self, qualify, qualify::Qualified};
 
 /// What all statements share.
@@ -52,13 +54,14 @@ impl Engine {
     pub fn scope(&self, context: &Context, snapshot: &Arc<Snapshot>) -> Result<Arc<Scope>> {
         let identity = context.identity();
         let caller = Caller::new(snapshot, identity.principal(), flattened(identity.claims()))?;
-        self.scope_of(snapshot, caller, Arc::clone(&context.witness))
+        self.scope_of(snapshot, caller, &context.session, Arc::clone(&context.witness))
     }
 
     /// The scope of questions about somebody else: the groups of now, no claims of a token. What is
     /// planned in it goes to nobody but as counts and names.
     pub fn scope_about(&self, snapshot: &Arc<Snapshot>, user: PrincipalId) -> Result<Arc<Scope>> {
-        self.scope_of(snapshot, Caller::new(snapshot, user, BTreeMap::new())?, Arc::default())
+        let caller = Caller::new(snapshot, user, BTreeMap::new())?;
+        self.scope_of(snapshot, caller, &SessionSettings::default(), Arc::default())
     }
 
     /// The query with its names in full, as the caller of `context` means them.
@@ -77,11 +80,13 @@ impl Engine {
         &self,
         snapshot: &Arc<Snapshot>,
         caller: Caller,
+        session: &SessionSettings,
         witness: Arc<Witness>,
     ) -> Result<Arc<Scope>> {
         let caller = Arc::new(caller);
         let mut state = self.base.clone();
-        for function in identity_functions(&caller) {
+        let functions = identity_functions(&caller).into_iter();
+        for function in functions.chain(session_functions(session, snapshot)) {
             state.register_udf(function)?;
         }
         state.mark_start_execution();
@@ -95,6 +100,7 @@ impl Engine {
         names.extend(self.base.aggregate_functions().keys().cloned());
         names.extend(self.base.window_functions().keys().cloned());
         names.extend(identity_function_names().map(str::to_owned));
+        names.extend(session_function_names().map(str::to_owned));
         names.into_iter().collect()
     }
 

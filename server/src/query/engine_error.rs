@@ -181,7 +181,39 @@ fn from_planning(text: &str) -> Error {
         return Error::new(Condition::UnresolvedRoutine, format!("function `{name}` not found"))
             .with_hint("it is not on the list of functions that queries may call");
     }
-    Error::new(Condition::InvalidStatement, line)
+    if let Some(call) = line.strip_prefix("failed to coerce arguments to satisfy a call to '") {
+        return unfit_arguments(call.split('\'').next().unwrap_or_default());
+    }
+    match line.strip_prefix("function '").and_then(|call| call.split_once("' ")) {
+        Some((name, reason)) => from_call(name, reason),
+        None => Error::new(Condition::InvalidStatement, line),
+    }
+}
+
+/// A call whose arguments do not fit. What the engine says of its own types is left out.
+fn from_call(name: &str, reason: &str) -> Error {
+    let reason = reason.split(". No function matches ").next().unwrap_or(reason);
+    if let Some(cause) = reason.strip_prefix("user-defined coercion failed with: ") {
+        return match cause.strip_prefix("Error during planning: ") {
+            Some(cause) => Error::new(Condition::DatatypeMismatch, cause),
+            None => unfit_arguments(name),
+        };
+    }
+    let counts =
+        reason.strip_prefix("expects ").and_then(|counts| counts.split_once(" arguments but received "));
+    match counts {
+        Some((taken, given)) => {
+            let message = format!("function `{name}` takes {taken} arguments, {given} given");
+            Error::new(Condition::WrongNumArgs, message)
+        }
+        None => unfit_arguments(name),
+    }
+}
+
+fn unfit_arguments(function: &str) -> Error {
+    let message = format!("function `{function}` does not take arguments of these types");
+    Error::new(Condition::DatatypeMismatch, message)
+        .with_hint("cast them; DESCRIBE QUERY tells the types of a query's columns")
 }
 
 /// Arithmetic and casts on rows that the caller sees.

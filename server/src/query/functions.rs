@@ -14,6 +14,7 @@ use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 use crate::query::division::DivisionPlanner;
+use crate::query::element_at::element_at;
 
 /// Scalar functions of the engine, by canonical name.
 const SCALAR: &[&str] = &[
@@ -236,6 +237,10 @@ pub fn scalar() -> Vec<Arc<ScalarUDF>> {
     let mut functions = SessionStateDefaults::default_scalar_functions();
     functions.retain(|function| SCALAR.contains(&function.name()));
     functions.push(datafusion_spark::function::hash::sha2());
+    let named = |name: &str| functions.iter().find(|function| function.name() == name).cloned();
+    if let (Some(of_array), Some(of_map)) = (named("array_element"), named("map_extract")) {
+        functions.push(element_at(of_array, of_map));
+    }
     functions
 }
 

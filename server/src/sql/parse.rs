@@ -104,6 +104,8 @@ fn read(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "DENY" => |cursor| statement::grant::deny(cursor).map(Statement::Command),
         "GRANT" => |cursor| statement::grant::grant(cursor).map(Statement::Command),
         "REVOKE" => |cursor| statement::grant::revoke(cursor).map(Statement::Command),
+        "SHOW" if cursor.peek_nth_word(1, "PARTITIONS") => statement::query::show_partitions,
+        "DESCRIBE" | "DESC" if statement::query::describes_query(cursor) => statement::query::describe_query,
         "SHOW" if cursor.peek_nth_word(1, "POLICY") && cursor.peek_nth_word(2, "TESTS") => {
             |cursor| statement::policy_test::show(cursor).map(Statement::Command)
         }
@@ -262,6 +264,8 @@ fn check_placeholders(statement: &Statement, question_marks: usize) -> Result<()
     match statement {
         Statement::Query(query) => placeholders::check_unmixed(question_marks, query),
         Statement::Explain(explain) => placeholders::check_unmixed(question_marks, &explain.query),
+        Statement::DescribeQuery(query) => placeholders::check_unmixed(question_marks, query),
+        Statement::ShowPartitions(_) => Ok(()),
         Statement::Insert(insert) => placeholders::check_unmixed(question_marks, &insert.query),
         Statement::CreateTableAs(create) => placeholders::check_unmixed(question_marks, &create.query),
         Statement::ExecuteAs(execute) => check_placeholders(&execute.statement, question_marks),
@@ -275,6 +279,8 @@ fn check_clauses(statement: &Statement) -> Result<()> {
     match statement {
         Statement::Query(query) => refused_clauses::check_query(query),
         Statement::Explain(explain) => refused_clauses::check_query(&explain.query),
+        Statement::DescribeQuery(query) => refused_clauses::check_query(query),
+        Statement::ShowPartitions(_) => Ok(()),
         Statement::Insert(insert) => refused_clauses::check_query(&insert.query),
         Statement::CreateTableAs(create) => refused_clauses::check_query(&create.query),
         Statement::ExecuteAs(execute) => check_clauses(&execute.statement),

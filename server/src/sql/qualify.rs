@@ -18,7 +18,7 @@ use super::expression::placeholders;
 use super::parse::{parse_expression, parse_query};
 use super::reference::ObjectReference;
 use crate::error::{Condition, Error, Result};
-use crate::session::SessionSettings;
+use crate::session::{SESSION_FUNCTIONS, SessionSettings};
 
 #[cfg(test)]
 mod tests;
@@ -122,6 +122,11 @@ impl Walk<'_> {
         if let [ObjectNamePart::Identifier(ident)] = name.0.as_slice()
             && (self.within.is_builtin)(&ident.value)
         {
+            if SESSION_FUNCTIONS.contains(&ident.value.to_lowercase().as_str()) {
+                let what = format!("{}() in a text that is stored", ident.value.to_lowercase());
+                let hint = "it would mean another thing for each caller; write the name";
+                return Err(unsupported(&what).with_hint(hint).at(position_of(name.span().start)));
+            }
             return Ok(());
         }
         let full = self.whole(name)?;

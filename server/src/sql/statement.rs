@@ -59,6 +59,10 @@ pub enum Statement {
     Query(Box<ast::Query>),
     /// EXPLAIN of a query.
     Explain(Explain),
+    /// DESCRIBE QUERY: the columns of a query that is not run.
+    DescribeQuery(Box<ast::Query>),
+    /// SHOW PARTITIONS: a query on the table's partition columns.
+    ShowPartitions(ObjectReference),
     /// INSERT INTO.
     Insert(Insert),
     /// CREATE TABLE … AS.

@@ -1,5 +1,7 @@
 //! DESCRIBE: what one thing is.
 
+use datafusion::sql::sqlparser::tokenizer::Token;
+
 use super::Command;
 use crate::error::Result;
 use crate::sql::cursor::Cursor;
@@ -14,6 +16,15 @@ pub enum Describe {
         name: ObjectReference,
         /// Adds the detailed section.
         extended: bool,
+    },
+    /// DESCRIBE [TABLE] EXTENDED … AS JSON.
+    Json(ObjectReference),
+    /// DESCRIBE [TABLE] [EXTENDED] table column.
+    Column {
+        /// The table or view.
+        table: ObjectReference,
+        /// The column.
+        column: String,
     },
     /// DESCRIBE CATALOG [EXTENDED].
     Catalog {
@@ -55,11 +66,28 @@ pub enum Describe {
     Metastore,
 }
 
+/// What the reference describes and is not there.
+const REFUSED: &[&str] = &[
+    "HISTORY",
+    "DETAIL",
+    "SHARE",
+    "RECIPIENT",
+    "PROVIDER",
+    "CONNECTION",
+    "CREDENTIAL",
+    "SERVICE",
+    "CLEAN",
+    "PROCEDURE",
+    "INPUT",
+    "OUTPUT",
+];
+
 /// After DESCRIBE.
 pub(crate) fn describe(cursor: &mut Cursor<'_>) -> Result<Command> {
     if let Some(word) = cursor.peek_word(0)
-        && matches!(word.as_str(), "HISTORY" | "DETAIL" | "QUERY" | "SELECT" | "WITH" | "VALUES")
+        && REFUSED.contains(&word.as_str())
         && !cursor.is_end_after(1)
+        && !cursor.peek_nth_symbol(1, &Token::Period)
     {
         return Err(cursor.unsupported(&format!("DESCRIBE {word}")));
     }
@@ -117,14 +145,23 @@ fn table(cursor: &mut Cursor<'_>) -> Result<Describe> {
             cursor.take();
         }
     }
-    let extended = cursor.peek_words(&["EXTENDED"]) && !cursor.is_end_after(1);
+    let extended = (cursor.peek_words(&["EXTENDED"]) || cursor.peek_words(&["FORMATTED"]))
+        && !cursor.is_end_after(1)
+        && !cursor.peek_nth_symbol(1, &Token::Period);
     if extended {
         cursor.take();
     }
     let name = cursor.object()?;
+    if cursor.words(&["AS", "JSON"]) {
+        return match extended {
+            true => Ok(Describe::Json(name)),
+            false => Err(cursor
+                .unsupported("AS JSON without EXTENDED")
+                .with_hint("say DESCRIBE TABLE EXTENDED … AS JSON")),
+        };
+    }
     for (words, what) in [
         (&["PARTITION"][..], "DESCRIBE … PARTITION"),
-        (&["AS", "JSON"], "DESCRIBE … AS JSON"),
         (&["VERSION", "AS", "OF"], "time travel (VERSION AS OF)"),
         (&["TIMESTAMP", "AS", "OF"], "time travel (TIMESTAMP AS OF)"),
     ] {
@@ -132,8 +169,15 @@ fn table(cursor: &mut Cursor<'_>) -> Result<Describe> {
             return Err(cursor.unsupported(what));
         }
     }
-    if cursor.peek_word(0).is_some() {
-        return Err(cursor.unsupported("DESCRIBE of one column"));
+    if !matches!(cursor.peek(), Token::Word(_)) {
+        return Ok(Describe::Table { name, extended });
     }
-    Ok(Describe::Table { name, extended })
+    let column = cursor.identifier()?.value;
+    if cursor.peek_symbol(&Token::Period) {
+        return Err(cursor.unsupported("DESCRIBE of a field of a column"));
+    }
+    if cursor.peek_words(&["AS", "JSON"]) {
+        return Err(cursor.unsupported("DESCRIBE of one column AS JSON"));
+    }
+    Ok(Describe::Column { table: name, column })
 }

@@ -32,6 +32,8 @@ pub(crate) fn execute_as(
     let refused = match &statement {
         Statement::Query(_)
         | Statement::Explain(_)
+        | Statement::DescribeQuery(_)
+        | Statement::ShowPartitions(_)
         | Statement::Command(Command::Show(_) | Command::Describe(_)) => {
             return Ok(Statement::ExecuteAs(ExecuteAs { user, statement: Box::new(statement) }));
         }

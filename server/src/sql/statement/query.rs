@@ -1,4 +1,4 @@
-//! INSERT and EXPLAIN: the statements that wrap a query.
+//! INSERT, EXPLAIN, DESCRIBE QUERY and SHOW PARTITIONS: the statements that wrap a query.
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
@@ -75,4 +75,33 @@ pub(crate) fn begins_query(cursor: &Cursor<'_>) -> bool {
     let word = cursor.peek_word(ahead);
     matches!(word.as_deref(), Some("SELECT" | "WITH"))
         || (word.as_deref() == Some("VALUES") && !cursor.is_end_after(ahead + 1))
+}
+
+/// Whether DESCRIBE at the cursor's place is of a query.
+pub(crate) fn describes_query(cursor: &Cursor<'_>) -> bool {
+    let begins = |ahead: usize| {
+        cursor.peek_nth_symbol(ahead, &Token::LParen)
+            || matches!(cursor.peek_word(ahead).as_deref(), Some("SELECT" | "WITH" | "VALUES"))
+                && !cursor.is_end_after(ahead + 1)
+                && !cursor.peek_nth_symbol(ahead + 1, &Token::Period)
+    };
+    begins(1) || (cursor.peek_nth_word(1, "QUERY") && begins(2))
+}
+
+/// After DESCRIBE, before QUERY or the query itself.
+pub(crate) fn describe_query(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.word("QUERY");
+    Ok(Statement::DescribeQuery(cursor.query()?))
+}
+
+/// After SHOW, before PARTITIONS.
+pub(crate) fn show_partitions(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.expect_words(&["PARTITIONS"])?;
+    let table = cursor.object()?;
+    if cursor.peek_words(&["PARTITION"]) {
+        return Err(cursor
+            .unsupported("SHOW PARTITIONS … PARTITION")
+            .with_hint("SELECT DISTINCT of the partition columns takes any WHERE"));
+    }
+    Ok(Statement::ShowPartitions(table))
 }

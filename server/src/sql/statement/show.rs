@@ -1,5 +1,7 @@
 //! SHOW: lists of what the caller may see.
 
+use datafusion::sql::sqlparser::tokenizer::Token;
+
 use super::Command;
 use super::grant::{SecurableReference, principal, securable};
 use crate::error::Result;
@@ -22,10 +24,14 @@ pub enum FunctionOrigin {
 pub enum ShowKind {
     /// SHOW CATALOGS.
     Catalogs,
+    /// SHOW METASTORES.
+    Metastores,
     /// SHOW SCHEMAS [IN catalog].
     Schemas(Option<CatalogReference>),
     /// SHOW TABLES [IN schema].
     Tables(Option<SchemaReference>),
+    /// SHOW TABLE EXTENDED [IN schema] LIKE 'pattern'.
+    TableExtended(Option<SchemaReference>),
     /// SHOW VIEWS [IN schema].
     Views(Option<SchemaReference>),
     /// SHOW COLUMNS IN table.
@@ -60,8 +66,13 @@ pub enum ShowKind {
     StorageCredentials,
     /// SHOW CREATE TABLE.
     CreateTable(ObjectReference),
-    /// SHOW TBLPROPERTIES.
-    Properties(ObjectReference),
+    /// SHOW TBLPROPERTIES [(key)].
+    Properties {
+        /// The table or view.
+        table: ObjectReference,
+        /// The only one asked for.
+        key: Option<String>,
+    },
     /// SHOW GOVERNED TAGS.
     GovernedTags,
     /// SHOW POLICIES ON scope.
@@ -82,6 +93,17 @@ pub struct Show {
 /// After SHOW.
 pub(crate) fn show(cursor: &mut Cursor<'_>) -> Result<Command> {
     let kind = kind(cursor)?;
+    if let ShowKind::TableExtended(_) = kind {
+        cursor.expect_words(&["LIKE"])?;
+        let pattern = Some(cursor.string()?);
+        if cursor.peek_words(&["PARTITION"]) {
+            return Err(cursor.unsupported("SHOW TABLE EXTENDED … PARTITION"));
+        }
+        return Ok(Command::Show(Show { kind, pattern }));
+    }
+    if takes_pattern(&kind) && cursor.peek_words(&["DROPPED"]) {
+        return Err(cursor.unsupported("SHOW … DROPPED"));
+    }
     let pattern = if takes_pattern(&kind) { pattern(cursor)? } else { None };
     Ok(Command::Show(Show { kind, pattern }))
 }
@@ -100,13 +122,15 @@ fn takes_pattern(kind: &ShowKind) -> bool {
         | ShowKind::Volumes(_)
         | ShowKind::ExternalLocations
         | ShowKind::StorageCredentials
+        | ShowKind::TableExtended(_)
         | ShowKind::Groups => true,
         ShowKind::Grants { .. }
         | ShowKind::GrantsTo(_)
         | ShowKind::CreateTable(_)
         | ShowKind::Policies(_)
         | ShowKind::EffectivePolicies(_)
-        | ShowKind::Properties(_) => false,
+        | ShowKind::Metastores
+        | ShowKind::Properties { .. } => false,
     }
 }
 
@@ -116,6 +140,8 @@ fn kind(cursor: &mut Cursor<'_>) -> Result<ShowKind> {
     cursor.take();
     Ok(match word.as_str() {
         "CATALOGS" => ShowKind::Catalogs,
+        "METASTORES" => ShowKind::Metastores,
+        "TABLE" if cursor.word("EXTENDED") => ShowKind::TableExtended(within(cursor, Cursor::schema)?),
         "SCHEMAS" | "DATABASES" => ShowKind::Schemas(within(cursor, Cursor::catalog)?),
         "TABLES" => ShowKind::Tables(within(cursor, Cursor::schema)?),
         "VIEWS" => ShowKind::Views(within(cursor, Cursor::schema)?),
@@ -137,9 +163,27 @@ fn kind(cursor: &mut Cursor<'_>) -> Result<ShowKind> {
         "EFFECTIVE" if cursor.words(&["POLICIES", "ON"]) => {
             ShowKind::EffectivePolicies(super::tag_policy::scope(cursor)?)
         }
-        "TBLPROPERTIES" => ShowKind::Properties(cursor.object()?),
-        other => return Err(crate::sql::cursor::unsupported(&format!("SHOW {other}")).at(position)),
+        "TBLPROPERTIES" => properties(cursor)?,
+        other => {
+            // Of two words where the second is one of a name's.
+            let second = cursor.peek_word(0).filter(|second| {
+                matches!(second.as_str(), "CREDENTIALS" | "ROOMS" | "EXTENDED" | "KEYS" | "WITH" | "FUNCTION")
+            });
+            let named = [Some(other.to_owned()), second].into_iter().flatten().collect::<Vec<_>>().join(" ");
+            return Err(crate::sql::cursor::unsupported(&format!("SHOW {named}")).at(position));
+        }
     })
+}
+
+/// `table [(key)]`.
+fn properties(cursor: &mut Cursor<'_>) -> Result<ShowKind> {
+    let table = cursor.object()?;
+    if !cursor.symbol(&Token::LParen) {
+        return Ok(ShowKind::Properties { table, key: None });
+    }
+    let key = super::catalog::key(cursor)?;
+    cursor.expect_symbol(&Token::RParen)?;
+    Ok(ShowKind::Properties { table, key: Some(key) })
 }
 
 fn functions(cursor: &mut Cursor<'_>, origin: FunctionOrigin) -> Result<ShowKind> {
