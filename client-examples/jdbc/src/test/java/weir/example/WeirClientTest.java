@@ -11,6 +11,7 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.sql.Types;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -123,7 +124,12 @@ class WeirClientTest {
                         assertTrue(columns > 0, sql);
                         while (rows.next()) {
                             for (int column = 1; column <= columns; column++) {
-                                rows.getObject(column);
+                                // The driver has no getObject for timestamps with a zone.
+                                boolean zoned = rows.getMetaData().getColumnType(column) == Types.TIMESTAMP_WITH_TIMEZONE;
+                                assertEquals(
+                                        rows.getString(column) == null,
+                                        (zoned ? rows.getTimestamp(column) : rows.getObject(column)) == null,
+                                        sql);
                             }
                         }
                     }
