@@ -37,8 +37,8 @@ scripts! {
     /// SHOW and DESCRIBE.
     listings_tell_what_the_caller_may_know = "listings.slt";
     /// MANAGE, BROWSE, EXECUTE, ALL PRIVILEGES, owners: what each gives and does not.
-    /// SHOW and DESCRIBE in the forms that tools read.
     privileges_give_what_they_say = "privileges.slt";
+    /// SHOW and DESCRIBE in the forms that tools read.
     tools_are_told_in_the_references_forms = "describing.slt";
     /// EXPLAIN POLICY, EXECUTE AS USER, DRY RUN, policy tests, requests for access.
     policies_are_shown_at_work = "proving.slt";

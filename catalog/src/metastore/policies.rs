@@ -125,7 +125,7 @@ pub(super) fn put_mask(masks: &mut Vec<ColumnMask>, mask: &ColumnMask) -> Result
     masks.retain(|known| !is_on(known, &mask.column) || !same_path(&known.path, &mask.path));
     let other = masks.iter().find(|known| is_on(known, &mask.column) && covers(&known.path, &mask.path));
     if let Some(other) = other {
-        return Err(Error::MaskOverlap { place: place_of(mask), other: place_of(other) });
+        return Err(Error::MaskOverlap { place: mask.place(), other: other.place() });
     }
     masks.push(mask.clone());
     Ok(())
