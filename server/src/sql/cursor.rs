@@ -281,6 +281,15 @@ impl<'a> Cursor<'a> {
         unsupported(what).at(self.position())
     }
 
+    /// The refusal, by name, of an alteration that this kind of thing does not have.
+    pub(crate) fn unknown_alteration(&self, kind: &str, expected: &str) -> Error {
+        let words: Vec<String> = (0..2).map_while(|ahead| self.peek_word(ahead)).collect();
+        match words.is_empty() {
+            true => self.expected(expected),
+            false => self.unsupported(&format!("ALTER {kind} … {}", words.join(" "))),
+        }
+    }
+
     /// Like [`Cursor::expected`], but a known clause that is not there is refused by its name.
     pub(crate) fn unknown_clause(&self, expected: &str, refused: &[&[&str]]) -> Error {
         match refused.iter().find(|words| self.peek_words(words)) {

@@ -113,7 +113,8 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
     } else if cursor.words(&["SET", "STORAGE", "CREDENTIAL"]) {
         ExternalLocationCommand::SetCredential { name, credential: cursor.name()? }
     } else {
-        return Err(cursor.expected("RENAME TO, OWNER TO, SET URL or SET STORAGE CREDENTIAL"));
+        let expected = "RENAME TO, OWNER TO, SET URL or SET STORAGE CREDENTIAL";
+        return Err(cursor.unknown_alteration("EXTERNAL LOCATION", expected));
     };
     Ok(Command::ExternalLocation(command))
 }

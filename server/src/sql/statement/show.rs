@@ -167,7 +167,11 @@ fn kind(cursor: &mut Cursor<'_>) -> Result<ShowKind> {
         other => {
             // Of two words where the second is one of a name's.
             let second = cursor.peek_word(0).filter(|second| {
-                matches!(second.as_str(), "CREDENTIALS" | "ROOMS" | "EXTENDED" | "KEYS" | "WITH" | "FUNCTION")
+                matches!(other, "CREATE" | "EXTERNAL" | "SERVICE" | "STORAGE" | "GOVERNED" | "EFFECTIVE")
+                    || matches!(
+                        second.as_str(),
+                        "CREDENTIALS" | "ROOMS" | "EXTENDED" | "KEYS" | "WITH" | "FUNCTION"
+                    )
             });
             let named = [Some(other.to_owned()), second].into_iter().flatten().collect::<Vec<_>>().join(" ");
             return Err(crate::sql::cursor::unsupported(&format!("SHOW {named}")).at(position));

@@ -68,5 +68,5 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
     if owner_to(cursor) {
         return owner(cursor, SecurableReference::StorageCredential(name));
     }
-    Err(cursor.expected("RENAME TO or OWNER TO"))
+    Err(cursor.unknown_alteration("STORAGE CREDENTIAL", "RENAME TO or OWNER TO"))
 }

@@ -249,7 +249,11 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
         return Ok(command);
     }
     if cursor.words(&["ALTER", "COLUMN"]) || cursor.words(&["CHANGE", "COLUMN"]) {
-        return alter_column(cursor, table);
+        let command = alter_column(cursor, table)?;
+        if cursor.peek_symbol(&Token::Comma) {
+            return Err(cursor.unsupported("ALTER COLUMN of several columns"));
+        }
+        return Ok(command);
     }
     if cursor.words(&["RENAME", "TO"]) {
         let to = cursor.object()?;

@@ -129,7 +129,8 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
     } else if cursor.words(&["DROP", "VALUES"]) {
         TagValuesClause::Drop
     } else {
-        return Err(cursor.expected("SET VALUES, ADD VALUES, DROP VALUES or OWNER TO"));
+        let expected = "SET VALUES, ADD VALUES, DROP VALUES or OWNER TO";
+        return Err(cursor.unknown_alteration("GOVERNED TAG", expected));
     };
     let values = clause(cursor.bracketed(Cursor::string)?);
     Ok(Command::GovernedTag(GovernedTagCommand::SetValues { key, values }))

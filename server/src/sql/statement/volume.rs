@@ -92,8 +92,5 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>) -> Result<Command> {
     if let Some(command) = super::tag::alteration(cursor, &TaggedReference::Volume(name))? {
         return Ok(command);
     }
-    match cursor.peek_word(0) {
-        Some(word) => Err(cursor.unsupported(&format!("ALTER VOLUME … {word}"))),
-        None => Err(cursor.expected("RENAME TO, OWNER TO, SET TAGS or UNSET TAGS")),
-    }
+    Err(cursor.unknown_alteration("VOLUME", "RENAME TO, OWNER TO, SET TAGS or UNSET TAGS"))
 }
