@@ -87,24 +87,33 @@ pub fn check_closed(before: &Snapshot, after: &Snapshot, by: PrincipalId) -> Res
 /// A search in depth. The way is a list of its own: how long it gets is the catalog's doing.
 struct Search<'a> {
     snapshot: &'a Snapshot,
-    way: Vec<(Reading, Vec<(Means, Reading)>, Option<Step>)>,
+    way: Vec<Place>,
     done: BTreeSet<Reading>,
     reads: BTreeMap<FunctionId, BTreeSet<TableId>>,
+}
+
+/// A reading on the way.
+struct Place {
+    reading: Reading,
+    /// Where it leads that was not tried yet.
+    ahead: Vec<(Means, Reading)>,
+    /// The step that is being tried.
+    taken: Option<Step>,
 }
 
 impl Search<'_> {
     fn follow(&mut self, start: Reading) -> Option<PolicyCycle> {
         self.enter(start);
-        while let Some((reading, ahead, taken)) = self.way.last_mut() {
-            let Some((by, next)) = ahead.pop() else {
-                self.done.insert(*reading);
+        while let Some(place) = self.way.last_mut() {
+            let Some((by, next)) = place.ahead.pop() else {
+                self.done.insert(place.reading);
                 self.way.pop();
                 continue;
             };
-            *taken = Some(Step { from: reading.0, by, to: next.0 });
-            if let Some(at) = self.way.iter().position(|(known, ..)| *known == next) {
+            place.taken = Some(Step { from: place.reading.0, by, to: next.0 });
+            if let Some(at) = self.way.iter().position(|place| place.reading == next) {
                 let round = self.way.drain(..).skip(at);
-                let mut steps: Vec<Step> = round.filter_map(|(_, _, step)| step).collect();
+                let mut steps: Vec<Step> = round.filter_map(|place| place.taken).collect();
                 // A circle has a policy in it; told from there it is understood best.
                 let first = steps.iter().position(|step| step.by != Means::Query).unwrap_or(0);
                 steps.rotate_left(first);
@@ -118,7 +127,7 @@ impl Search<'_> {
     fn enter(&mut self, reading: Reading) {
         if !self.done.contains(&reading) {
             let ahead = self.ahead(reading);
-            self.way.push((reading, ahead, None));
+            self.way.push(Place { reading, ahead, taken: None });
         }
     }
 

@@ -259,3 +259,44 @@ fn what_a_views_policies_let_pass_is_in_the_books() {
         assert_eq!(shown, ["people | main.gov.of_region"]);
     });
 }
+
+#[test]
+fn who_may_not_call_a_function_makes_no_policy_of_it() {
+    block_on(async {
+        let people = People::ground().await;
+        let server = &people.server;
+        server.done("alice", "CREATE SCHEMA main.alices").await;
+        let alice = server.client("alice");
+        for (policies, condition) in [
+            ("(id, name) WITH ROW FILTER main.gov.of_region ON (name)", "INSUFFICIENT_PERMISSIONS"),
+            ("(id, name MASK main.gov.hidden_text)", "INSUFFICIENT_PERMISSIONS"),
+            ("(id, name MASK main.gov.no_such_function)", "ROUTINE_NOT_FOUND"),
+        ] {
+            let statement =
+                format!("CREATE VIEW main.alices.v {policies} AS SELECT id, name FROM main.hr.people");
+            let told = alice.update(&statement).await.unwrap_err().text;
+            assert!(told.starts_with(&format!("[{condition}]")), "{statement}: {told}");
+        }
+        assert_eq!(server.rows("alice", "SHOW TABLES IN main.alices").await, Vec::<String>::new());
+        // what does not fit is refused, and no view without its policy is left behind
+        let unfit = "CREATE VIEW main.hr.v WITH ROW FILTER main.gov.hidden_day ON (born) AS SELECT id, born FROM main.hr.people";
+        let told = server.client("admin").update(unfit).await.unwrap_err().text;
+        assert!(told.starts_with("[QUERIED_TABLE_INCOMPATIBLE_WITH_ROW_LEVEL_SECURITY_POLICY]"), "{told}");
+        server.refused("admin", "SELECT * FROM main.hr.v").await;
+        // a reader changes nothing
+        server
+            .prepare(
+                "CREATE VIEW main.hr.shown AS SELECT id, name FROM main.hr.people;
+                 GRANT SELECT ON VIEW main.hr.shown TO alice",
+            )
+            .await;
+        for statement in [
+            "ALTER VIEW main.hr.shown DROP ROW FILTER",
+            "ALTER VIEW main.hr.shown ALTER COLUMN name DROP MASK",
+            "ALTER VIEW main.hr.shown ALTER COLUMN name SET MASK system.policy.mask_null",
+        ] {
+            let told = alice.update(statement).await.unwrap_err().text;
+            assert!(told.starts_with("[INSUFFICIENT_PERMISSIONS]"), "{statement}: {told}");
+        }
+    });
+}

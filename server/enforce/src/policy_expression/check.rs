@@ -24,6 +24,9 @@ use crate::resolver::{Access, NoFiles, Scope};
 /// The column whose place a function's result takes while it is tried.
 const RESULT: &str = "weir_result";
 
+/// How often a parameter may be named in a body's queries: each mention is planned once.
+const MENTIONS_MAX: usize = 100;
+
 impl PolicyCompiler<'_> {
     /// Refuses a function that cannot be a policy's. Planned for nobody in particular, so that no part of its
     /// body is left out.
@@ -153,6 +156,10 @@ async fn hidden_parameter(scope: &Arc<Scope>, function: &Function) -> Result<Opt
         let mut mentions = Mentions { name: &name, relation: &relation, spare: None, depth: 0, found: 0 };
         // The visitor never breaks off.
         let _: ControlFlow<()> = VisitMut::visit(&mut body.clone(), &mut mentions);
+        if mentions.found > MENTIONS_MAX {
+            let reason = format!("its queries name parameter `{name}` more than {MENTIONS_MAX} times");
+            return Err(Refusal::FunctionUnfit { function: function.name.to_string(), reason }.into());
+        }
         for spared in 0..mentions.found {
             let mut tree = body.clone();
             let mut others =

@@ -38,6 +38,10 @@ async fn a_parameter_that_a_column_hides_is_refused() {
     ] {
         assert_eq!(checked(&mut world, &["p STRING", "q STRING"], body).await, Ok(()), "{body}");
     }
+    let often = vec!["m.r = r"; 101].join(" OR ");
+    let body = format!("EXISTS (SELECT 1 FROM main.hr.mapping m WHERE {often})");
+    let refused = checked(&mut world, &["r STRING"], &body).await.unwrap_err();
+    assert!(refused.contains("name parameter `r` more than 100 times"), "{refused}");
     // The name of a column outside of queries, and inside with its table before it, is the column's.
     let qualified = "r IN (SELECT m.r FROM main.hr.mapping m)";
     assert_eq!(checked(&mut world, &["r STRING"], qualified).await, Ok(()));
