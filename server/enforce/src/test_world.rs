@@ -359,6 +359,8 @@ impl World {
             .with_information_schema(false)
             .with_create_default_catalog_and_schema(false);
         config.options_mut().sql_parser.map_string_types_to_utf8view = false;
+        // As the server has it.
+        config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
         let mut state = SessionStateBuilder::new()
             .with_config(config)
             .with_scalar_functions(SessionStateDefaults::default_scalar_functions())
