@@ -9,6 +9,7 @@ mod arguments;
 mod body;
 mod builtin_mask;
 mod check;
+mod membership;
 mod nested;
 
 use std::collections::BTreeMap;
@@ -212,6 +213,9 @@ impl<'a> PolicyCompiler<'a> {
             let field = nested::field_at(&site, &column, &mask.path)?;
             let masked = Masked { value: nested::value_at(&column, &mask.path), data_type: field };
             let bound = self.mask(&site, mask, &masked, opened).await?;
+            if !membership::mask_holds(&bound.expression)? {
+                return Err(site.refusal(membership::MISPLACED).into());
+            }
             if !is_identity(&bound, &masked) {
                 policies.functions.push(described(&site, &mask.origins));
                 masks.entry(column.name().to_lowercase()).or_default().push((mask, bound));
@@ -253,10 +257,22 @@ impl<'a> PolicyCompiler<'a> {
             every = Some(join(every, nothing, Expr::and));
         }
         // One permissive filter that keeps every row leaves nothing for the others to say.
-        match any.filter(|_| !open) {
-            Some(any) => Ok(Some(join(every, any, Expr::and))),
-            None => Ok(every),
+        let whole = match any.filter(|_| !open) {
+            Some(any) => Some(join(every, any, Expr::and)),
+            None => every,
+        };
+        if let Some(filter) = &whole
+            && !membership::filter_holds(&filter.expression)?
+        {
+            let site = Site {
+                table,
+                function: functions.join(", "),
+                kind: PolicyKind::RowFilter,
+                relation: OURS.to_owned(),
+            };
+            return Err(site.refusal(membership::MISPLACED).into());
         }
+        Ok(whole)
     }
 
     async fn filter<'t>(
