@@ -398,12 +398,13 @@ fn a_membership_that_could_not_tell_null_from_false_closes_the_table() {
     let rows = [Wide { s: None, row }];
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let answer = |tagged: &Tagged| runtime.block_on(tagged.world.rows(tagged.world.alice, "SELECT c FROM t"));
+    let closes = |told: &str| told.ends_with("write NOT EXISTS");
     let among = "(SELECT m.k FROM main.hr.mapping m)";
     for (body, expected) in [
         (format!("v NOT IN {among}"), Some(0)),
         (format!("v NOT IN {among} AND v > 0"), Some(0)),
         (format!("v IN {among} OR v > 0"), Some(0)),
-        (format!("v IS NULL AND NOT EXISTS (SELECT 1 FROM main.hr.mapping m WHERE m.k = v)"), Some(1)),
+        ("v IS NULL AND NOT EXISTS (SELECT 1 FROM main.hr.mapping m WHERE m.k = v)".to_owned(), Some(1)),
         (format!("v NOT IN {among} OR v > 0"), None),
         (format!("CASE WHEN v IN {among} THEN FALSE ELSE v > 0 END"), None),
         (format!("NOT (v IN {among} AND v > 0)"), None),
@@ -415,7 +416,7 @@ fn a_membership_that_could_not_tell_null_from_false_closes_the_table() {
         tagged.world.filter(tagged.table, &["v INT"], &body, &["b"]);
         match (answer(&tagged), expected) {
             (Ok(seen), Some(expected)) => assert_eq!(seen.len(), expected, "{body}"),
-            (Err(refusal), None) => assert!(refusal.to_string().contains("NOT EXISTS"), "{body}: {refusal}"),
+            (Err(refusal), None) => assert!(closes(&refusal.to_string()), "{body}: {refusal}"),
             (told, _) => assert!(told.is_err() && expected.is_none(), "{body}: {told:?}"),
         }
     }
@@ -423,5 +424,5 @@ fn a_membership_that_could_not_tell_null_from_false_closes_the_table() {
     let mut tagged = Tagged::new(&rows, 1);
     tagged.world.mask(tagged.table, "C", &["c STRING", "v INT"], "STRING", &body, &["b"]);
     let refusal = answer(&tagged).unwrap_err();
-    assert!(refusal.to_string().contains("NOT EXISTS"), "{body}: {refusal}");
+    assert!(closes(&refusal.to_string()), "{body}: {refusal}");
 }
