@@ -7,7 +7,7 @@
 use chrono::{DateTime, Utc};
 
 use super::caller::Caller;
-use super::columns::bindings;
+use super::columns::{bindings, bindings_mut};
 use super::dependents::{Found, mentions_any};
 use super::tables::{check_columns, described, same_column};
 use super::tags::{Keeping, carry_tags};
@@ -16,7 +16,6 @@ use crate::audit::{Action, Requester};
 use crate::effective::matches_column;
 use crate::error::Error;
 use crate::name::ObjectName;
-use crate::policy::{ColumnBinding, PolicyArgument};
 use crate::privilege::Privilege;
 use crate::securable::{Column, SecurableId, SecurableKind, SecurableName, Table};
 use crate::store::Change;
@@ -117,25 +116,9 @@ impl Metastore {
 fn renamed(table: &Table, column: &Column, to: &str, field_id: i64) -> Table {
     let mut altered = table.clone();
     let known = Column { field_id: column.field_id.or(Some(field_id)), ..column.clone() };
-    let rebind = |binding: &mut ColumnBinding| {
-        if binding.is_on(&known) {
-            to.clone_into(&mut binding.name);
-            binding.field_id = Some(field_id);
-        }
-    };
-    let rebind_all = |arguments: &mut [PolicyArgument]| {
-        for argument in arguments {
-            if let PolicyArgument::Column(binding) = argument {
-                rebind(binding);
-            }
-        }
-    };
-    if let Some(filter) = &mut altered.row_filter {
-        rebind_all(&mut filter.arguments);
-    }
-    for mask in &mut altered.masks {
-        rebind(&mut mask.column);
-        rebind_all(&mut mask.arguments);
+    for binding in bindings_mut(&mut altered).filter(|binding| binding.is_on(&known)) {
+        to.clone_into(&mut binding.name);
+        binding.field_id = Some(field_id);
     }
     if let Some(same) = altered.columns.iter_mut().find(|same| same.name == column.name) {
         to.clone_into(&mut same.name);

@@ -152,22 +152,22 @@ pub(super) fn check_policies_kept(table: &Table, columns: &[Column]) -> Result<(
 
 /// The table with its policies bound by name: new files have other field ids or none.
 pub(super) fn rebound(mut table: Table) -> Table {
-    let unbind = |binding: &mut ColumnBinding| binding.field_id = None;
-    let unbind_all = |arguments: &mut [PolicyArgument]| {
-        for argument in arguments {
-            if let PolicyArgument::Column(binding) = argument {
-                unbind(binding);
-            }
-        }
-    };
-    if let Some(filter) = &mut table.row_filter {
-        unbind_all(&mut filter.arguments);
-    }
-    for mask in &mut table.masks {
-        unbind(&mut mask.column);
-        unbind_all(&mut mask.arguments);
-    }
+    bindings_mut(&mut table).for_each(|binding| binding.field_id = None);
     table
+}
+
+/// Every column that a policy of the table is bound to, to be bound otherwise.
+pub(super) fn bindings_mut(table: &mut Table) -> impl Iterator<Item = &mut ColumnBinding> {
+    fn columns(arguments: &mut [PolicyArgument]) -> impl Iterator<Item = &mut ColumnBinding> {
+        arguments.iter_mut().filter_map(|argument| match argument {
+            PolicyArgument::Column(binding) => Some(binding),
+            PolicyArgument::Literal(_) => None,
+        })
+    }
+    let filters = table.row_filter.iter_mut().flat_map(|filter| columns(&mut filter.arguments));
+    let masks = table.masks.iter_mut();
+    let masked = masks.flat_map(|mask| std::iter::once(&mut mask.column).chain(columns(&mut mask.arguments)));
+    filters.chain(masked)
 }
 
 /// Every column that a policy of the table is bound to, with the policy.

@@ -3,11 +3,12 @@
 //! What is checked here: rights, the number of arguments, and that no policies read in a circle. Types
 //! are the server's concern, before it asks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 
 use super::caller::Caller;
+use super::columns::bindings_mut;
 use super::tables::same_column;
 use super::{Metastore, Request, Write};
 use crate::audit::{Action, Requester};
@@ -42,7 +43,7 @@ impl Metastore {
                 arguments: arguments.clone(),
                 semantics: SEMANTICS,
             };
-            let governed = Table { row_filter: Some(filter), ..table.clone() };
+            let governed = respelled(Table { row_filter: Some(filter), ..table.clone() });
             let changes = vec![Change::TablePut(Box::new(governed))];
             check_policy_cycles(caller, &changes)?;
             Ok(Write { changes, because, value: () })
@@ -87,7 +88,7 @@ impl Metastore {
             let because = require_maskable(caller, table, &mask)?;
             let mut masked = found.clone();
             put_mask(&mut masked.masks, &mask)?;
-            let changes = vec![Change::TablePut(Box::new(masked))];
+            let changes = vec![Change::TablePut(Box::new(respelled(masked)))];
             check_policy_cycles(caller, &changes)?;
             Ok(Write { changes, because, value: () })
         })
@@ -118,6 +119,19 @@ impl Metastore {
         })
         .await
     }
+}
+
+/// With each column that policies are bound to by field id under the name it has now: it may have been renamed
+/// since the caller looked.
+fn respelled(mut table: Table) -> Table {
+    let named = table.columns.iter().filter_map(|column| Some((column.field_id?, column.name.clone())));
+    let names: HashMap<i64, String> = named.collect();
+    for binding in bindings_mut(&mut table) {
+        if let Some(name) = binding.field_id.and_then(|id| names.get(&id)) {
+            name.clone_into(&mut binding.name);
+        }
+    }
+    table
 }
 
 /// Adds a mask, in the place of one at the same place; refused beside one that covers it or is covered.
