@@ -12,3 +12,8 @@ fn page(name: &str) -> Walk {
 fn the_governors_day_goes_as_written() {
     block_on(async { page("governors-day.md").run(&TestServer::start().await).await });
 }
+
+#[test]
+fn the_reference_of_governance_goes_as_written() {
+    block_on(async { page("governance.md").run(&TestServer::start().await).await });
+}
