@@ -28,8 +28,10 @@ use crate::privilege::Privilege;
 use crate::securable::{SecurableId, SecurableKind, SecurableName, Table};
 use crate::snapshot::Snapshot;
 
+mod hidden;
 mod visible;
 
+pub use hidden::may_count_hidden;
 pub use visible::{Visible, Within};
 
 /// Whether `principal` may do what `privilege` allows on `securable`, with all that it takes.

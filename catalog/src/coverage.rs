@@ -85,16 +85,27 @@ impl Snapshot {
     /// The columns of the table that some mask covers for somebody, wholly or in a field: one set on the table
     /// itself, or a tag policy's. A tag policy that is skipped for want of other columns covers none.
     pub fn masked_columns<'a>(&'a self, table: &'a Table) -> Vec<&'a Column> {
-        let mut masked: Vec<&Column> =
-            table.masks.iter().filter_map(|mask| table.column(&mask.column.name)).collect();
-        for policy in self.tag_policies_over(table) {
-            let TagPolicyRule::ColumnMask { on } = &policy.rule else { continue };
-            let Some(covered) = self.covered(policy, table) else { continue };
-            if covered.missing(policy).is_empty() || policy.on_no_match == OnNoMatch::Deny {
-                masked.extend(covered.columns(policy, on));
-            }
-        }
-        masked
+        let own = table.masks.iter().filter_map(|mask| table.column(&mask.column.name));
+        let tagged = self.tag_policies_over(table).into_iter();
+        own.chain(tagged.flat_map(|policy| self.masked_by(policy, table))).collect()
+    }
+
+    /// Those that a tag policy of a wider scope than the table masks for somebody: who sets policies on the table
+    /// alone cannot lift it.
+    pub fn columns_masked_from_above<'a>(&'a self, table: &'a Table) -> Vec<&'a Column> {
+        let policies = self.tag_policies_over(table).into_iter();
+        let above = policies.filter(|policy| policy.scope != SecurableId::Table(table.id));
+        above.flat_map(|policy| self.masked_by(policy, table)).collect()
+    }
+
+    fn masked_by<'a>(&'a self, policy: &TagPolicy, table: &'a Table) -> Vec<&'a Column> {
+        let TagPolicyRule::ColumnMask { on } = &policy.rule else { return Vec::new() };
+        let covered = self.covered(policy, table);
+        let holds = |covered: &CoveredTable<'_>| {
+            covered.missing(policy).is_empty() || policy.on_no_match == OnNoMatch::Deny
+        };
+        let covered = covered.filter(holds);
+        covered.map(|covered| covered.columns(policy, on).to_vec()).unwrap_or_default()
     }
 
     /// Whether some row filter covers the table for somebody: its own, or a tag policy's.

@@ -316,6 +316,19 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+    /// A policy would read, in the name of its function's owner, what has policies itself.
+    #[error(
+        "a policy that calls function {function} reads {read}, which has policies itself, {}",
+        if *is_group { "in the name of a group" } else { "in the name of another than you" }
+    )]
+    PolicyReadsGoverned {
+        /// The function, as far as the caller may know of it.
+        function: String,
+        /// What it reads, the same way.
+        read: String,
+        /// Whether a group owns the function.
+        is_group: bool,
+    },
     /// Something depends on what was to be dropped or altered.
     #[error("{what} is used by {dependents}")]
     DependentsExist {
@@ -463,9 +476,10 @@ impl Error {
             | Error::TagPolicyExists { .. }
             | Error::PolicyTestExists { .. }
             | Error::AlreadyBootstrapped => ErrorKind::AlreadyExists,
-            Error::PermissionDenied { .. } | Error::Reserved { .. } | Error::CallerUnknown => {
-                ErrorKind::PermissionDenied
-            }
+            Error::PermissionDenied { .. }
+            | Error::Reserved { .. }
+            | Error::PolicyReadsGoverned { .. }
+            | Error::CallerUnknown => ErrorKind::PermissionDenied,
             Error::InvalidName { .. }
             | Error::InvalidPrincipalName { .. }
             | Error::InvalidTagKey { .. }
@@ -514,6 +528,13 @@ impl Error {
             Error::TagNotGoverned { .. } => {
                 Some("policies speak of governed tags only: CREATE GOVERNED TAG makes one")
             }
+            Error::PolicyReadsGoverned { is_group: false, .. } => Some(
+                "the function's owner can set it, or an account or metastore admin: its answers carry what that \
+                 owner sees",
+            ),
+            Error::PolicyReadsGoverned { is_group: true, .. } => Some(
+                "let a user or service principal own the function: what has policies is not read for a group",
+            ),
             Error::PolicyReadsItself { .. } => Some(
                 "let a policy read a table without policies, or except the owner of its function from the \
                  tag policy",

@@ -25,6 +25,7 @@ pub mod metastore;
 pub mod name;
 pub mod policy;
 pub mod policy_cycle;
+pub mod policy_reading;
 pub mod policy_test;
 pub mod principal;
 pub mod privilege;
@@ -38,8 +39,8 @@ pub mod tag_policy;
 pub use access_request::AccessRequest;
 pub use audit::{Origin, Requester};
 pub use authorize::{
-    Visible, Within, authorize, is_account_admin, is_metastore_admin, may_read_policies, may_see, resolve,
-    visible_grants, visible_grants_to, visible_tables,
+    Visible, Within, authorize, is_account_admin, is_metastore_admin, may_count_hidden, may_read_policies,
+    may_see, resolve, visible_grants, visible_grants_to, visible_tables,
 };
 pub use check::findings;
 pub use coverage::{CoveredTable, Tagged};

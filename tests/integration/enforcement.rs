@@ -8,6 +8,7 @@
 mod arithmetic;
 mod composition;
 mod definers;
+mod deputies;
 mod existence;
 mod functions;
 mod handles;

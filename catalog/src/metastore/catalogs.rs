@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use chrono::{DateTime, Utc};
 
 use super::dependents::Objects;
+use super::policies::check_policy_cycles;
 use super::principals::check_name;
 use super::properties::{PropertyChange, check_properties};
 use super::{Contents, Created, Metastore, OnExisting, OnMissing, Request, Write};
@@ -188,7 +189,10 @@ impl Metastore {
             }
             let stamps = caller.altered(catalog.stamps);
             let altered = Catalog { properties, stamps, ..catalog.clone() };
-            Ok(Write { changes: vec![Change::CatalogPut(altered)], because, value: () })
+            let changes = vec![Change::CatalogPut(altered)];
+            // `policy.default` can bring a table that a policy reads under a policy itself.
+            check_policy_cycles(caller, &changes)?;
+            Ok(Write { changes, because, value: () })
         })
         .await
     }

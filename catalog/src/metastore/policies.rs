@@ -19,6 +19,7 @@ use crate::id::TableId;
 use crate::name::ObjectName;
 use crate::policy::{ColumnBinding, ColumnMask, PolicyArgument, PolicyFunction, RowFilter, SEMANTICS};
 use crate::policy_cycle::check_closed;
+use crate::policy_reading::check_readings;
 use crate::privilege::Privilege;
 use crate::securable::{SecurableId, SecurableName, Table};
 use crate::snapshot::{Content, Increment, MetastoreRoot, Snapshot};
@@ -214,9 +215,12 @@ pub(super) fn check_arity(function: &Function, found: usize) -> Result<(), Error
     Err(Error::WrongArgumentCount { function: function.name.clone(), least, most, found })
 }
 
-/// INVARIANT: no policies read in a circle. Refuses changes that close one.
+/// INVARIANT: no policies read in a circle, and none reads what has policies but by its definer's will.
+/// Refuses changes after which one would.
 pub(super) fn check_policy_cycles(caller: &Caller<'_>, changes: &[Change]) -> Result<(), Error> {
-    check_closed(caller.snapshot, &with_changes(caller.snapshot, changes), caller.by)
+    let after = with_changes(caller.snapshot, changes);
+    check_closed(caller.snapshot, &after, caller.by)?;
+    check_readings(caller.snapshot, &after, caller.by)
 }
 
 /// The catalog as it would be with these puts of catalogs, schemas, tables, functions, volumes and tag

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::dependents::Objects;
+use super::policies::check_policy_cycles;
 use super::properties::{PropertyChange, check_properties};
 use super::{Contents, Created, Metastore, OnExisting, OnMissing, Request, Write};
 use crate::audit::{Action, Requester};
@@ -128,7 +129,10 @@ impl Metastore {
             }
             let stamps = caller.altered(schema.stamps);
             let altered = Schema { properties, stamps, ..schema.clone() };
-            Ok(Write { changes: vec![Change::SchemaPut(altered)], because, value: () })
+            let changes = vec![Change::SchemaPut(altered)];
+            // `policy.default` can bring a table that a policy reads under a policy itself.
+            check_policy_cycles(caller, &changes)?;
+            Ok(Write { changes, because, value: () })
         })
         .await
     }

@@ -9,6 +9,7 @@ use super::caller::Caller;
 use super::columns::{check_policies_kept, rebound};
 use super::dependents::Objects;
 use super::places::{ExternalUse, Storage, check_place, require_external};
+use super::policies::check_policy_cycles;
 use super::properties::{PropertyChange, check_properties};
 use super::tags::{Keeping, carry_tags};
 use super::{Contents, Created, Metastore, OnExisting, OnMissing, Request, Write};
@@ -262,7 +263,10 @@ impl Metastore {
             let because: Vec<Reason> = caller.require(Privilege::Manage, SecurableId::Table(table.id))?;
             let altered = alter(caller, table)?.filter(|altered| altered != table);
             let stamped = altered.map(|altered| Table { stamps: caller.altered(table.stamps), ..altered });
-            let changes = stamped.map(|altered| Change::TablePut(Box::new(altered))).into_iter().collect();
+            let changes: Vec<Change> =
+                stamped.map(|altered| Change::TablePut(Box::new(altered))).into_iter().collect();
+            // `policy.default` can bring a table that a policy reads under a policy itself.
+            check_policy_cycles(caller, &changes)?;
             Ok(Write { changes, because, value: () })
         })
         .await

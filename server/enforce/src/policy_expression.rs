@@ -11,6 +11,7 @@ mod builtin_mask;
 mod check;
 mod membership;
 mod nested;
+mod reach;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -221,11 +222,25 @@ impl<'a> PolicyCompiler<'a> {
                 masks.entry(column.name().to_lowercase()).or_default().push((mask, bound));
             }
         }
+        let standing: Vec<&EffectiveMask> = masks.values().flatten().map(|(mask, _)| *mask).collect();
+        if let Some(overreach) = reach::overreach(effective, &standing) {
+            return Err(self.overreached(table, &overreach).into());
+        }
         for (column, masks) in masks {
             let bound = nested::whole(table, opened, &column, masks)?;
             policies.masks.insert(column, bound);
         }
         Ok(policies)
+    }
+
+    fn overreached(&self, table: &Table, overreach: &reach::Overreach<'_>) -> Refusal {
+        let kind = if overreach.is_filter { PolicyKind::RowFilter } else { PolicyKind::ColumnMask };
+        let function = self.scope.snapshot().policy_function_name(overreach.function);
+        let site = Site { table, function, kind, relation: OURS.to_owned() };
+        site.refusal(format!(
+            "column `{}` is an argument, which a policy of a wider scope masks: set it as a tag policy of that scope",
+            overreach.column.name
+        ))
     }
 
     /// The row filters as one: every restrictive one and, where there are permissive ones, any of those.

@@ -37,9 +37,9 @@ impl From<CatalogError> for Error {
             CatalogError::PrincipalExists { .. } | CatalogError::AlreadyBootstrapped => {
                 Condition::PrincipalAlreadyExists
             }
-            CatalogError::PermissionDenied { .. } | CatalogError::Reserved { .. } => {
-                Condition::InsufficientPermissions
-            }
+            CatalogError::PermissionDenied { .. }
+            | CatalogError::Reserved { .. }
+            | CatalogError::PolicyReadsGoverned { .. } => Condition::InsufficientPermissions,
             CatalogError::CallerUnknown => Condition::Unauthenticated,
             CatalogError::WrongKind { .. } => Condition::WrongCommandForObjectType,
             CatalogError::PrivilegeNotApplicable { .. }

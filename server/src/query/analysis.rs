@@ -10,6 +10,7 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::sql::sqlparser::ast::{Expr, Query, Visit, Visitor};
 use weir_catalog::policy::SEMANTICS;
 use weir_catalog::policy_cycle::check_closed;
+use weir_catalog::policy_reading::check_readings;
 use weir_catalog::{
     Column, ColumnBinding, ColumnMask, Content, Function, FunctionId, Increment, MetastoreRoot, ObjectName,
     Parameter, PolicyFunction, Returns, RowFilter, Snapshot, Stamps, Table, TableId,
@@ -198,6 +199,7 @@ impl Analysis {
         let scope = self.engine.scope(context, snapshot)?;
         let opened = scope.open(table).await?;
         let arguments = bind_arguments(table, &opened, arguments)?;
+        check_arguments(snapshot, table, &arguments, Condition::RowFilterIncompatible)?;
         let filter = RowFilter {
             function: PolicyFunction::Sql(function.id),
             arguments: arguments.clone(),
@@ -255,6 +257,7 @@ impl Analysis {
             arguments: bind_arguments(table, opened, arguments)?,
             semantics: SEMANTICS,
         };
+        check_arguments(scope.snapshot(), table, &mask.arguments, Condition::MaskIncompatible)?;
         let governed = Table { row_filter: None, masks: vec![mask.clone()], ..table.clone() };
         self.check_circle(context, scope.snapshot(), &governed)?;
         compile(scope, &governed, opened).await?;
@@ -265,10 +268,13 @@ impl Analysis {
         Ok(mask)
     }
 
-    /// Told before planning, which ends where it meets the circle.
+    /// Refuses policies that read in a circle, and those that read what has policies for another than its
+    /// definer. Told before planning, which ends where it meets the circle.
     fn check_circle(&self, context: &Context, snapshot: &Snapshot, governed: &Table) -> Result<()> {
         let after = advanced(snapshot, |content| content.tables.push(governed.clone()));
-        check_closed(snapshot, &after, context.identity().principal())?;
+        let by = context.identity().principal();
+        check_closed(snapshot, &after, by)?;
+        check_readings(snapshot, &after, by)?;
         Ok(())
     }
 
@@ -470,6 +476,30 @@ fn bind_arguments(
             PolicyArgument::Literal(literal) => Ok(weir_catalog::PolicyArgument::Literal(literal.clone())),
         })
         .collect()
+}
+
+/// Refuses a column as an argument that a policy of a wider scope masks: those whom it masks it for would be
+/// refused the table.
+fn check_arguments(
+    snapshot: &Snapshot,
+    table: &Table,
+    arguments: &[weir_catalog::PolicyArgument],
+    condition: Condition,
+) -> Result<()> {
+    let masked = snapshot.columns_masked_from_above(table);
+    let reached = arguments.iter().find_map(|argument| match argument {
+        weir_catalog::PolicyArgument::Column(binding) => {
+            masked.iter().any(|column| binding.is_on(column)).then_some(&binding.name)
+        }
+        weir_catalog::PolicyArgument::Literal(_) => None,
+    });
+    match reached {
+        Some(name) => {
+            let text = format!("column `{name}` is an argument, which a policy of a wider scope masks");
+            Err(Error::new(condition, text).with_hint("set it as a tag policy of that scope"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn bind_column(table: &Table, opened: &OpenedTable, name: &str) -> Result<ColumnBinding> {

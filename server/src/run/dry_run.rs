@@ -1,6 +1,7 @@
 //! DRY RUN of a row filter or a mask: what it would change for whom, in numbers. Nothing is set.
 //!
-//! It needs what setting needs. The counts are made within the enforcer with each principal's identity:
+//! It needs what setting needs; for others than the caller also that the caller could lift every policy over the
+//! table, since a filter may ask anything of rows that those hide. The counts are made within the enforcer with each principal's identity:
 //! its groups of now, no claims of a token. Principals of one effective policy are counted once.
 
 use std::collections::HashMap;
@@ -9,8 +10,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use weir_catalog::metastore::impersonation::somebody;
-use weir_catalog::{Principal, Privilege, SecurableId, Snapshot, Table, authorize};
+use weir_catalog::metastore::impersonation::{may_impersonate, somebody};
+use weir_catalog::{Principal, Privilege, SecurableId, Snapshot, Table, authorize, may_count_hidden};
 use weir_enforce::Scope;
 use weir_enforce::counting::{Count, rows_kept, values_changed};
 
@@ -49,7 +50,14 @@ impl Run<'_> {
     pub(super) async fn dry_run(&self, dry_run: &DryRun) -> Result<RecordBatch> {
         let commands = &self.warehouse.commands;
         let (snapshot, tried) = command::tried(commands, &self.context, &dry_run.change).await?;
-        let principals = principals(&snapshot, &tried.before, dry_run.users.as_deref())?;
+        let mut principals = principals(&snapshot, &tried.before, dry_run.users.as_deref())?;
+        let asker = self.context.identity().principal();
+        if !may_count_hidden(&snapshot, asker, &tried.before) && !may_impersonate(&snapshot, asker) {
+            if dry_run.users.is_some() && principals.iter().any(|principal| principal.id != asker) {
+                return Err(not_for_others());
+            }
+            principals.retain(|principal| principal.id == asker);
+        }
         let mut known = [Known::new(), Known::new(), Known::new()];
         let mut effects = Vec::new();
         for principal in principals {
@@ -110,6 +118,12 @@ impl Run<'_> {
         known.insert(count.fingerprint.clone(), number);
         Ok(number)
     }
+}
+
+fn not_for_others() -> Error {
+    let text = "a dry run for others tells of rows that policies beyond this table may hide from you";
+    Error::new(Condition::InsufficientPermissions, text)
+        .with_hint("it needs MANAGE wherever a policy over the table stands, or IMPERSONATE on the metastore")
 }
 
 /// The condition of a refusal by a policy that does not fit; any other error ends the statement.

@@ -15,7 +15,7 @@ use weir_catalog::effective::{EffectiveArgument, EffectivePolicies, PolicyOrigin
 use weir_catalog::metastore::impersonation::{may_impersonate, somebody};
 use weir_catalog::{
     Composition, Decision, Lack, ObjectName, PolicyFunction, PrincipalId, Privilege, SecurableId,
-    SecurableName, Snapshot, Table, authorize, resolve,
+    SecurableName, Snapshot, Table, authorize, may_count_hidden, resolve,
 };
 use weir_enforce::counting::rows_kept_by;
 use weir_enforce::explain::{self, Outcome};
@@ -193,9 +193,7 @@ impl Run<'_> {
                 return Ok(());
             }
         }
-        let manages =
-            authorize(question.snapshot, question.asker, Privilege::Manage, SecurableId::Table(table.id));
-        let rows_in = match manages.is_allowed() {
+        let rows_in = match may_count_hidden(question.snapshot, question.asker, table) {
             true => {
                 let all = rows_kept_by(&question.scope, table, Policies::default()).await?;
                 Some(self.counting().number(&question.scope, &all.plan).await?)

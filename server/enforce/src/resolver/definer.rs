@@ -51,6 +51,13 @@ impl Scope {
             let OpenedTable { provider, .. } = self.open_files(table).await?;
             return Ok(provider_as_source(provider));
         }
+        if self.snapshot.principal(reading.definer).is_none_or(|definer| definer.is_group()) {
+            return Err(Refusal::Unsupported(format!(
+                "a policy that reads `{}`, which has policies itself, by a function that a group owns,",
+                table.name
+            ))
+            .into());
+        }
         let scope = self.of_definer(reading).await?;
         if scope.definers.way.contains(&(table.id, reading.definer)) {
             return Err(scope.circle(table).into());
