@@ -140,8 +140,8 @@ pub struct EffectiveMask {
 /// The policies of one table as they hold for one caller.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EffectivePolicies {
-    /// A row stays when every restrictive filter keeps it and, where there are permissive ones, any of
-    /// those does.
+    /// A row stays when every restrictive filter keeps it and, of each scope that has permissive ones, any of
+    /// those does: a scope opens nothing that a wider one hides.
     pub filters: Vec<EffectiveFilter>,
     /// No two of them touch the same value.
     pub masks: Vec<EffectiveMask>,

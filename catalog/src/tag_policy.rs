@@ -127,7 +127,7 @@ pub enum TagPolicyRule {
 /// How policies of one table stand together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Composition {
-    /// A row stays when any permissive filter keeps it.
+    /// A row stays when any permissive filter of the same scope keeps it.
     Permissive,
     /// A row stays only when every restrictive filter keeps it. The way of a policy that does not say.
     Restrictive,

@@ -9,6 +9,7 @@ mod arguments;
 mod body;
 mod builtin_mask;
 mod check;
+mod levels;
 mod membership;
 mod nested;
 mod reach;
@@ -32,6 +33,8 @@ use crate::resolver::{Access, Scope};
 use crate::sql_function::Body;
 use arguments::{find_column, same_values};
 use body::Masked;
+use levels::{Levels, Whole};
+use reach::Width;
 
 pub use arguments::fits_without_loss;
 pub(crate) use body::{body_fault, coerced, simplifier};
@@ -243,7 +246,8 @@ impl<'a> PolicyCompiler<'a> {
         ))
     }
 
-    /// The row filters as one: every restrictive one and, where there are permissive ones, any of those.
+    /// The row filters as one: scope by scope from the widest, of each every restrictive one and, where there
+    /// are permissive ones, any of those.
     async fn filters(
         &self,
         table: &Table,
@@ -251,43 +255,26 @@ impl<'a> PolicyCompiler<'a> {
         effective: &EffectivePolicies,
         functions: &mut Vec<String>,
     ) -> Result<Option<Bound>> {
-        let (mut every, mut any): (Option<Bound>, Option<Bound>) = (None, None);
-        let mut open = false;
+        let mut levels = Levels::default();
         for (position, filter) in effective.filters.iter().enumerate() {
             let (site, bound) = self.filter(table, opened, filter, position).await?;
-            match (filter.composition, bound.is(true)) {
-                (Composition::Restrictive, true) => continue,
-                (Composition::Permissive, true) => {
-                    open = true;
-                    continue;
-                }
-                (Composition::Restrictive, false) => every = Some(join(every, bound, Expr::and)),
-                (Composition::Permissive, false) => any = Some(join(any, bound, Expr::or)),
+            if levels.put(Width::of(&filter.origins), filter.composition, bound) {
+                functions.push(described(&site, &filter.origins));
             }
-            functions.push(described(&site, &filter.origins));
         }
         if effective.denied_by_default {
             functions.push("policy.default".to_owned());
             let nothing = Bound { arguments: Vec::new(), expression: lit(false) };
-            every = Some(join(every, nothing, Expr::and));
+            levels.put(Width::Metastore, Composition::Restrictive, nothing);
         }
-        // One permissive filter that keeps every row leaves nothing for the others to say.
-        let whole = match any.filter(|_| !open) {
-            Some(any) => Some(join(every, any, Expr::and)),
-            None => every,
-        };
-        if let Some(filter) = &whole
-            && !membership::filter_holds(&filter.expression)?
-        {
-            let site = Site {
-                table,
-                function: functions.join(", "),
-                kind: PolicyKind::RowFilter,
-                relation: OURS.to_owned(),
-            };
-            return Err(site.refusal(membership::MISPLACED).into());
+        match levels.whole()? {
+            Whole::Filter(filter) => Ok(filter),
+            Whole::Misplaced => {
+                let function = functions.join(", ");
+                let site = Site { table, function, kind: PolicyKind::RowFilter, relation: OURS.to_owned() };
+                Err(site.refusal(membership::MISPLACED).into())
+            }
         }
-        Ok(whole)
     }
 
     async fn filter<'t>(
@@ -340,14 +327,6 @@ impl<'a> PolicyCompiler<'a> {
     fn function_of(&self, site: &Site<'_>, function: PolicyFunction) -> Result<&'a Function, Refusal> {
         let found = function.sql().and_then(|id| self.scope.snapshot().function_by_id(id));
         found.ok_or_else(|| site.refusal("the function does not exist"))
-    }
-}
-
-/// Takes the place of what there is, or joins it.
-fn join(before: Option<Bound>, bound: Bound, join: fn(Expr, Expr) -> Expr) -> Bound {
-    match before {
-        Some(before) => before.joined(bound, join),
-        None => bound,
     }
 }
 

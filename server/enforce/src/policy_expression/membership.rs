@@ -9,7 +9,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
 /// Why a policy with a misplaced membership cannot hold.
-pub(super) const MISPLACED: &str = "NOT IN with a subquery stands within OR, CASE or NOT, or beside another permissive filter, \
+pub(super) const MISPLACED: &str = "NOT IN with a subquery stands within OR, CASE or NOT, or beside another permissive filter or one of a wider scope, \
                                     where it would not tell NULL from FALSE: write NOT EXISTS";
 
 /// How an expression is used.
@@ -26,6 +26,11 @@ enum Use {
 /// Whether a row filter asks for membership only where the answer is SQL's.
 pub(super) fn filter_holds(filter: &Expr) -> Result<bool> {
     holds(filter, Use::Conjunct)
+}
+
+/// Whether a filter does that is asked within a CASE.
+pub(super) fn condition_holds(filter: &Expr) -> Result<bool> {
+    holds(filter, Use::Condition)
 }
 
 /// Whether a mask does.

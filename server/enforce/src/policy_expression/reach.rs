@@ -19,7 +19,7 @@ pub(super) struct Overreach<'a> {
 
 /// How wide a scope is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Width {
+pub(super) enum Width {
     Table,
     Schema,
     Catalog,
@@ -28,7 +28,7 @@ enum Width {
 
 impl Width {
     /// Of the widest of the policies that say the same.
-    fn of(origins: &[PolicyOrigin]) -> Self {
+    pub(super) fn of(origins: &[PolicyOrigin]) -> Self {
         let widths = origins.iter().map(|origin| match origin {
             PolicyOrigin::Table => Width::Table,
             PolicyOrigin::Tag(tag) => match tag.scope {
