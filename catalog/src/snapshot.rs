@@ -246,14 +246,19 @@ impl Snapshot {
         of_few.chain(of_many).copied()
     }
 
-    /// Properties of governance: the value at the table or the nearest of its containers that has one.
+    /// Properties of governance: the value at the table or the nearest of its containers that has one; but what
+    /// a wider place closes no narrower one opens, so that a value other than `allow` or `standard` wins.
     pub fn governing_property<'a>(&'a self, table: &'a Table, property: &str) -> Option<&'a str> {
         let schema = self.schema_by_id(table.schema);
         let catalog = schema.and_then(|schema| self.catalog_by_id(schema.catalog));
         let own = table.properties.get(property);
         let inherited = || schema.and_then(|schema| schema.properties.get(property));
         let outer = || catalog.and_then(|catalog| catalog.properties.get(property));
-        own.or_else(inherited).or_else(outer).map(String::as_str)
+        let values = [own, inherited(), outer()];
+        let closes = |value: &&String| !["allow", "standard"].contains(&value.to_lowercase().as_str());
+        let mut set = values.into_iter().flatten();
+        let nearest = set.clone().next();
+        set.find(closes).or(nearest).map(String::as_str)
     }
 
     /// How many securables of each kind there are, for the log of a start.

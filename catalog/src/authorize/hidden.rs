@@ -1,5 +1,7 @@
 //! Who may be told how many rows policies hide from others.
 
+use std::collections::BTreeMap;
+
 use super::{authorize, is_account_admin, is_metastore_admin};
 use crate::id::PrincipalId;
 use crate::privilege::Privilege;
@@ -16,8 +18,8 @@ pub fn may_count_hidden(snapshot: &Snapshot, principal: PrincipalId, table: &Tab
     }
     let manages = |on| authorize(snapshot, principal, Privilege::Manage, on).is_allowed();
     let itself = SecurableId::Table(table.id);
-    let inherits_default = snapshot.governing_property(table, POLICY_DEFAULT_PROPERTY).is_some()
-        && !table.properties.contains_key(POLICY_DEFAULT_PROPERTY);
+    let bare = Table { properties: BTreeMap::new(), ..table.clone() };
+    let inherits_default = snapshot.governing_property(&bare, POLICY_DEFAULT_PROPERTY).is_some();
     let containers = snapshot.containers_of(itself).filter(|_| inherits_default);
     let scopes = snapshot.tag_policies_over(table).into_iter().map(|policy| policy.scope);
     let lifts_all = std::iter::once(itself).chain(containers).chain(scopes).all(manages);

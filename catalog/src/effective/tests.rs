@@ -314,7 +314,11 @@ fn with_the_default_deny_whom_no_filter_names_gets_no_rows() {
     assert!(!world.policies(bob).unwrap().denied_by_default, "EXCEPT speaks of him");
     world.content.tables[0].properties.insert(POLICY_DEFAULT.to_owned(), "allow".to_owned());
     world.content.tag_policies.clear();
-    assert!(!world.policies(bob).unwrap().denied_by_default, "the nearest property holds");
+    assert!(world.policies(bob).unwrap().denied_by_default, "a table opens nothing that its schema closes");
+    world.content.schemas[0].properties.insert(POLICY_DEFAULT.to_owned(), "allow".to_owned());
+    assert!(!world.policies(bob).unwrap().denied_by_default);
+    world.content.tables[0].properties.insert(POLICY_DEFAULT.to_owned(), "deny".to_owned());
+    assert!(world.policies(bob).unwrap().denied_by_default, "a table may close what its schema opens");
 }
 
 const POLICY_DEFAULT: &str = crate::securable::POLICY_DEFAULT_PROPERTY;

@@ -1,4 +1,4 @@
-//! [`Sight`]: what one reader of the books reads and manages, as functions over table ids.
+//! [`Sight`]: what one reader of the books reads and may count, as functions over table ids.
 //!
 //! Rows of the books name tables by id; whether their reader may read such a table, or manages
 //! it, is asked of the catalog as of the moment the books are opened.
@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
 };
 use weir_catalog::{
     PrincipalId, Privilege, SecurableId, Snapshot, TableId, authorize, is_account_admin, is_metastore_admin,
+    may_count_hidden,
 };
 
 /// One reader before one snapshot of the catalog.
@@ -49,10 +50,13 @@ impl Sight {
         })
     }
 
-    /// True of the ids of tables that the reader manages: owns, holds MANAGE on, or administers.
-    pub(crate) fn manages(&self) -> Arc<ScalarUDF> {
-        self.function("manages_table", |sight, table| {
-            authorize(&sight.snapshot, sight.reader, Privilege::Manage, table).is_allowed()
+    /// True of the ids of tables of which the reader may count what policies hide: who could lift every
+    /// policy over it.
+    pub(crate) fn counts_hidden(&self) -> Arc<ScalarUDF> {
+        self.function("counts_hidden_rows", |sight, table| {
+            let SecurableId::Table(id) = table else { return false };
+            let table = sight.snapshot.table_by_id(id);
+            table.is_some_and(|table| may_count_hidden(&sight.snapshot, sight.reader, table))
         })
     }
 

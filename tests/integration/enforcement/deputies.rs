@@ -227,3 +227,47 @@ ALTER TABLE x.s.t OWNER TO alice",
         );
     });
 }
+
+#[test]
+fn what_a_container_closes_the_owner_of_a_table_does_not_open() {
+    block_on(async {
+        let server = ground().await;
+        server
+            .prepare(
+                "
+CREATE TABLE x.f.closed (k INT);
+INSERT INTO x.f.closed VALUES (1);
+ALTER SCHEMA x.f SET DBPROPERTIES ('policy.default' = 'deny');
+ALTER TABLE x.f.closed OWNER TO alice",
+            )
+            .await;
+        assert!(server.rows("alice", "SELECT k FROM x.f.closed").await.is_empty());
+        server.done("alice", "ALTER TABLE x.f.closed SET TBLPROPERTIES ('policy.default' = 'allow')").await;
+        assert!(server.rows("alice", "SELECT k FROM x.f.closed").await.is_empty());
+        server.done(ADMIN, "ALTER SCHEMA x.f SET DBPROPERTIES ('policy.default' = 'allow')").await;
+        assert_eq!(server.rows("alice", "SELECT k FROM x.f.closed").await, ["1"]);
+    });
+}
+
+#[test]
+fn policy_decisions_count_nothing_for_the_owner_of_a_table_alone() {
+    block_on(async {
+        let server = ground().await;
+        server
+            .prepare(
+                "
+ALTER TABLE x.s.t ALTER COLUMN region SET TAGS ('regional');
+CREATE FUNCTION x.s.north(r STRING) RETURNS BOOLEAN RETURN r = 'north';
+CREATE POLICY rows ON SCHEMA x.s ROW FILTER x.s.north TO alice FOR TABLES MATCH COLUMNS has_tag('regional') AS r USING COLUMNS (r) ON NO MATCH SKIP;
+GRANT USE CATALOG ON CATALOG x TO bob;
+GRANT USE SCHEMA, SELECT ON SCHEMA x.s TO bob;
+ALTER TABLE x.s.t OWNER TO alice",
+            )
+            .await;
+        server.rows("alice", "SELECT note FROM x.s.t").await;
+        server.rows("bob", "SELECT note FROM x.s.t").await;
+        let read = "SELECT DISTINCT principal, rows_in FROM system.access.policy_decisions ORDER BY 1";
+        assert_eq!(server.rows("alice", read).await, ["alice | NULL"]);
+        assert_eq!(server.rows(ADMIN, read).await, ["alice | 2", "bob | 2"]);
+    });
+}
