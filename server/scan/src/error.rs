@@ -141,6 +141,9 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    /// Two rows of a source are to change one and the same row.
+    #[error("one row was to be changed by more than one row of the source")]
+    ChangedTwice,
     /// A column that cannot be renamed or dropped.
     #[error("column `{column}` cannot be {change}: {obstacle}")]
     ColumnChange {

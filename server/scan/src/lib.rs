@@ -19,10 +19,13 @@
 //! 3. Publish it where the sealed leaf publishes the others.
 //! 4. Tie it to a table with known files in `tests`: `metrics::tests::every_number_is_named_once` fails on a duplicate.
 
+mod caught_commit;
+mod change_data;
 mod column_changes;
 mod config;
 mod delta_tables;
 mod error;
+mod identified_table;
 mod local_root;
 mod location;
 pub mod metrics;
@@ -31,6 +34,9 @@ mod protocol;
 mod range_cache;
 mod rechecked_table;
 mod router;
+mod row_changes;
+mod row_place_exec;
+mod row_rewrite;
 mod runtime;
 mod table_schema;
 mod table_writer;
@@ -39,11 +45,14 @@ pub use column_changes::{ColumnChange, Obstacle};
 pub use config::Config;
 pub use delta_tables::DeltaTables;
 pub use error::{Error, Result};
+pub use identified_table::{FILE, PLACE};
 pub use location::{RootName, TableLocation};
 pub use metrics::{PlannedFiles, rows_read, scan_numbers};
 pub use pinned_table::PinnedTable;
 pub use range_cache::RangeCache;
 pub use router::Router;
+pub use row_changes::{CLAUSE, Clause, RowChanges};
+pub use row_rewrite::{Rewritten, RowOperation};
 pub use runtime::runtime_env;
 pub use table_writer::{Appended, NewTable};
 

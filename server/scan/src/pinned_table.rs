@@ -14,6 +14,7 @@ use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake::logstore::LogStoreRef;
 
 use crate::error::{Error, Result};
+use crate::identified_table::IdentifiedTable;
 use crate::location::TableLocation;
 use crate::rechecked_table::RecheckedTable;
 use crate::{error, table_schema};
@@ -111,6 +112,12 @@ impl PinnedTable {
     /// environment. Only for reading: its `insert_into` fails.
     pub fn provider(&self) -> Arc<dyn TableProvider> {
         Arc::clone(&self.0.provider)
+    }
+
+    /// Scans this version as [`PinnedTable::provider`] does, each row with what it is known by while it is changed: its
+    /// columns, then [`crate::FILE`] and [`crate::PLACE`].
+    pub fn identified(&self) -> Result<Arc<dyn TableProvider>> {
+        Ok(Arc::new(IdentifiedTable::new(self, None)?))
     }
 
     /// Files of this version.

@@ -25,6 +25,7 @@ use deltalake::delta_datafusion::planner::DeltaPlanner;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::kernel::transaction::CommitProperties;
 use deltalake::kernel::{StructType, Transaction};
+use deltalake::logstore::LogStoreRef;
 use deltalake::operations::create::CreateBuilder;
 use deltalake::operations::write::WriteBuilder;
 use deltalake::protocol::SaveMode;
@@ -158,8 +159,8 @@ impl DeltaTables {
             return Ok(applied);
         }
         let input = Arc::new(Input::new(input));
-        let written =
-            write(&table, session, &input, commit_properties(commit_metadata, app_txn.as_ref())).await;
+        let properties = commit_properties(commit_metadata, app_txn.as_ref());
+        let written = write(&table, table.log_store(), session, &input, properties).await;
         match written {
             Ok(written) => {
                 let files = added_files(&written).await;
@@ -180,8 +181,10 @@ impl DeltaTables {
     }
 }
 
-async fn write(
+/// Writes rows as an addition to `table`, and commits them in `log_store`.
+pub(crate) async fn write(
     table: &PinnedTable,
+    log_store: LogStoreRef,
     session: &dyn Session,
     input: &Arc<Input>,
     properties: CommitProperties,
@@ -192,7 +195,7 @@ async fn write(
     let rows = LogicalPlanBuilder::scan("rows", provider_as_source(Arc::new(source)), None)
         .and_then(LogicalPlanBuilder::build)
         .map_err(unplanned)?;
-    WriteBuilder::new(table.log_store(), Some(table.snapshot().clone()))
+    WriteBuilder::new(log_store, Some(table.snapshot().clone()))
         .with_save_mode(SaveMode::Append)
         .with_input_plan(rows)
         .with_session_state(Arc::new(writer_state(session)))
@@ -249,7 +252,7 @@ async fn added_files(table: &DeltaTable) -> u64 {
 
 /// The caller's rows as the only partition of a table that can be read once.
 #[derive(Debug)]
-struct Input {
+pub(crate) struct Input {
     schema: SchemaRef,
     rows: Arc<AtomicU64>,
     failure: Arc<Mutex<Option<Arc<DataFusionError>>>>,
@@ -265,7 +268,7 @@ impl std::fmt::Debug for InputStream {
 }
 
 impl Input {
-    fn new(stream: SendableRecordBatchStream) -> Self {
+    pub(crate) fn new(stream: SendableRecordBatchStream) -> Self {
         Self {
             schema: stream.schema(),
             rows: Arc::default(),
@@ -274,12 +277,12 @@ impl Input {
         }
     }
 
-    fn rows(&self) -> u64 {
+    pub(crate) fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
     }
 
     /// The error with which the caller's rows ended, if they did.
-    async fn take_failure(&self) -> Option<Arc<DataFusionError>> {
+    pub(crate) async fn take_failure(&self) -> Option<Arc<DataFusionError>> {
         self.failure.lock().await.take()
     }
 }

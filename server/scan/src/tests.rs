@@ -22,6 +22,7 @@ use crate::{
 };
 
 mod altering;
+mod changing;
 mod damage;
 mod pruning;
 mod routing;

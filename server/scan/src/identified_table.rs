@@ -1,0 +1,109 @@
+//! [`IdentifiedTable`]: the rows of one version together with what they are known by while they are changed: their file,
+//! and the place that they have in it.
+//!
+//! A place is a row's number among the rows of its file that are not marked as deleted, in the order of the file. It
+//! means the same in every scan of the same version, and nothing in any other.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::error::Result;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::projection::ProjectionExec;
+use deltalake::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
+
+use crate::error::{self, Result as ScanResult};
+use crate::pinned_table::PinnedTable;
+use crate::row_place_exec::RowPlaceExec;
+
+/// The column that names a row's file, as text. No column of a table has this name.
+pub const FILE: &str = "weir:file";
+/// The column of a row's place in its file, from 0.
+pub const PLACE: &str = "weir:place";
+
+/// Only for reading. Predicates leave whole files out and nothing else: a place is counted over all rows of a file.
+#[derive(Debug)]
+pub(crate) struct IdentifiedTable {
+    scan: DeltaScanNext,
+    schema: SchemaRef,
+    /// How many columns the table itself has.
+    width: usize,
+}
+
+impl IdentifiedTable {
+    /// All rows of `table`, or those of the given files only, which are named as in [`FILE`].
+    pub(crate) fn new(table: &PinnedTable, files: Option<Vec<String>>) -> ScanResult<Self> {
+        let config = DeltaScanConfig {
+            file_column_name: Some(FILE.to_owned()),
+            wrap_partition_values: false,
+            enable_parquet_pushdown: false,
+            schema_force_view_types: false,
+            schema: Some(table.schema()),
+        };
+        let scan = DeltaScanNext::new(Arc::new(table.snapshot().clone()), config)
+            .map_err(|failure| error::from_datafusion(table.location(), failure))?;
+        let scan = match files {
+            Some(files) => scan.with_file_paths(files),
+            None => scan,
+        };
+        let own = table.schema();
+        let mut fields: Vec<Field> = own.fields().iter().map(|field| field.as_ref().clone()).collect();
+        let width = fields.len();
+        fields.push(Field::new(FILE, DataType::Utf8, false));
+        fields.push(Field::new(PLACE, DataType::UInt64, false));
+        Ok(Self { scan, schema: Arc::new(Schema::new(fields)), width })
+    }
+}
+
+#[async_trait]
+impl TableProvider for IdentifiedTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let own = |filter: &Expr| filter.column_refs().iter().all(|column| !is_identity(&column.name));
+        let support = |filter: &&Expr| match own(filter) {
+            true => TableProviderFilterPushDown::Inexact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(support).collect())
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let columns = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let mut read: Vec<usize> = columns.iter().copied().filter(|column| *column < self.width).collect();
+        read.push(self.width);
+        let scanned = self.scan.scan(session, Some(&read), filters, None).await?;
+        let placed: Arc<dyn ExecutionPlan> = Arc::new(RowPlaceExec::new(scanned)?);
+        let schema = placed.schema();
+        let outputs = columns
+            .iter()
+            .filter_map(|column| self.schema.fields().get(*column))
+            .map(|field| {
+                let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new_with_schema(field.name(), &schema)?);
+                Ok((column, field.name().clone()))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Arc::new(ProjectionExec::try_new(outputs, placed)?))
+    }
+}
+
+fn is_identity(name: &str) -> bool {
+    name == FILE || name == PLACE
+}

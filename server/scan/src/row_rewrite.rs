@@ -1,0 +1,238 @@
+//! Changes rows of a table: files with rows that change are written anew, and one commit puts the new files in the place
+//! of the old ones. Rows that do not change are copied as they are stored.
+//!
+//! What another writer committed meanwhile is looked at when the commit is made: if it took away a file that is written anew
+//! here, or, for a MERGE, added rows that it would have had to see, nothing is committed and [`Error::Conflict`] says so.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::ExecutionPlanProperties;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use deltalake::kernel::Action;
+use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake::logstore::LogStoreRef;
+use deltalake::protocol::DeltaOperation;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::path::Path;
+use tokio::sync::Mutex;
+
+use crate::caught_commit::CaughtCommit;
+use crate::change_data::{ChangeData, ChangeType};
+use crate::delta_tables::DeltaTables;
+use crate::error::{self, Error, Result};
+use crate::identified_table::IdentifiedTable;
+use crate::pinned_table::PinnedTable;
+use crate::row_changes::{Changed, RowChanges};
+use crate::table_writer::{Input, write};
+
+/// Which statement changes rows, for readers of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowOperation {
+    /// DELETE and TRUNCATE.
+    Delete,
+    /// UPDATE.
+    Update,
+    /// MERGE: it depends on rows that are not there.
+    Merge,
+}
+
+impl RowOperation {
+    /// Its conditions are not told: they may hold values of the caller's.
+    fn told(self) -> DeltaOperation {
+        match self {
+            RowOperation::Delete => DeltaOperation::Delete { predicate: None },
+            RowOperation::Update => DeltaOperation::Update { predicate: None },
+            RowOperation::Merge => DeltaOperation::Merge {
+                predicate: None,
+                merge_predicate: None,
+                matched_predicates: Vec::new(),
+                not_matched_predicates: Vec::new(),
+                not_matched_by_source_predicates: Vec::new(),
+            },
+        }
+    }
+}
+
+/// What a change of rows wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rewritten {
+    /// Files added.
+    pub files_added: u64,
+    /// Files taken out of the table.
+    pub files_removed: u64,
+    /// Rows that were written again as they are.
+    pub rows_copied: u64,
+}
+
+impl DeltaTables {
+    /// The rows that are there after `changes` and were not before, whole: for whoever has to look at them first.
+    pub async fn new_rows(
+        &self,
+        table: &PinnedTable,
+        session: &dyn Session,
+        changes: &Arc<RowChanges>,
+    ) -> Result<SendableRecordBatchStream> {
+        let unread = |cause| error::read_failure(table.location(), cause);
+        let changed = self.changed(table, session, changes).await?.map_ok(|changed| changed.after);
+        let inserts = stream::iter(changes.inserts().map_err(unread)?.into_iter().map(Ok));
+        let rows = changed.try_filter(|rows| futures::future::ready(rows.num_rows() > 0)).chain(inserts);
+        Ok(Box::pin(RecordBatchStreamAdapter::new(changes.schema(), rows)))
+    }
+
+    /// Makes `changes` of `table` in one commit on the version they were found in.
+    pub async fn change_rows(
+        &self,
+        table: &PinnedTable,
+        session: &dyn Session,
+        changes: &Arc<RowChanges>,
+        operation: RowOperation,
+        commit_metadata: Vec<(String, String)>,
+    ) -> Result<Rewritten> {
+        let location = table.location();
+        if changes.is_empty() {
+            return Ok(Rewritten::default());
+        }
+        let mut actions = removed(table, changes)?;
+        let files_removed = actions.len() as u64;
+        let feed = Arc::new(Mutex::new(ChangeData::of(table)?));
+        let rows = self.changed(table, session, changes).await?;
+        let inserts = changes.inserts().map_err(|cause| error::read_failure(location, cause))?;
+        let rows = recorded(rows, inserts, Arc::clone(&feed));
+        let rows: SendableRecordBatchStream =
+            Box::pin(RecordBatchStreamAdapter::new(changes.schema(), rows));
+        let input = Arc::new(Input::new(rows));
+        let written = added(table, session, &input).await?;
+        let files_added = written.len() as u64;
+        let rows_copied =
+            input.rows().saturating_sub(changes.updated()).saturating_sub(changes.inserted());
+        actions.extend(written);
+        if let Some(feed) = feed.lock().await.take() {
+            actions.extend(feed.close(table).await?);
+        }
+        let rewritten = Rewritten { files_added, files_removed, rows_copied };
+        let committed = CommitBuilder::from(properties(commit_metadata, changes, rewritten))
+            .with_actions(actions)
+            .build(Some(table.snapshot()), table.log_store(), operation.told())
+            .await;
+        committed.map_err(|failure| error::commit_failure(location, failure))?;
+        self.open(location).await?;
+        Ok(rewritten)
+    }
+
+    /// What becomes of the rows of each file that changes.
+    async fn changed(
+        &self,
+        table: &PinnedTable,
+        session: &dyn Session,
+        changes: &Arc<RowChanges>,
+    ) -> Result<BoxStream<'static, Result<Changed, DataFusionError>>> {
+        let files: Vec<String> = changes.files().map(str::to_owned).collect();
+        if files.is_empty() {
+            return Ok(stream::empty().boxed());
+        }
+        let unread = |cause| error::read_failure(table.location(), cause);
+        let scan = IdentifiedTable::new(table, Some(files))?;
+        let plan = scan.scan(session, None, &[], None).await.map_err(unread)?;
+        let context = session.task_ctx();
+        let partitions = 0..plan.output_partitioning().partition_count();
+        let streams = partitions
+            .map(|partition| plan.execute(partition, Arc::clone(&context)))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(unread)?;
+        let changes = Arc::clone(changes);
+        let apply = move |batch: RecordBatch| changes.apply(&batch);
+        Ok(stream::iter(streams).flatten().and_then(move |batch| futures::future::ready(apply(batch))).boxed())
+    }
+}
+
+/// The rows to write; what changes goes into the feed as it passes.
+fn recorded(
+    changed: BoxStream<'static, Result<Changed, DataFusionError>>,
+    inserts: Vec<RecordBatch>,
+    feed: Arc<Mutex<Option<ChangeData>>>,
+) -> impl futures::Stream<Item = Result<RecordBatch, DataFusionError>> + Send {
+    let of_inserts = Arc::clone(&feed);
+    let changed = changed.and_then(move |changed| {
+        let feed = Arc::clone(&feed);
+        async move {
+            if let Some(feed) = feed.lock().await.as_mut() {
+                feed.write(ChangeType::Delete, &changed.deleted).await?;
+                feed.write(ChangeType::Before, &changed.before).await?;
+                feed.write(ChangeType::After, &changed.after).await?;
+            }
+            Ok(changed.rows)
+        }
+    });
+    let inserts = stream::iter(inserts.into_iter().map(Ok)).and_then(move |rows: RecordBatch| {
+        let feed = Arc::clone(&of_inserts);
+        async move {
+            if let Some(feed) = feed.lock().await.as_mut() {
+                feed.write(ChangeType::Insert, &rows).await?;
+            }
+            Ok(rows)
+        }
+    });
+    changed.chain(inserts)
+}
+
+/// The files with rows that change, taken out.
+fn removed(table: &PinnedTable, changes: &RowChanges) -> Result<Vec<Action>> {
+    let location = table.location();
+    let lost = || {
+        let cause = "a file with changed rows is not one of the version's".into();
+        Error::CorruptLog { table: location.clone(), source: cause }
+    };
+    let root = location.url()?;
+    let path = |file: &str| {
+        let url = url::Url::parse(file).ok()?;
+        Path::from_url_path(url.path().strip_prefix(root.path())?).ok()
+    };
+    let wanted = changes.files().map(path).collect::<Option<BTreeSet<Path>>>().ok_or_else(lost)?;
+    let files = table.snapshot().try_log_data().map_err(|cause| error::from_delta(location, cause))?;
+    let changed = files.iter().filter(|file| wanted.contains(&file.object_store_path()));
+    let actions: Vec<Action> = changed.map(|file| Action::Remove(file.remove_action(true))).collect();
+    if actions.len() == wanted.len() { Ok(actions) } else { Err(lost()) }
+}
+
+/// Writes rows as an append would, and commits nothing.
+async fn added(table: &PinnedTable, session: &dyn Session, input: &Arc<Input>) -> Result<Vec<Action>> {
+    let location = table.location();
+    let caught = CaughtCommit::new(table.log_store());
+    let store: LogStoreRef = Arc::clone(&caught) as _;
+    let written = write(table, store, session, input, CommitProperties::default()).await;
+    match caught.added().await.map_err(|failure| error::commit_failure(location, failure))? {
+        Some(adds) => Ok(adds.into_iter().map(Action::Add).collect()),
+        None => match (input.take_failure().await, written) {
+            (Some(cause), _) => Err(Error::Input(Box::new(DataFusionError::Shared(cause)))),
+            (None, Err(failure)) => Err(failure),
+            (None, Ok(_)) => {
+                let cause = "a writer that committed what it could not".into();
+                Err(Error::CorruptLog { table: location.clone(), source: cause })
+            }
+        },
+    }
+}
+
+/// The commit's own words, and the numbers of rows and files.
+fn properties(
+    metadata: Vec<(String, String)>,
+    changes: &RowChanges,
+    rewritten: Rewritten,
+) -> CommitProperties {
+    let metrics = serde_json::json!({
+        "numUpdatedRows": changes.updated(),
+        "numDeletedRows": changes.deleted(),
+        "numInsertedRows": changes.inserted(),
+        "numCopiedRows": rewritten.rows_copied,
+        "numAddedFiles": rewritten.files_added,
+        "numRemovedFiles": rewritten.files_removed,
+    });
+    let metadata = metadata.into_iter().map(|(key, value)| (key, value.into()));
+    CommitProperties::default().with_metadata(metadata.chain([("operationMetrics".to_owned(), metrics)]))
+}
