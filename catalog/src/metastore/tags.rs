@@ -37,6 +37,9 @@ pub enum TagTarget {
     },
 }
 
+/// The tag of a table into which rows came that were made of a governed table's.
+pub const DERIVED_FROM_GOVERNED: &str = "derived_from_governed";
+
 impl fmt::Display for TagTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -68,6 +71,26 @@ impl Metastore {
             let mut tags = holder.tags().clone();
             tags.extend(set.clone());
             write_tags(caller, &holder, tags, because)
+        })
+        .await
+    }
+
+    /// Tags a table [`DERIVED_FROM_GOVERNED`]: rows come into it that are made of a governed table's. It is the
+    /// warehouse that says so, whatever whoever writes the rows may tag; once said, it changes nothing.
+    pub async fn table_mark_derived(
+        &self,
+        by: impl Into<Requester> + Send,
+        now: DateTime<Utc>,
+        table: &ObjectName,
+    ) -> Result<(), Error> {
+        let target = TagTarget::Securable(SecurableName::Table(table.clone()));
+        let key = TagKey::new(DERIVED_FROM_GOVERNED)?;
+        let request = Request::new(by, now, Action::EntityTagSet, &target).with("tags", key.as_str());
+        self.write(request, |caller| {
+            let holder = Holder::Table(caller.table_or_view(table)?);
+            let mut tags = holder.tags().clone();
+            tags.entry(key.clone()).or_insert_with(|| "true".to_owned());
+            write_tags(caller, &holder, tags, Vec::new())
         })
         .await
     }

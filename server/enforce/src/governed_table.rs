@@ -74,9 +74,21 @@ impl GovernedTable {
         Self { body: Some(body), ..self }
     }
 
+    /// Whether it is a view, with policies of its own.
+    pub(crate) fn is_of_view(&self) -> bool {
+        self.body.is_some()
+    }
+
     /// Whether it was resolved for the statement of `seal`.
     pub(crate) fn is_of(&self, seal: &StatementSeal) -> bool {
         self.seal.is(seal)
+    }
+
+    /// Whether the column at that place in the schema may hold masked values. Of a view it is not known
+    /// which do.
+    pub(crate) fn is_masked(&self, column: usize) -> bool {
+        let field = self.schema.fields().get(column);
+        self.body.is_some() || field.is_none_or(|field| self.policies.mask(field.name()).is_some())
     }
 
     /// The leaf's permission.

@@ -30,6 +30,8 @@ pub mod governed_table;
 pub mod identity_function;
 mod inlet;
 pub mod leakproof;
+pub mod masked_values;
+pub mod new_rows;
 pub mod open_table;
 pub mod permit;
 mod policed_view;
@@ -50,7 +52,7 @@ pub use open_table::{
 };
 pub use permit::Permit;
 pub use policy_expression::{Policies, PolicyCompiler};
-pub use resolver::{Access, Scope};
+pub use resolver::{Access, ChangedTable, Scope};
 pub use sealed_view::{bind_parameters, parameter_fields, view_type};
 pub use sql_function::{check_constant, is_builtin};
 pub use witness::Witness;

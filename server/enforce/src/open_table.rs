@@ -34,6 +34,9 @@ pub struct OpenedTable {
     pub field_ids: HashMap<String, i64>,
     /// Counts the files of a planned scan.
     pub numbers: Arc<dyn ScanNumbers>,
+    /// The same rows with columns behind the table's own that tell rows apart, for statements that change rows. Their
+    /// names no statement can say. `None` where rows cannot be changed.
+    pub identified: Option<Arc<dyn TableProvider>>,
 }
 
 /// Tells how many files a planned scan of a table reads and how many it leaves out.

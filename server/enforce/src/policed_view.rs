@@ -32,6 +32,7 @@ pub(crate) fn opened(table: &Table, plan: LogicalPlan, open: bool, seal: Stateme
         version: None,
         field_ids: HashMap::new(),
         numbers: Arc::new(BodyNumbers { seal }),
+        identified: None,
     }
 }
 

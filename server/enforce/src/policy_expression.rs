@@ -80,6 +80,11 @@ impl Policies {
         Self { filter, ..Self::default() }
     }
 
+    /// The row filter alone: what a row must pass to be seen, whatever of it is masked.
+    pub(crate) fn filter_alone(self) -> Self {
+        Self { masks: BTreeMap::new(), ..self }
+    }
+
     /// Nothing is hidden from this caller.
     pub fn is_trivial(&self) -> bool {
         self.filter.is_none() && self.masks.is_empty()

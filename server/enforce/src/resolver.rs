@@ -38,10 +38,12 @@ use crate::sql_function::Body;
 use crate::witness::{AccessAnswer, TableAccess, Witness};
 
 mod access;
+mod changed_table;
 mod definer;
 
 pub use access::Access;
 use access::{DEPTH_MAX, Purpose};
+pub use changed_table::ChangedTable;
 use definer::Definers;
 
 /// The catalog whose tables are the books.

@@ -205,6 +205,11 @@ pub(crate) struct SealedView {
 }
 
 impl SealedView {
+    /// Its query.
+    pub(crate) fn plan(&self) -> &LogicalPlan {
+        &self.plan
+    }
+
     /// Whether it was resolved for the statement of `seal`.
     pub(crate) fn is_of(&self, seal: &StatementSeal) -> bool {
         self.seal.is(seal)

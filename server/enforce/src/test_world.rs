@@ -204,8 +204,13 @@ impl World {
 
     pub(crate) fn set_raw(&mut self, id: TableId, raw: RawTable) {
         let provider = Arc::new(raw);
-        let opened =
-            OpenedTable { provider, version: Some(7), field_ids: HashMap::new(), numbers: Arc::new(NoFiles) };
+        let opened = OpenedTable {
+            provider,
+            version: Some(7),
+            field_ids: HashMap::new(),
+            numbers: Arc::new(NoFiles),
+            identified: None,
+        };
         self.raw.insert(id, opened);
     }
 

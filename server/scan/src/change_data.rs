@@ -73,7 +73,11 @@ impl ChangeData {
     }
 
     /// Adds rows, in the table's columns.
-    pub(crate) async fn write(&mut self, change: ChangeType, rows: &RecordBatch) -> Result<(), DataFusionError> {
+    pub(crate) async fn write(
+        &mut self,
+        change: ChangeType,
+        rows: &RecordBatch,
+    ) -> Result<(), DataFusionError> {
         if rows.num_rows() == 0 {
             return Ok(());
         }

@@ -29,6 +29,7 @@ pub const PLACE: &str = "weir:place";
 /// Only for reading. Predicates leave whole files out and nothing else: a place is counted over all rows of a file.
 #[derive(Debug)]
 pub(crate) struct IdentifiedTable {
+    pub(crate) pinned: PinnedTable,
     scan: DeltaScanNext,
     schema: SchemaRef,
     /// How many columns the table itself has.
@@ -56,7 +57,7 @@ impl IdentifiedTable {
         let width = fields.len();
         fields.push(Field::new(FILE, DataType::Utf8, false));
         fields.push(Field::new(PLACE, DataType::UInt64, false));
-        Ok(Self { scan, schema: Arc::new(Schema::new(fields)), width })
+        Ok(Self { pinned: table.clone(), scan, schema: Arc::new(Schema::new(fields)), width })
     }
 }
 

@@ -54,7 +54,7 @@ pub use router::Router;
 pub use row_changes::{CLAUSE, Clause, RowChanges};
 pub use row_rewrite::{Rewritten, RowOperation};
 pub use runtime::runtime_env;
-pub use table_writer::{Appended, NewTable};
+pub use table_writer::{Appended, Input as RowInput, NewTable};
 
 #[cfg(test)]
 mod tests;

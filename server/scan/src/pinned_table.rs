@@ -1,5 +1,6 @@
 //! One version of one table, ready to be scanned. Cheap to clone, and it never changes.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -118,6 +119,12 @@ impl PinnedTable {
     /// columns, then [`crate::FILE`] and [`crate::PLACE`].
     pub fn identified(&self) -> Result<Arc<dyn TableProvider>> {
         Ok(Arc::new(IdentifiedTable::new(self, None)?))
+    }
+
+    /// The version whose rows `identified` gives.
+    pub fn of(identified: &dyn TableProvider) -> Option<Self> {
+        let identified: &dyn Any = identified;
+        identified.downcast_ref::<IdentifiedTable>().map(|table| table.pinned.clone())
     }
 
     /// Files of this version.

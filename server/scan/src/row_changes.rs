@@ -7,7 +7,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array, new_null_array,
 };
-use datafusion::arrow::compute::{interleave, take_record_batch};
+use datafusion::arrow::compute::{filter_record_batch, interleave, is_not_null, take_record_batch};
 use datafusion::arrow::datatypes::{FieldRef, Int32Type, Schema, SchemaRef, UInt64Type};
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
@@ -72,12 +72,7 @@ pub(crate) struct Changed {
 impl RowChanges {
     /// No changes yet of rows of a table with the columns `schema`. The batches to come have the columns [`CLAUSE`],
     /// [`FILE`] and [`PLACE`], then one for each of the table's columns in `given`, of its type. `pool` bounds their memory.
-    pub fn new(
-        schema: SchemaRef,
-        clauses: Vec<Clause>,
-        given: &[usize],
-        pool: &Arc<dyn MemoryPool>,
-    ) -> Self {
+    pub fn new(schema: SchemaRef, clauses: Vec<Clause>, given: &[usize], pool: &Arc<dyn MemoryPool>) -> Self {
         let given = given.iter().enumerate().map(|(position, column)| (*column, position)).collect();
         let memory = MemoryConsumer::new("rows to change").register(pool);
         Self {
@@ -93,9 +88,11 @@ impl RowChanges {
         }
     }
 
-    /// Adds rows. A row that two changes are for is refused, but for two that take it out.
+    /// Adds rows, but for those without a clause. A row that two changes are for is refused, but for two that take it
+    /// out.
     pub fn push(&mut self, batch: &RecordBatch) -> Result<()> {
         let unfit = |cause: DataFusionError| Error::Input(Box::new(cause));
+        let batch = &with_clause(batch).map_err(unfit)?;
         let bytes = batch.get_array_memory_size() + batch.num_rows() * BYTES_PER_ROW;
         self.memory.try_grow(bytes).map_err(unfit)?;
         let column = |name: &str| {
@@ -108,15 +105,15 @@ impl RowChanges {
         let own = [CLAUSE, FILE, PLACE];
         let kept: Vec<usize> = (0..batch.num_columns())
             .filter(|position| {
-                batch.schema().fields().get(*position).is_some_and(|field| !own.contains(&field.name().as_str()))
+                batch
+                    .schema()
+                    .fields()
+                    .get(*position)
+                    .is_some_and(|field| !own.contains(&field.name().as_str()))
             })
             .collect();
         let spot = self.values.len();
         for row in 0..batch.num_rows() {
-            // A joined row that no clause is for.
-            if clauses.is_null(row) {
-                continue;
-            }
             let clause = usize::try_from(clauses.value(row)).unwrap_or(usize::MAX);
             let is_known = !files.is_null(row) && !places.is_null(row);
             match self.clauses.get(clause) {
@@ -262,6 +259,13 @@ impl RowChanges {
                 Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
             })
             .collect()
+    }
+}
+
+fn with_clause(batch: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
+    match batch.column_by_name(CLAUSE) {
+        Some(clauses) if clauses.null_count() > 0 => Ok(filter_record_batch(batch, &is_not_null(clauses)?)?),
+        _ => Ok(batch.clone()),
     }
 }
 

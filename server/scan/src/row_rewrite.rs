@@ -104,13 +104,11 @@ impl DeltaTables {
         let rows = self.changed(table, session, changes).await?;
         let inserts = changes.inserts().map_err(|cause| error::read_failure(location, cause))?;
         let rows = recorded(rows, inserts, Arc::clone(&feed));
-        let rows: SendableRecordBatchStream =
-            Box::pin(RecordBatchStreamAdapter::new(changes.schema(), rows));
+        let rows: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(changes.schema(), rows));
         let input = Arc::new(Input::new(rows));
         let written = added(table, session, &input).await?;
         let files_added = written.len() as u64;
-        let rows_copied =
-            input.rows().saturating_sub(changes.updated()).saturating_sub(changes.inserted());
+        let rows_copied = input.rows().saturating_sub(changes.updated()).saturating_sub(changes.inserted());
         actions.extend(written);
         if let Some(feed) = feed.lock().await.take() {
             actions.extend(feed.close(table).await?);
@@ -147,7 +145,10 @@ impl DeltaTables {
             .map_err(unread)?;
         let changes = Arc::clone(changes);
         let apply = move |batch: RecordBatch| changes.apply(&batch);
-        Ok(stream::iter(streams).flatten().and_then(move |batch| futures::future::ready(apply(batch))).boxed())
+        Ok(stream::iter(streams)
+            .flatten()
+            .and_then(move |batch| futures::future::ready(apply(batch)))
+            .boxed())
     }
 }
 

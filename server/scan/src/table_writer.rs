@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::catalog::Session;
 use datafusion::catalog::streaming::StreamingTable;
+use datafusion::catalog::{Session, TableProvider};
 use datafusion::datasource::provider_as_source;
 use datafusion::error::DataFusionError;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
@@ -190,9 +190,7 @@ pub(crate) async fn write(
     properties: CommitProperties,
 ) -> Result<DeltaTable> {
     let unplanned = |cause: DataFusionError| Error::Input(Box::new(cause));
-    let partition: Arc<dyn PartitionStream> = Arc::clone(input) as _;
-    let source = StreamingTable::try_new(Arc::clone(&input.schema), vec![partition]).map_err(unplanned)?;
-    let rows = LogicalPlanBuilder::scan("rows", provider_as_source(Arc::new(source)), None)
+    let rows = LogicalPlanBuilder::scan("rows", provider_as_source(input.table()?), None)
         .and_then(LogicalPlanBuilder::build)
         .map_err(unplanned)?;
     WriteBuilder::new(log_store, Some(table.snapshot().clone()))
@@ -250,9 +248,9 @@ async fn added_files(table: &DeltaTable) -> u64 {
     metrics.and_then(|metrics| metrics.get("num_added_files")?.as_u64()).unwrap_or(0)
 }
 
-/// The caller's rows as the only partition of a table that can be read once.
+/// Somebody's rows as the only partition of a table that can be read once.
 #[derive(Debug)]
-pub(crate) struct Input {
+pub struct Input {
     schema: SchemaRef,
     rows: Arc<AtomicU64>,
     failure: Arc<Mutex<Option<Arc<DataFusionError>>>>,
@@ -268,7 +266,8 @@ impl std::fmt::Debug for InputStream {
 }
 
 impl Input {
-    pub(crate) fn new(stream: SendableRecordBatchStream) -> Self {
+    /// The rows of `stream`.
+    pub fn new(stream: SendableRecordBatchStream) -> Self {
         Self {
             schema: stream.schema(),
             rows: Arc::default(),
@@ -277,12 +276,20 @@ impl Input {
         }
     }
 
-    pub(crate) fn rows(&self) -> u64 {
+    /// The rows as a table, for one reader.
+    pub fn table(self: &Arc<Self>) -> Result<Arc<dyn TableProvider>> {
+        let partition: Arc<dyn PartitionStream> = Arc::clone(self) as _;
+        let table = StreamingTable::try_new(Arc::clone(&self.schema), vec![partition]);
+        Ok(Arc::new(table.map_err(|cause| Error::Input(Box::new(cause)))?))
+    }
+
+    /// How many have been read.
+    pub fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
     }
 
-    /// The error with which the caller's rows ended, if they did.
-    pub(crate) async fn take_failure(&self) -> Option<Arc<DataFusionError>> {
+    /// The error with which the rows ended, if they did.
+    pub async fn take_failure(&self) -> Option<Arc<DataFusionError>> {
         self.failure.lock().await.take()
     }
 }

@@ -119,8 +119,13 @@ fn trial(scope: &Scope, function: &Function) -> Result<(Table, OpenedTable)> {
     }
     fields.push(Field::new(RESULT, parse(&function.returns.text())?, true));
     let provider = Arc::new(EmptyTable::new(Arc::new(Schema::new(fields))));
-    let opened =
-        OpenedTable { provider, version: None, field_ids: Default::default(), numbers: Arc::new(NoFiles) };
+    let opened = OpenedTable {
+        provider,
+        version: None,
+        field_ids: Default::default(),
+        numbers: Arc::new(NoFiles),
+        identified: None,
+    };
     Ok((unstored(&function.name, function), opened))
 }
 

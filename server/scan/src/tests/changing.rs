@@ -12,7 +12,9 @@ use datafusion::logical_expr::{LogicalPlanBuilder, col, lit};
 use weir_meter::Meter;
 
 use super::{Ground, people, people_schema, table};
-use crate::{CLAUSE, Clause, Error, FILE, NewTable, PLACE, PinnedTable, RowChanges, RowOperation, TableLocation};
+use crate::{
+    CLAUSE, Clause, Error, FILE, NewTable, PLACE, PinnedTable, RowChanges, RowOperation, TableLocation,
+};
 
 impl Ground {
     /// Every row with what it is known by: id, region, file, place.
@@ -150,8 +152,7 @@ async fn of_two_writers_of_one_file_one_is_told_of_the_conflict() {
     let location = table("people");
     ground.tables.create(&location, people_schema(), &[]).await.unwrap();
     ground.append(&location, people(0..10, "x")).await.unwrap();
-    let (one, two) =
-        tokio::join!(ground.change(&location, &[(1, 1)]), ground.change(&location, &[(0, 2)]));
+    let (one, two) = tokio::join!(ground.change(&location, &[(1, 1)]), ground.change(&location, &[(0, 2)]));
     let outcomes = [one, two];
     let conflicts = outcomes.iter().filter(|outcome| matches!(outcome, Err(Error::Conflict { .. }))).count();
     let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
