@@ -13,6 +13,7 @@
 //! * [`wire`]: types as clients know them
 
 pub mod analysis;
+pub mod change;
 pub mod column_names;
 pub mod counting;
 pub mod decisions;

@@ -13,6 +13,7 @@ use weir_enforce::{GovernedPlan, govern};
 use crate::command;
 use crate::context::Context;
 use crate::error::{Condition, Error, Result};
+use crate::query::change::ChangePlan;
 use crate::query::counting::Counting;
 use crate::query::execute::{self, Deadline};
 use crate::query::gauges::StatementGauges;
@@ -26,6 +27,7 @@ use crate::session::SessionSettings;
 use crate::sql::{self, Command, Explain, ExplainMode, ObjectReference, Proof, Statement, ast};
 use crate::system::ServerTable;
 
+mod changing;
 mod dry_run;
 mod explain_policy;
 mod impersonation;
@@ -217,6 +219,11 @@ impl Warehouse {
                 parameters: parameters::none(),
             }),
             Statement::Insert(insert) => Ok(update(self.plan(context, &insert.query).await?.parameters)),
+            Statement::Change(change) => {
+                let snapshot = self.snapshot().await?;
+                let planned = ChangePlan::new(&self.engine, context, &snapshot, &change).await?;
+                Ok(update(planned.parameters))
+            }
             Statement::CreateTableAs(create) => {
                 Ok(update(self.plan(context, &create.query).await?.parameters))
             }
@@ -277,6 +284,7 @@ impl Run<'_> {
             Statement::Insert(insert) => {
                 self.write(record, StatementType::Insert, Target::Insert(&insert)).await
             }
+            Statement::Change(change) => self.change(record, &change).await,
             Statement::CreateTableAs(create) => {
                 self.write(record, StatementType::Create, Target::Create(&create)).await
             }

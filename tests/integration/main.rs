@@ -15,6 +15,7 @@ mod bad_input;
 mod billing;
 mod bounds;
 mod catalog_file;
+mod changes;
 mod columns;
 mod concurrency;
 mod describing;

@@ -159,6 +159,10 @@ conditions! {
     GeneratedDependentColumn = "DELTA_GENERATED_COLUMNS_DEPENDENT_COLUMN_CHANGE", "42K09", FailedPrecondition;
     /// Masked values that would be stored in the place of real ones.
     MaskedValueWrite = "MASKED_VALUE_WRITE", "42501", PermissionDenied;
+    /// A new row that the table's row filter would hide from whoever writes it.
+    RowFilterCheck = "ROW_FILTER_CHECK_VIOLATION", "44000", Invalid;
+    /// Two rows of a source that are to change one row.
+    MergeCardinality = "MERGE_CARDINALITY_VIOLATION", "23K01", Invalid;
     /// Partitions of a table that has none.
     PartitionSchemaEmpty = "INVALID_PARTITION_OPERATION.PARTITION_SCHEMA_IS_EMPTY", "42601", Invalid;
     /// Rows that break a constraint of the table.

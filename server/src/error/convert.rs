@@ -153,6 +153,7 @@ impl From<ScanError> for Error {
             | ScanError::UnsupportedProtocol { .. } => Condition::DeltaFeatureUnsupported,
             ScanError::AlreadyExists { .. } => Condition::TableOrViewAlreadyExists,
             ScanError::Conflict { .. } => Condition::ConcurrentModification,
+            ScanError::ChangedTwice => Condition::MergeCardinality,
             ScanError::InvalidRows { .. } => Condition::ConstraintViolated,
             ScanError::UnsupportedType { .. } => Condition::DatatypeMismatch,
             ScanError::InvalidDefinition { .. } => Condition::InvalidStatement,

@@ -65,6 +65,7 @@ impl OpenTable for OpenDelta {
             provider: pinned.provider(),
             version: Some(pinned.version()),
             field_ids: pinned.field_ids().clone(),
+            identified: Some(pinned.identified()?),
             numbers: Arc::new(DeltaNumbers(pinned)),
         })
     }

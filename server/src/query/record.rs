@@ -154,11 +154,7 @@ impl QueryRecord<Received> {
 impl QueryRecord<Planned> {
     /// The plan passed the enforcer.
     pub fn governed(mut self, by: GovernedBy) -> QueryRecord<Governed> {
-        self.open.note(|record| {
-            record.policy_digest = by.policy_digest;
-            record.governed_tables = by.tables;
-            record.protection = by.protection;
-        });
+        self.open.governed(by);
         self.become_phase()
     }
 }
@@ -172,6 +168,12 @@ impl QueryRecord<Governed> {
 }
 
 impl QueryRecord<Running> {
+    /// The statement runs once more, by a plan that passed the enforcer in the place of the one before.
+    pub fn governed_anew(mut self, by: GovernedBy) -> Self {
+        self.open.governed(by);
+        self
+    }
+
     /// Tells the sink the readings so far.
     pub fn checkpoint(&mut self) {
         self.open.read();
@@ -233,6 +235,14 @@ impl Open {
         if let Some(record) = &mut self.record {
             fact(record);
         }
+    }
+
+    fn governed(&mut self, by: GovernedBy) {
+        self.note(|record| {
+            record.policy_digest = by.policy_digest;
+            record.governed_tables = by.tables;
+            record.protection = by.protection;
+        });
     }
 
     fn start(&mut self, gauges: Arc<dyn Gauges>) {

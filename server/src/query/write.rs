@@ -1,9 +1,17 @@
-//! INSERT and CTAS into ungoverned tables: a governed query's rows, cast to the table's columns
-//! and appended in one commit.
+//! INSERT and CTAS: a governed query's rows, cast to the table's columns and appended in one commit. UPDATE, DELETE,
+//! TRUNCATE and MERGE: [`change_rows`].
+//!
+//! New rows of a table with a row filter must be ones that their writer can see; values that are masked for the writer are
+//! not written back to the table they come from; what is derived from a governed table is tagged so.
 //!
 //! A table made by CTAS is told to the catalog after its rows are there; when anything fails
 //! before, its folder is removed again. With OR REPLACE the catalog then takes the new folder for the old one at once:
 //! the table keeps its policies, and until then everybody reads what was there.
+
+mod admitted;
+mod change_rows;
+
+pub use change_rows::PreparedChange;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,13 +22,15 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
-use weir_catalog::metastore::{OnExisting, Storage, TableSpec};
+use weir_catalog::metastore::{DERIVED_FROM_GOVERNED, OnExisting, Storage, TableSpec};
 use weir_catalog::{
     Column, Metastore, ObjectName, Privilege, SecurableId, SecurableKind, SecurableName, Snapshot, Table,
-    TableKind, authorize,
+    TableId, TableKind, authorize,
 };
+use weir_enforce::masked_values::masked_columns;
+use weir_enforce::new_rows::NewRows;
 use weir_enforce::permit::Barrier;
 use weir_enforce::witness::{AccessAnswer, TableAccess};
 use weir_enforce::{GovernedPlan, ScannedLeaf, Scope, govern};
@@ -29,6 +39,7 @@ use weir_scan::{DeltaTables, TableLocation};
 use crate::context::Context;
 use crate::error::{Condition, Error, Kind, Result};
 use crate::location::Locations;
+use crate::query::change::masked_write;
 use crate::query::engine::Engine;
 use crate::query::execute::{self, Deadline};
 use crate::query::gauges::StatementGauges;
@@ -55,6 +66,15 @@ pub struct PreparedWrite {
     location: TableLocation,
     schema: SchemaRef,
     made: Option<NewTable>,
+    into: Option<Existing>,
+}
+
+/// A table that is there.
+#[derive(Debug)]
+struct Existing {
+    table: Table,
+    /// What new rows are put behind.
+    filter: Option<NewRows>,
 }
 
 /// A table to be made for the rows, and told to the catalog after them.
@@ -107,15 +127,18 @@ impl Writer {
         match target {
             Target::Insert(insert) => {
                 let name = insert.table.resolve(&context.session)?;
-                let table = writable(context, snapshot, &name).await?;
+                let table = writable(context, snapshot, &name, Privilege::Insert).await?;
                 let planned = Planned::new(engine, context, snapshot, &insert.query).await?;
                 let opened = planned.scope.open(table).await?;
                 let schema = opened.provider.schema();
                 let plan = rows_for(planned.bound(parameters)?, &schema, &insert.columns, &name)?;
                 let location = self.locations.of(table)?;
                 let location = location.ok_or_else(|| Error::internal("a table without a place"))?;
+                check_unmasked(&plan, table)?;
+                let filter = NewRows::of(&planned.scope, table, &opened).await?;
                 let plan = govern(&planned.scope, planned.scope.state(), &plan).await?;
-                Ok(Some(PreparedWrite { scope: planned.scope, plan, location, schema, made: None }))
+                let into = Some(Existing { table: table.clone(), filter });
+                Ok(Some(PreparedWrite { scope: planned.scope, plan, location, schema, made: None, into }))
             }
             Target::Create(create) => {
                 self.prepare_create(engine, context, snapshot, create, parameters).await
@@ -172,7 +195,7 @@ impl Writer {
             check_nothing_lost(&plan, table)?;
         }
         let made = Some(NewTable { spec, partition_columns, telling });
-        Ok(Some(PreparedWrite { scope: planned.scope, plan, location, schema, made }))
+        Ok(Some(PreparedWrite { scope: planned.scope, plan, location, schema, made, into: None }))
     }
 
     /// Writes the rows; their number.
@@ -183,12 +206,22 @@ impl Writer {
         gauges: &Arc<StatementGauges>,
         deadline: Deadline,
     ) -> Result<u64> {
-        let PreparedWrite { scope, plan, location, schema, mut made } = prepared;
+        let PreparedWrite { scope, plan, location, schema, mut made, into } = prepared;
+        if let Some(Existing { table, .. }) = &into {
+            self.mark_derived(context, &scope, &plan, table).await?;
+        }
         let source = execute::start(&scope, &plan, gauges)?;
         let source = execute::checked(context, source, &wire_schema(&schema), gauges, deadline);
         let source = source.map_err(|error| DataFusionError::External(Box::new(error)));
-        let input: SendableRecordBatchStream =
+        let mut input: SendableRecordBatchStream =
             Box::pin(RecordBatchStreamAdapter::new(wire_schema(&schema), source));
+        if let Some(Existing { table, filter: Some(filter) }) = &into {
+            let admitted = self.admitted(context, (&scope, table), filter, input, gauges, deadline).await?;
+            let own = wire_schema(&schema);
+            let admitted = admitted.map(move |rows| admitted::renamed(&rows?, &own));
+            let admitted = admitted.map_err(|error| DataFusionError::External(Box::new(error)));
+            input = Box::pin(RecordBatchStreamAdapter::new(wire_schema(&schema), admitted));
+        }
         let written = async {
             if let Some(made) = &mut made {
                 self.make(context, &location, &schema, made).await?;
@@ -197,7 +230,7 @@ impl Writer {
         };
         let told = match (written.await, made) {
             (Ok(rows), None) => return Ok(rows),
-            (Ok(rows), Some(made)) => self.tell(context, made).await.map(|()| rows),
+            (Ok(rows), Some(made)) => self.tell(context, &scope, &plan, made).await.map(|()| rows),
             (Err(error), None) => return Err(error),
             (Err(error), Some(_)) => Err(error),
         };
@@ -229,8 +262,15 @@ impl Writer {
         Ok(())
     }
 
-    async fn tell(&self, context: &Context, made: NewTable) -> Result<()> {
+    async fn tell(
+        &self,
+        context: &Context,
+        scope: &Scope,
+        plan: &GovernedPlan,
+        made: NewTable,
+    ) -> Result<()> {
         let (by, now) = (context.requester(), context.clock().now());
+        let name = made.spec.name.clone();
         match made.telling {
             Telling::Create(on_existing) => {
                 self.metastore.table_create(by, now, made.spec, on_existing).await?;
@@ -241,6 +281,9 @@ impl Writer {
                     self.tables.forget(&before);
                 }
             }
+        }
+        if is_derived(scope.snapshot(), plan, None) {
+            self.metastore.table_mark_derived(context.requester(), now, &name).await?;
         }
         Ok(())
     }
@@ -253,14 +296,28 @@ impl Writer {
         input: SendableRecordBatchStream,
         gauges: &Arc<StatementGauges>,
     ) -> Result<u64> {
-        let metadata = vec![
-            ("userName".to_owned(), context.identity().name().to_owned()),
-            ("statementId".to_owned(), context.statement_id().to_string()),
-        ];
+        let metadata = commit_metadata(context);
         let append = self.tables.append(location, scope.state(), input, metadata, None);
         let appended = gauges.meter().future(Box::pin(append)).await?;
         gauges.wrote(appended.rows, appended.files, 0);
         Ok(appended.rows)
+    }
+
+    /// Tags `table` before rows come into it that are made of a governed table's.
+    async fn mark_derived(
+        &self,
+        context: &Context,
+        scope: &Arc<Scope>,
+        plan: &GovernedPlan,
+        table: &Table,
+    ) -> Result<()> {
+        let is_marked = table.tags.keys().any(|key| key.as_str() == DERIVED_FROM_GOVERNED);
+        if is_marked || !is_derived(scope.snapshot(), plan, Some(table.id)) {
+            return Ok(());
+        }
+        let (by, now) = (context.requester(), context.clock().now());
+        self.metastore.table_mark_derived(by, now, &table.name).await?;
+        Ok(())
     }
 
     /// Removes the folder of a table that did not come to be.
@@ -275,12 +332,34 @@ impl Writer {
     }
 }
 
-/// The target of an INSERT, if the caller may write to it and nothing governs it.
-async fn writable<'a>(context: &Context, snapshot: &'a Snapshot, name: &ObjectName) -> Result<&'a Table> {
+/// Whether rows of `plan` come from a governed table that is not `target` itself, whatever of it the caller sees.
+fn is_derived(snapshot: &Snapshot, plan: &GovernedPlan, target: Option<TableId>) -> bool {
+    let governs = |leaf: &ScannedLeaf| {
+        let table = leaf.permit.table.filter(|table| Some(*table) != target);
+        table.and_then(|table| snapshot.table_by_id(table)).is_some_and(|table| snapshot.is_governed(table))
+    };
+    plan.scanned().iter().any(governs)
+}
+
+/// Who commits, for readers of the log.
+fn commit_metadata(context: &Context) -> Vec<(String, String)> {
+    vec![
+        ("userName".to_owned(), context.identity().name().to_owned()),
+        ("statementId".to_owned(), context.statement_id().to_string()),
+    ]
+}
+
+/// The table that a statement writes to, if the caller has this privilege on it.
+pub(crate) async fn writable<'a>(
+    context: &Context,
+    snapshot: &'a Snapshot,
+    name: &ObjectName,
+    privilege: Privilege,
+) -> Result<&'a Table> {
     let missing = || Error::not_found(Condition::TableOrViewNotFound, "table or view", name);
     let decided = snapshot.table(name).ok_or_else(missing).and_then(|table| {
         let caller = context.identity().principal();
-        let decision = authorize(snapshot, caller, Privilege::Insert, SecurableId::Table(table.id));
+        let decision = authorize(snapshot, caller, privilege, SecurableId::Table(table.id));
         Ok((table, decision.require(snapshot, &SecurableName::Table(name.clone()))?))
     });
     let answer = match &decided {
@@ -290,19 +369,23 @@ async fn writable<'a>(context: &Context, snapshot: &'a Snapshot, name: &ObjectNa
         }
         Err(refusal) => AccessAnswer::Denied(refusal.message().to_owned()),
     };
-    let seen = TableAccess { name: name.to_string(), privilege: Privilege::Insert, rights_of: None, answer };
+    let seen = TableAccess { name: name.to_string(), privilege, rights_of: None, answer };
     context.witness.access(snapshot.epoch(), seen).await;
     let (table, _) = decided?;
     if matches!(table.kind, TableKind::View(_)) {
-        return Err(Error::new(Condition::UnsupportedFeature, "INSERT into a view is not supported"));
-    }
-    if snapshot.is_governed(table) {
-        return Err(Error::new(
-            Condition::UnsupportedFeature,
-            format!("INSERT into `{name}` is not supported: it has a row filter or column masks"),
-        ));
+        return Err(Error::new(Condition::UnsupportedFeature, "writing to a view is not supported"));
     }
     Ok(table)
+}
+
+/// Refuses to store in `table` what the caller was shown in the place of its values.
+fn check_unmasked(plan: &LogicalPlan, table: &Table) -> Result<()> {
+    let masked = masked_columns(plan, table.id)?;
+    let columns = plan.schema().fields().iter().zip(masked);
+    match columns.into_iter().find(|(_, masked)| *masked) {
+        Some((field, _)) => Err(masked_write(field.name(), table)),
+        None => Ok(()),
+    }
 }
 
 fn check_may_create(context: &Context, snapshot: &Snapshot, name: &ObjectName) -> Result<()> {

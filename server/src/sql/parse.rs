@@ -91,6 +91,10 @@ fn read(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let family: fn(&mut Cursor<'_>) -> Result<Statement> = match word.as_str() {
         "EXPLAIN" => statement::query::explain,
         "INSERT" => statement::query::insert,
+        "UPDATE" => statement::change::update,
+        "DELETE" => statement::change::delete,
+        "TRUNCATE" => statement::change::truncate,
+        "MERGE" => statement::change::merge,
         "CREATE" => create,
         "DROP" => |cursor| drop_(cursor).map(Statement::Command),
         "ALTER" => |cursor| {
@@ -267,6 +271,13 @@ fn check_placeholders(statement: &Statement, question_marks: usize) -> Result<()
         Statement::DescribeQuery(query) => placeholders::check_unmixed(question_marks, query),
         Statement::ShowPartitions(_) => Ok(()),
         Statement::Insert(insert) => placeholders::check_unmixed(question_marks, &insert.query),
+        Statement::Change(change) => {
+            let expressions = change.expressions();
+            expressions
+                .into_iter()
+                .try_for_each(|expression| placeholders::check_unmixed(question_marks, expression))?;
+            change.source().map_or(Ok(()), |query| placeholders::check_unmixed(question_marks, query))
+        }
         Statement::CreateTableAs(create) => placeholders::check_unmixed(question_marks, &create.query),
         Statement::ExecuteAs(execute) => check_placeholders(&execute.statement, question_marks),
         // Stored text has no parameters at all: `qualify` refuses them.
@@ -282,6 +293,10 @@ fn check_clauses(statement: &Statement) -> Result<()> {
         Statement::DescribeQuery(query) => refused_clauses::check_query(query),
         Statement::ShowPartitions(_) => Ok(()),
         Statement::Insert(insert) => refused_clauses::check_query(&insert.query),
+        Statement::Change(change) => {
+            change.expressions().into_iter().try_for_each(refused_clauses::check_expression)?;
+            change.source().map_or(Ok(()), refused_clauses::check_query)
+        }
         Statement::CreateTableAs(create) => refused_clauses::check_query(&create.query),
         Statement::ExecuteAs(execute) => check_clauses(&execute.statement),
         Statement::Proof(statement::Proof::ExplainPolicy(explain)) => match &explain.of {

@@ -20,7 +20,7 @@ pub(crate) fn refusal(cursor: &Cursor<'_>) -> Error {
         }
         "COPY" | "LOAD" | "PUT" | "GET" => unsupported(&word).with_hint("rows come in by INSERT"),
         "TABLE" => unsupported("TABLE as a query").with_hint("SELECT * FROM it"),
-        "UPDATE" | "DELETE" | "MERGE" | "TRUNCATE" | "OPTIMIZE" | "VACUUM" => unsupported(&word),
+        "OPTIMIZE" | "VACUUM" => unsupported(&word),
         _ => unsupported(&format!("statement {word}")),
     };
     error.at(cursor.position())

@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::ast;
 
 pub mod access;
 pub mod catalog;
+pub mod change;
 pub mod describe;
 pub mod external_location;
 pub mod function;
@@ -29,6 +30,7 @@ pub mod volume;
 
 pub use access::AccessCommand;
 pub use catalog::{CatalogCommand, DropBehaviour, PropertiesChange, SchemaCommand};
+pub use change::{Assignment, Change, ChangeKind, Merge, MergeAction, MergeClause, MergeRows};
 pub use describe::Describe;
 pub use external_location::{CreateExternalLocation, ExternalLocationCommand};
 pub use function::{
@@ -65,6 +67,8 @@ pub enum Statement {
     ShowPartitions(ObjectReference),
     /// INSERT INTO.
     Insert(Insert),
+    /// UPDATE, DELETE, TRUNCATE, MERGE.
+    Change(Box<Change>),
     /// CREATE TABLE … AS.
     CreateTableAs(Box<CreateTableAs>),
     /// EXECUTE AS USER.

@@ -262,6 +262,10 @@ fn queries_and_inserts_are_accepted() {
         "INSERT INTO t VALUES (1, ?)",
         "INSERT INTO TABLE c.s.t (a, b) SELECT a, b FROM u",
         "INSERT INTO t (SELECT 1)",
+        "UPDATE t SET a = ?, t.b = b + 1 WHERE a IN (SELECT x FROM u)",
+        "DELETE FROM c.s.t AS x WHERE x.a = :a",
+        "TRUNCATE TABLE c.s.t",
+        "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED AND u.b = 1 THEN DELETE WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED BY TARGET THEN INSERT (a, b) VALUES (u.a, 1) WHEN NOT MATCHED BY SOURCE THEN UPDATE SET b = 2",
         "SELECT * FROM a JOIN b ON a.x = b.x LEFT ANTI JOIN c USING (x)",
         "SELECT DATE '2020-01-01' + INTERVAL 1 DAY, cast(x AS DECIMAL(10,2)) FROM t",
     ] {
@@ -272,10 +276,14 @@ fn queries_and_inserts_are_accepted() {
 #[test]
 fn what_is_not_there_is_refused_by_name() {
     for (text, name) in [
-        ("UPDATE t SET a = 1", "UPDATE"),
-        ("DELETE FROM t", "DELETE"),
-        ("MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE", "MERGE"),
-        ("TRUNCATE TABLE t", "TRUNCATE"),
+        ("UPDATE t SET a = 1 FROM u", "UPDATE … FROM"),
+        ("DELETE FROM t USING u", "DELETE … USING"),
+        (
+            "MERGE WITH SCHEMA EVOLUTION INTO t USING u ON TRUE WHEN MATCHED THEN DELETE",
+            "MERGE WITH SCHEMA EVOLUTION",
+        ),
+        ("TRUNCATE TABLE t PARTITION (a = 1)", "TRUNCATE … PARTITION"),
+        ("UPDATE t SET a = DEFAULT", "DEFAULT as a value"),
         ("COPY INTO t FROM 's3://b/x'", "COPY"),
         ("CREATE EXTERNAL TABLE t (a INT) STORED AS PARQUET LOCATION 'x'", "CREATE EXTERNAL TABLE"),
         ("SELECT * FROM t VERSION AS OF 3", "time travel (VERSION AS OF)"),

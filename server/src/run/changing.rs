@@ -1,0 +1,78 @@
+//! UPDATE, DELETE, TRUNCATE and MERGE: planned, run, and, where another writer was first, planned and run again.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+
+use super::{Outcome, Run, failed};
+use crate::error::{Condition, Result};
+use crate::query::digest;
+use crate::query::history::StatementType;
+use crate::query::record::{QueryRecord, Received, Running};
+use crate::query::write::PreparedChange;
+use crate::sql::{Change, ChangeKind};
+
+/// How often a change is tried while other writers are first.
+const ATTEMPTS_MAX: u32 = 6;
+/// How long the second attempt waits; each further one waits twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+impl Run<'_> {
+    pub(super) async fn change(self, record: QueryRecord<Received>, change: &Change) -> Result<Outcome> {
+        let mut prepared = match self.prepare_change(change).await {
+            Ok(prepared) => prepared,
+            Err(error) => return failed(record, error).await,
+        };
+        let record = record.planned(kind_of(change)).governed(digest::governed_by(prepared.plan()));
+        let mut record: QueryRecord<Running> = record.running(self.gauges.clone());
+        let mut pause = FIRST_PAUSE;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match self.change_once(prepared).await {
+                Ok(rows) => {
+                    record.finish().await?;
+                    return Ok(Outcome::Done { rows: Some(rows), session: None });
+                }
+                Err(error)
+                    if error.condition() == Condition::ConcurrentModification && attempt < ATTEMPTS_MAX =>
+                {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                Err(error) => return failed(record, error).await,
+            }
+            prepared = match self.prepare_change(change).await {
+                Ok(prepared) => prepared,
+                Err(error) => return failed(record, error).await,
+            };
+            record = record.governed_anew(digest::governed_by(prepared.plan()));
+        }
+    }
+
+    async fn prepare_change(&self, change: &Change) -> Result<PreparedChange> {
+        let warehouse = self.warehouse;
+        let prepare = async {
+            let snapshot = warehouse.snapshot().await?;
+            let (engine, writer) = (&warehouse.engine, &warehouse.writer);
+            writer.prepare_change(engine, &self.context, &snapshot, change, &self.parameters).await
+        };
+        let prepared = self.gauges.meter().future(prepare.boxed()).await?;
+        self.gauges.watch(prepared.plan());
+        Ok(prepared)
+    }
+
+    async fn change_once(&self, prepared: PreparedChange) -> Result<u64> {
+        let deadline = self.warehouse.limits.deadline;
+        self.warehouse.writer.change(&self.context, prepared, &self.gauges, deadline).await
+    }
+}
+
+fn kind_of(change: &Change) -> StatementType {
+    match change.what {
+        ChangeKind::Update { .. } => StatementType::Update,
+        ChangeKind::Delete { .. } => StatementType::Delete,
+        ChangeKind::Truncate => StatementType::Truncate,
+        ChangeKind::Merge(_) => StatementType::Merge,
+    }
+}

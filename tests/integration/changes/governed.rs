@@ -1,0 +1,218 @@
+//! Changes of a governed table: what is hidden from whoever changes rows is neither found nor touched nor told, and what is
+//! masked is never stored.
+
+use weir_testkit::{TestServer, block_on};
+
+/// Alice sees rows of the north with `ssn` masked; hidden rows and raw values carry canaries and share files with hers.
+async fn ground() -> TestServer {
+    let server = TestServer::start().await;
+    server
+        .prepare(
+            "CREATE TABLE main.default.people (id INT, name STRING, region STRING, ssn STRING, n INT);
+             INSERT INTO main.default.people VALUES
+               (1, 'ann', 'north', 'CANARY-1', 1), (2, 'ben', 'north', 'CANARY-2', 2), (3, 'cat', 'north', 'CANARY-3', 3),
+               (4, 'CANARY-dan', 'south', 'CANARY-4', 0), (5, 'CANARY-eve', 'south', 'CANARY-5', 5),
+               (6, 'CANARY-fay', NULL, 'CANARY-6', 0);
+             CREATE TABLE main.default.allowed (region STRING, who STRING);
+             INSERT INTO main.default.allowed VALUES ('north', 'alice'), ('north', 'carol'), ('south', 'carol');
+             CREATE FUNCTION main.default.mine(r STRING) RETURNS BOOLEAN RETURN
+               EXISTS (SELECT 1 FROM main.default.allowed a WHERE a.region = r AND a.who = current_user()) OR current_user() = 'admin';
+             CREATE FUNCTION main.default.hidden(v STRING) RETURNS STRING RETURN CASE WHEN current_user() = 'admin' THEN v ELSE '***' END;
+             ALTER TABLE main.default.people SET ROW FILTER main.default.mine ON (region);
+             ALTER TABLE main.default.people ALTER COLUMN ssn SET MASK main.default.hidden;
+             CREATE TABLE main.default.copies (id INT, text STRING);
+             GRANT USE CATALOG ON CATALOG main TO alice;
+             GRANT USE SCHEMA ON SCHEMA main.default TO alice;
+             GRANT CREATE TABLE ON SCHEMA main.default TO alice;
+             GRANT SELECT, MODIFY ON TABLE main.default.people TO alice;
+             GRANT SELECT, MODIFY ON TABLE main.default.copies TO alice",
+        )
+        .await;
+    server
+}
+
+const HIDDEN: [&str; 3] = [
+    "4 | CANARY-dan | south | CANARY-4 | 0",
+    "5 | CANARY-eve | south | CANARY-5 | 5",
+    "6 | CANARY-fay | NULL | CANARY-6 | 0",
+];
+
+async fn stored(server: &TestServer) -> Vec<String> {
+    server.rows("admin", "SELECT * FROM main.default.people").await
+}
+
+/// What admin finds, whose rows before and after the change are these, and the hidden ones as they were.
+async fn check(server: &TestServer, own: &[&str], what: &str) {
+    let mut wanted: Vec<&str> = own.iter().copied().chain(HIDDEN).collect();
+    wanted.sort_unstable();
+    assert_eq!(stored(server).await, wanted, "{what}");
+}
+
+#[test]
+fn hidden_rows_survive_every_change() {
+    for (text, count, own) in [
+        ("DELETE FROM main.default.people", 3, vec![]),
+        ("TRUNCATE TABLE main.default.people", 3, vec![]),
+        ("DELETE FROM main.default.people WHERE n = 0 OR n = 5", 0, vec!["1 | ann | north | CANARY-1 | 1", "2 | ben | north | CANARY-2 | 2", "3 | cat | north | CANARY-3 | 3"]),
+        ("DELETE FROM main.default.people WHERE id IN (SELECT id FROM main.default.people WHERE id >= 2)", 2, vec!["1 | ann | north | CANARY-1 | 1"]),
+        ("UPDATE main.default.people SET n = n + 1", 3, vec!["1 | ann | north | CANARY-1 | 2", "2 | ben | north | CANARY-2 | 3", "3 | cat | north | CANARY-3 | 4"]),
+        ("UPDATE main.default.people SET name = 'x' WHERE ssn = '***' AND id < 3", 2, vec!["1 | x | north | CANARY-1 | 1", "2 | x | north | CANARY-2 | 2", "3 | cat | north | CANARY-3 | 3"]),
+        ("UPDATE main.default.people SET ssn = 'own' WHERE id = 1", 1, vec!["1 | ann | north | own | 1", "2 | ben | north | CANARY-2 | 2", "3 | cat | north | CANARY-3 | 3"]),
+        (
+            "MERGE INTO main.default.people p USING (VALUES (1, 'm'), (4, 'm'), (9, 'm')) s(id, name) ON p.id = s.id
+             WHEN MATCHED THEN UPDATE SET name = s.name WHEN NOT MATCHED BY SOURCE THEN DELETE",
+            3,
+            vec!["1 | m | north | CANARY-1 | 1"],
+        ),
+    ] {
+        block_on(async move {
+            let server = ground().await;
+            assert_eq!(server.done("alice", text).await, count, "{text}");
+            check(&server, &own, text).await;
+        });
+    }
+}
+
+#[test]
+fn a_merge_puts_in_beside_hidden_rows() {
+    block_on(async {
+        let server = ground().await;
+        // Row 4 is there, and hidden: for alice it is not matched.
+        let text = "MERGE INTO main.default.people p USING (VALUES (1, 'm'), (4, 'm')) s(id, name) ON p.id = s.id
+             WHEN MATCHED THEN UPDATE SET name = s.name WHEN NOT MATCHED THEN INSERT (id, name, region) VALUES (s.id, s.name, 'north')";
+        assert_eq!(server.done("alice", text).await, 2);
+        let own = [
+            "1 | m | north | CANARY-1 | 1",
+            "2 | ben | north | CANARY-2 | 2",
+            "3 | cat | north | CANARY-3 | 3",
+            "4 | m | north | NULL | NULL",
+        ];
+        check(&server, &own, text).await;
+    });
+}
+
+#[test]
+fn nothing_of_what_is_hidden_comes_out_of_a_change() {
+    block_on(async {
+        let server = ground().await;
+        for (text, answers) in [
+            ("DELETE FROM main.default.people WHERE 1 / (n - 5) > 100", true),
+            ("DELETE FROM main.default.people WHERE 1 / n > 100", true),
+            ("UPDATE main.default.people SET n = 10 / n WHERE FALSE", true),
+            ("UPDATE main.default.people SET n = 6 / n", true),
+            ("DELETE FROM main.default.people WHERE CAST(name AS INT) > 0 AND region = 'south'", true),
+            ("DELETE FROM main.default.people WHERE CAST(ssn AS INT) > 0", false),
+            ("UPDATE main.default.people SET n = CAST(ssn AS INT)", false),
+            ("DELETE FROM main.default.people WHERE ssn LIKE 'CANARY%'", true),
+            (
+                "UPDATE main.default.people SET n = 1 WHERE EXISTS (SELECT 1 FROM main.default.people o WHERE o.name = 'CANARY-dan')",
+                true,
+            ),
+            (
+                "MERGE INTO main.default.people p USING (SELECT 0 AS n) s ON 1 / (p.n - s.n) > 5 WHEN MATCHED THEN DELETE",
+                true,
+            ),
+        ] {
+            let told = server.client("alice").update(text).await;
+            match told {
+                Ok(_) => assert!(answers, "{text}"),
+                Err(refusal) => {
+                    // A cast of what alice sees may fail, and shows what she sees.
+                    let text_of = refusal.text.replace("region = 'south'", "");
+                    assert!(!text_of.contains("CANARY-"), "{text}\n{text_of}");
+                    assert!(!answers || text.contains("CAST(name"), "{text}\n{text_of}");
+                }
+            }
+        }
+        let hidden = server.rows("admin", "SELECT * FROM main.default.people WHERE id > 3").await;
+        assert_eq!(hidden, HIDDEN);
+    });
+}
+
+#[test]
+fn a_masked_value_is_not_written_back() {
+    block_on(async {
+        let server = ground().await;
+        let before = stored(&server).await;
+        for text in [
+            "UPDATE main.default.people SET ssn = ssn",
+            "UPDATE main.default.people SET ssn = upper(ssn) WHERE id = 1",
+            "UPDATE main.default.people SET name = ssn",
+            "UPDATE main.default.people SET name = CASE WHEN ssn = 'x' THEN 'a' ELSE 'b' END",
+            "UPDATE main.default.people SET name = (SELECT max(ssn) FROM main.default.people)",
+            "UPDATE main.default.people SET name = (SELECT s FROM (SELECT ssn AS s, id FROM main.default.people) o WHERE o.id = main.default.people.id)",
+            "INSERT INTO main.default.people SELECT id + 10, name, region, ssn, n FROM main.default.people",
+            "INSERT INTO main.default.people WITH x AS (SELECT * FROM main.default.people) SELECT id, name, region, lower(ssn), n FROM x UNION ALL SELECT 1, 'a', 'north', 'b', 1",
+            "MERGE INTO main.default.people p USING (SELECT id, ssn FROM main.default.people) s ON p.id = s.id WHEN MATCHED THEN UPDATE SET ssn = s.ssn",
+            "MERGE INTO main.default.people p USING (VALUES (1)) s(id) ON p.id = s.id WHEN MATCHED THEN UPDATE SET name = p.ssn",
+        ] {
+            let refusal = server.refused("alice", text).await;
+            assert!(refusal.starts_with("[MASKED_VALUE_WRITE]"), "{text}\n{refusal}");
+        }
+        assert_eq!(stored(&server).await, before);
+        // What is not masked for its writer is a value like any other, and a condition stores nothing.
+        server.done("admin", "UPDATE main.default.people SET ssn = ssn || '+' WHERE id = 1").await;
+        server.done("alice", "INSERT INTO main.default.people SELECT id + 10, name, region, 'own', n FROM main.default.people WHERE ssn = '***' AND id = 1").await;
+        let rows = server.rows("admin", "SELECT id, ssn FROM main.default.people WHERE id IN (1, 11)").await;
+        assert_eq!(rows, ["1 | CANARY-1+", "11 | own"]);
+    });
+}
+
+#[test]
+fn a_new_row_is_one_that_its_writer_can_see() {
+    block_on(async {
+        let server = ground().await;
+        let before = stored(&server).await;
+        for text in [
+            "INSERT INTO main.default.people VALUES (7, 'g', 'south', 's', 1)",
+            "INSERT INTO main.default.people VALUES (7, 'g', 'north', 's', 1), (8, 'h', NULL, 's', 1)",
+            "INSERT INTO main.default.people (id) VALUES (7)",
+            "UPDATE main.default.people SET region = 'south' WHERE id = 1",
+            "UPDATE main.default.people SET region = NULL",
+            "MERGE INTO main.default.people p USING (VALUES (1)) s(id) ON p.id = s.id WHEN MATCHED THEN UPDATE SET region = 'west'",
+            "MERGE INTO main.default.people p USING (VALUES (7)) s(id) ON p.id = s.id WHEN NOT MATCHED THEN INSERT (id, region) VALUES (s.id, 'south')",
+        ] {
+            let refusal = server.refused("alice", text).await;
+            assert!(refusal.starts_with("[ROW_FILTER_CHECK_VIOLATION]"), "{text}\n{refusal}");
+            assert!(!refusal.contains("CANARY"), "{refusal}");
+        }
+        assert_eq!(stored(&server).await, before);
+        assert_eq!(
+            server.done("alice", "INSERT INTO main.default.people VALUES (7, 'g', 'north', 's', 1)").await,
+            1
+        );
+        assert_eq!(
+            server.rows("alice", "SELECT * FROM main.default.people WHERE id = 7").await,
+            ["7 | g | north | *** | 1"]
+        );
+        assert_eq!(server.rows("admin", "SELECT ssn FROM main.default.people WHERE id = 7").await, ["s"]);
+        // A failure of the rows themselves is told as theirs.
+        let refusal = server.refused("alice", "INSERT INTO main.default.people SELECT 1 / (id - 1), 'x', 'north', 'y', 1 FROM main.default.people").await;
+        assert!(refusal.starts_with("[DIVIDE_BY_ZERO]"), "{refusal}");
+    });
+}
+
+#[test]
+fn what_is_made_of_a_governed_table_is_tagged() {
+    block_on(async {
+        let server = ground().await;
+        let tags = "SELECT table_name, tag_name, tag_value FROM main.information_schema.table_tags";
+        server.done("alice", "INSERT INTO main.default.copies VALUES (1, 'own')").await;
+        server.done("admin", "DELETE FROM main.default.people WHERE id = 1").await;
+        assert!(server.rows("admin", tags).await.is_empty());
+        server.done("alice", "INSERT INTO main.default.copies SELECT id, ssn FROM main.default.people").await;
+        assert_eq!(server.rows("admin", tags).await, ["copies | derived_from_governed | true"]);
+        assert_eq!(
+            server.rows("admin", "SELECT * FROM main.default.copies").await,
+            ["1 | own", "2 | ***", "3 | ***"]
+        );
+        // Also of somebody from whom nothing is hidden.
+        server.done("admin", "CREATE TABLE main.default.raw AS SELECT id FROM main.default.people").await;
+        server.done("admin", "CREATE TABLE main.default.plain AS SELECT 1 AS id").await;
+        let merged = "MERGE INTO main.default.plain t USING (SELECT id FROM main.default.people) s ON t.id = s.id WHEN NOT MATCHED THEN INSERT *";
+        server.done("admin", merged).await;
+        let wanted =
+            ["copies", "plain", "raw"].map(|table| format!("{table} | derived_from_governed | true"));
+        assert_eq!(server.rows("admin", tags).await, wanted);
+    });
+}
