@@ -26,6 +26,7 @@ use weir_catalog::TableId;
 use crate::error::Refusal;
 use crate::resolver::{Access, Scope};
 use crate::sql_function::{Budget, Calls, Spot, Uses, exists, in_expression, in_plan};
+use crate::three_valued;
 
 /// Plans a query (or `EXPLAIN`-free statement over queries) with the rights of `access`.
 pub async fn bind_statement(
@@ -47,6 +48,7 @@ pub(crate) async fn bind_with_uses(
     let planner = SqlToRel::new_with_options(&binder, parser_options(scope.state()));
     let plan = planner.statement_to_plan(ParsedStatement::Statement(Box::new(statement)))?;
     let plan = if binder.calls.is_empty() { plan } else { in_plan(plan, &Budget::default())? };
+    let plan = three_valued::in_plan(plan)?;
     check_size(&plan)?;
     Ok((plan, binder.uses()))
 }
@@ -91,6 +93,11 @@ pub(crate) async fn bind_expression_with_uses(
     let planned = match binder.calls.is_empty() {
         true => planned,
         false => in_expression(planned, schema, Spot::Condition, &Budget::default())?,
+    };
+    // Where a policy would tell NULL from FALSE it is refused when it is set.
+    let planned = match access.is_policy() {
+        true => three_valued::in_subqueries(planned)?,
+        false => three_valued::in_expression(planned, schema)?,
     };
     Ok((planned, binder.uses()))
 }

@@ -39,6 +39,7 @@ pub mod policy_expression;
 pub mod resolver;
 pub mod sealed_view;
 pub mod sql_function;
+mod three_valued;
 pub mod witness;
 
 pub use binder::{bind_expression, bind_statement};
