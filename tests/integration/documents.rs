@@ -17,3 +17,8 @@ fn the_governors_day_goes_as_written() {
 fn the_reference_of_governance_goes_as_written() {
     block_on(async { page("governance.md").run(&TestServer::start().await).await });
 }
+
+#[test]
+fn changing_rows_goes_as_written() {
+    block_on(async { page("changing-rows.md").run(&TestServer::start().await).await });
+}

@@ -26,10 +26,7 @@ pub(crate) fn in_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
             Ok(Transformed::yes(LogicalPlan::Filter(Filter::try_new(predicate, filter.input)?)))
         }
         other => {
-            let schema = match other.inputs().as_slice() {
-                [input] => input.schema().as_ref().clone(),
-                inputs => inputs.iter().try_fold(DFSchema::empty(), |all, input| all.join(input.schema()))?,
-            };
+            let schema = around(&other);
             other.map_expressions(|expression| {
                 Ok(match holds_in(&expression)? {
                     true => Transformed::yes(told_apart(expression, &schema)?),
@@ -39,6 +36,14 @@ pub(crate) fn in_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
         }
     })?;
     Ok(written.data)
+}
+
+/// The columns that a node's expressions speak of; none where they cannot be put together.
+fn around(node: &LogicalPlan) -> DFSchema {
+    let inputs = node.inputs();
+    let all = inputs.iter().try_fold(DFSchema::empty(), |all, input| all.join(input.schema()));
+    // reason: of columns that are not known every value may be NULL
+    all.unwrap_or_else(|_| DFSchema::empty())
 }
 
 /// The same for an expression over `schema`, wherever it will stand.
