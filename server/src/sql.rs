@@ -19,6 +19,7 @@ pub mod reference;
 pub mod refused_clauses;
 pub mod refused_statements;
 pub mod statement;
+pub(crate) mod table_versions;
 pub mod types;
 
 pub use datafusion::sql::sqlparser::ast;

@@ -118,7 +118,7 @@ fn bad_sql_is_told_with_its_place() {
             ("SELECT 1,\n  2 3 4", "line 2, column"),
             ("GRANT SELECT ON TABLE t\nFOR x", "line 2, column 1"),
             ("SELECT 'open", "line 1, column 8"),
-            ("SELECT * FROM main.default.t VERSION AS OF 1", "line 1, column"),
+            ("SELECT * FROM main.default.t TABLESAMPLE (1 ROWS)", "line 1, column"),
         ] {
             for told in
                 [server.client("alice").statement(sql).await, server.client("alice").prepared(sql).await]

@@ -19,6 +19,11 @@ fn the_reference_of_governance_goes_as_written() {
 }
 
 #[test]
+fn time_travel_goes_as_written() {
+    block_on(async { page("time-travel.md").run(&TestServer::start().await).await });
+}
+
+#[test]
 fn changing_rows_goes_as_written() {
     block_on(async { page("changing-rows.md").run(&TestServer::start().await).await });
 }

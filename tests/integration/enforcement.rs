@@ -22,6 +22,7 @@ mod pushdown;
 mod refusals;
 mod snapshots;
 mod tag_policies;
+mod time_travel;
 mod unreadable;
 mod views;
 

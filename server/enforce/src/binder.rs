@@ -27,6 +27,7 @@ use crate::error::Refusal;
 use crate::resolver::{Access, Scope};
 use crate::sql_function::{Budget, Calls, Spot, Uses, exists, in_expression, in_plan};
 use crate::three_valued;
+use crate::time_travel::Travels;
 
 /// Plans a query (or `EXPLAIN`-free statement over queries) with the rights of `access`.
 pub async fn bind_statement(
@@ -43,8 +44,9 @@ pub(crate) async fn bind_with_uses(
     access: &Access,
     mut statement: ast::Statement,
 ) -> Result<(LogicalPlan, Uses)> {
+    let travels = Travels::take(scope, access, &mut statement)?;
     let calls = Calls::resolve(scope, access, &mut statement).await?;
-    let binder = Binder::new(scope, access, &statement, calls).await?;
+    let binder = Binder::new(scope, access, &statement, calls, &travels).await?;
     let planner = SqlToRel::new_with_options(&binder, parser_options(scope.state()));
     let plan = planner.statement_to_plan(ParsedStatement::Statement(Box::new(statement)))?;
     let plan = if binder.calls.is_empty() { plan } else { in_plan(plan, &Budget::default())? };
@@ -86,8 +88,9 @@ pub(crate) async fn bind_expression_with_uses(
     mut expression: ast::Expr,
     schema: &DFSchema,
 ) -> Result<(Expr, Uses)> {
+    let travels = Travels::take(scope, access, &mut expression)?;
     let calls = Calls::resolve(scope, access, &mut expression).await?;
-    let binder = Binder::new(scope, access, &selection_of(expression.clone()), calls).await?;
+    let binder = Binder::new(scope, access, &selection_of(expression.clone()), calls, &travels).await?;
     let planner = SqlToRel::new_with_options(&binder, parser_options(scope.state()));
     let planned = planner.sql_to_expr(expression, schema, &mut PlannerContext::new())?;
     let planned = match binder.calls.is_empty() {
@@ -117,6 +120,14 @@ pub(crate) async fn bind_query_over(
         }
         (other, _) => internal_err!("a query became `{}`", other.variant_name()),
     }
+}
+
+/// Plans a constant: an expression that names no column and no table.
+pub(crate) fn bind_constant(scope: &Scope, access: &Access, expression: ast::Expr) -> Result<Expr> {
+    let (tables, read, calls) = Default::default();
+    let binder = Binder { state: scope.state(), access, tables, read, calls };
+    let planner = SqlToRel::new_with_options(&binder, parser_options(scope.state()));
+    planner.sql_to_expr(expression, &DFSchema::empty(), &mut PlannerContext::new())
 }
 
 /// `SELECT expression`, so that its table names can be collected.
@@ -158,6 +169,7 @@ impl<'a> Binder<'a> {
         access: &'a Access,
         statement: &ast::Statement,
         calls: Calls,
+        travels: &Travels,
     ) -> Result<Self> {
         let parsed = ParsedStatement::Statement(Box::new(statement.clone()));
         let (references, _ctes) = resolve_table_references(&parsed, true)?;
@@ -166,8 +178,9 @@ impl<'a> Binder<'a> {
         let mut tables = HashMap::new();
         let mut read = BTreeSet::new();
         for name in names {
-            let source = scope.resolve(access, &name).await?;
-            read.extend(scope.table_id(&name));
+            let (table, moment) = travels.meaning(&name);
+            let source = scope.resolve(access, table, moment).await?;
+            read.extend(scope.table_id(table));
             tables.insert(name, source);
         }
         Ok(Self { state: scope.state(), access, tables, read, calls })

@@ -121,6 +121,12 @@ pub enum Refusal {
     /// A raw table could not be opened; the opener's own error.
     #[error("{0}")]
     Open(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The moment of time travel is not one that can be known.
+    #[error("the version or moment of time travel {0}")]
+    BadMoment(&'static str),
+    /// The moment of time travel has not come yet.
+    #[error("the moment of time travel lies in the future")]
+    FutureMoment,
     /// The statement names a plan that is too large.
     #[error("the statement's plan has more than {operators_max} operators")]
     TooLarge {

@@ -40,6 +40,7 @@ pub mod resolver;
 pub mod sealed_view;
 pub mod sql_function;
 mod three_valued;
+mod time_travel;
 pub mod witness;
 
 pub use binder::{bind_expression, bind_statement};
@@ -49,7 +50,8 @@ pub use govern::govern;
 pub use governed_plan::{GovernedPlan, ScannedLeaf};
 pub use governed_scan_exec::{GovernedScanExec, LeafReadings};
 pub use open_table::{
-    OpenSystemTable, OpenTable, OpenedTable, PlannedFiles, ScanNumbers, SystemTable, SystemTableRequest,
+    Moment, OpenSystemTable, OpenTable, OpenedTable, PlannedFiles, ScanNumbers, SystemTable,
+    SystemTableRequest,
 };
 pub use permit::Permit;
 pub use policy_expression::{Policies, PolicyCompiler};

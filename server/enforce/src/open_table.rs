@@ -21,6 +21,24 @@ pub trait OpenTable: Debug + Send + Sync {
     /// The newest snapshot of `table` at this moment. Called at most once for each table and
     /// statement.
     async fn open(&self, table: &Table) -> Result<OpenedTable, OpenError>;
+
+    /// The snapshot of `table` that was the newest at `moment`, no later than its version `newest`. The columns have
+    /// the ids by which they are known in that version.
+    async fn open_past(
+        &self,
+        table: &Table,
+        newest: Option<u64>,
+        moment: Moment,
+    ) -> Result<OpenedTable, OpenError>;
+}
+
+/// A point in a table's history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Moment {
+    /// A Delta version.
+    Version(u64),
+    /// Microseconds since 1970, in UTC.
+    Time(i64),
 }
 
 /// A raw table at one snapshot.

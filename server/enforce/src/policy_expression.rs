@@ -31,7 +31,7 @@ use crate::error::{PolicyKind, Refusal};
 use crate::open_table::OpenedTable;
 use crate::resolver::{Access, Scope};
 use crate::sql_function::Body;
-use arguments::{find_column, same_values};
+use arguments::{find_column, holds_column, same_values};
 use body::Masked;
 use levels::{Levels, Whole};
 use reach::Width;
@@ -178,6 +178,27 @@ impl<'a> PolicyCompiler<'a> {
 
     /// The policies of `table` for the caller. Refuses the table when any of them does not fit.
     pub async fn compile(&self, table: &Table, opened: &OpenedTable) -> Result<Policies> {
+        let effective = self.effective(table, opened)?;
+        self.compile_effective(table, opened, &effective).await
+    }
+
+    /// The policies that hold today, when the table's columns are those of `newest`, for its older snapshot `past`, whose columns
+    /// have the names and ids of today. What the older one lacks needs no mask.
+    pub(crate) async fn compile_past(
+        &self,
+        table: &Table,
+        newest: &OpenedTable,
+        past: &OpenedTable,
+    ) -> Result<Policies> {
+        let mut effective = self.effective(table, newest)?;
+        effective
+            .masks
+            .retain(|mask| holds_column(past, &mask.column) || !holds_column(newest, &mask.column));
+        self.compile_effective(table, past, &effective).await
+    }
+
+    /// Which policies hold for the caller.
+    fn effective(&self, table: &Table, opened: &OpenedTable) -> Result<EffectivePolicies> {
         let schema = opened.provider.schema();
         let columns: Vec<OpenedColumn<'_>> = schema
             .fields()
@@ -192,7 +213,7 @@ impl<'a> PolicyCompiler<'a> {
         let effective = snapshot
             .effective_policies(table, reader, &columns)
             .map_err(|refusal| Refusal::Policies(refusal.told_to(reader, table, snapshot)))?;
-        self.compile_effective(table, opened, &effective).await
+        Ok(effective)
     }
 
     /// The policies that are set on `table` itself, whoever else is there: for checking them.

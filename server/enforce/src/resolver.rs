@@ -28,7 +28,7 @@ use crate::error::Refusal;
 use crate::governed_scan_exec::StatementSeal;
 use crate::governed_table::GovernedTable;
 use crate::open_table::{
-    OpenSystemTable, OpenTable, OpenedTable, PlannedFiles, ScanNumbers, SystemTableRequest,
+    Moment, OpenSystemTable, OpenTable, OpenedTable, PlannedFiles, ScanNumbers, SystemTableRequest,
 };
 use crate::permit::{Barrier, Permit};
 use crate::policed_view;
@@ -40,6 +40,7 @@ use crate::witness::{AccessAnswer, TableAccess, Witness};
 mod access;
 mod changed_table;
 mod definer;
+mod past;
 
 pub use access::Access;
 use access::{DEPTH_MAX, Purpose};
@@ -80,6 +81,7 @@ pub struct Scope {
     state: SessionState,
     seal: StatementSeal,
     opened: Arc<Mutex<HashMap<TableId, OpenedTable>>>,
+    past: Arc<Mutex<HashMap<(TableId, Moment), OpenedTable>>>,
     spelling: Mutex<HashMap<String, String>>,
     bodies: Mutex<HashMap<BodyKey, Arc<Body>>>,
     hides_expressions: AtomicBool,
@@ -109,6 +111,7 @@ impl Scope {
             state,
             seal: StatementSeal::default(),
             opened: Arc::default(),
+            past: Arc::default(),
             spelling: Mutex::default(),
             bodies: Mutex::default(),
             hides_expressions: AtomicBool::new(false),
@@ -177,16 +180,20 @@ impl Scope {
         self.snapshot.table(&full).map(|table| table.id)
     }
 
-    /// The permitted table of a three-part folded name.
+    /// The permitted table of a three-part folded name, as it is or as it was at `moment`.
     pub(crate) async fn resolve(
         self: &Arc<Self>,
         access: &Access,
         name: &TableReference,
+        moment: Option<Moment>,
     ) -> Result<Arc<dyn TableSource>> {
         let (catalog, schema, object) =
             // reason: a name that was completed has all parts; an empty one resolves to nothing
             (name.catalog().unwrap_or_default(), name.schema().unwrap_or_default(), name.table());
         if catalog == SYSTEM_CATALOG || schema == INFORMATION_SCHEMA {
+            if moment.is_some() {
+                return Err(Refusal::Unsupported("time travel of system tables".to_owned()).into());
+            }
             return self.resolve_system(access, name, (catalog, schema, object)).await;
         }
         let not_found = || Refusal::NotFound { name: name.to_string() };
@@ -198,6 +205,9 @@ impl Scope {
         self.tell_witness(access, name.to_string(), Privilege::Select, told).await;
         decided?;
         let table = found.ok_or_else(not_found)?;
+        if let Some(moment) = moment {
+            return self.resolve_past(access, table, moment).await;
+        }
         match access.purpose {
             Purpose::Policy(reading) => self.resolve_for_policy(access, reading, table).await,
             Purpose::Query => self.resolve_readable(access, table).await,
@@ -299,6 +309,17 @@ impl Scope {
     ) -> Result<GovernedTable> {
         self.check_text_of_definer(access, table)?;
         let policies = Box::pin(PolicyCompiler::new(self).compile(table, &opened)).await?;
+        self.permitted(access, table, opened, policies).await
+    }
+
+    /// What was opened behind `policies`.
+    async fn permitted(
+        self: &Arc<Self>,
+        access: &Access,
+        table: &Table,
+        opened: OpenedTable,
+        policies: Policies,
+    ) -> Result<GovernedTable> {
         // A view with policies is a barrier for those too whom it spares.
         let open = policies.is_trivial() && table.view().is_none();
         let barrier = match (open, protection_of(&self.snapshot, table)) {

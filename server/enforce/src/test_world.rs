@@ -34,7 +34,7 @@ pub(crate) use self::canary::Canary;
 pub(crate) use self::raw_table::{RawTable, taken};
 use crate::identity_function::identity_functions;
 use crate::open_table::{
-    OpenError, OpenSystemTable, OpenTable, OpenedTable, SystemTable, SystemTableRequest,
+    Moment, OpenError, OpenSystemTable, OpenTable, OpenedTable, SystemTable, SystemTableRequest,
 };
 use crate::resolver::{NoFiles, Sources};
 use crate::{Access, Caller, GovernedPlan, Scope, bind_statement, govern};
@@ -473,6 +473,15 @@ impl OpenTable for Opener {
     async fn open(&self, table: &Table) -> Result<OpenedTable, OpenError> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         self.raw.get(&table.id).cloned().ok_or_else(|| format!("`{}` has no files", table.name).into())
+    }
+
+    async fn open_past(
+        &self,
+        table: &Table,
+        _newest: Option<u64>,
+        _moment: Moment,
+    ) -> Result<OpenedTable, OpenError> {
+        Err(format!("`{}` has one version", table.name).into())
     }
 }
 

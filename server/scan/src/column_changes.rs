@@ -23,7 +23,7 @@ use crate::pinned_table::{FIELD_ID, PinnedTable};
 use crate::table_schema;
 use crate::table_writer::commit_properties;
 
-const PHYSICAL_NAME: &str = "delta.columnMapping.physicalName";
+pub(crate) const PHYSICAL_NAME: &str = "delta.columnMapping.physicalName";
 const MAX_ID: &str = "delta.columnMapping.maxColumnId";
 const CONSTRAINT: &str = "delta.constraints.";
 const INVARIANT: &str = "delta.invariants";

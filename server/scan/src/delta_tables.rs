@@ -40,7 +40,11 @@ const PARQUET_MAGIC: &[u8] = b"PAR1";
 pub struct DeltaTables {
     router: Arc<Router>,
     slots: Cache<TableLocation, Arc<Slot>>,
+    past: Cache<PastKey, PinnedTable>,
 }
+
+/// A version before the newest, and the entity tag of its commit.
+type PastKey = (TableLocation, u64, String);
 
 /// What is known of one table.
 #[derive(Debug, Default)]
@@ -66,12 +70,18 @@ enum Freshness {
 impl DeltaTables {
     /// The tables that the router reaches.
     pub fn new(router: Arc<Router>, config: Config) -> Self {
-        Self { router, slots: Cache::new(config.snapshot_cache_tables) }
+        let tables = config.snapshot_cache_tables;
+        Self { router, slots: Cache::new(tables), past: Cache::new(tables) }
     }
 
     /// The router.
     pub fn router(&self) -> &Arc<Router> {
         &self.router
+    }
+
+    /// Versions before the newest that are kept in memory.
+    pub(crate) fn past(&self) -> &Cache<PastKey, PinnedTable> {
+        &self.past
     }
 
     /// The newest version of a table.
@@ -204,7 +214,7 @@ impl DeltaTables {
     }
 
     /// The entity tag of a commit, if it exists.
-    async fn commit_tag(&self, table: &PinnedTable, version: u64) -> Result<Option<String>> {
+    pub(crate) async fn commit_tag(&self, table: &PinnedTable, version: u64) -> Result<Option<String>> {
         let file = commit_uri_from_version(Some(version));
         let path = table.location().mounted_path().parts().chain(file.parts()).collect();
         match self.router.head(&path).await {
@@ -236,7 +246,7 @@ impl DeltaTables {
         }
     }
 
-    async fn explain(&self, location: &TableLocation, failure: DeltaTableError) -> Error {
+    pub(crate) async fn explain(&self, location: &TableLocation, failure: DeltaTableError) -> Error {
         match error::from_delta(location, failure) {
             damaged @ Error::CorruptLog { .. } => {
                 protocol::unsupported(&self.router, location).await.unwrap_or(damaged)

@@ -115,6 +115,25 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    /// A version that is not in the table's log.
+    #[error("there is no version {version}: those from {earliest} to {latest} can be read")]
+    VersionNotFound {
+        /// As asked for.
+        version: u64,
+        /// The first that can be read.
+        earliest: u64,
+        /// The newest.
+        latest: u64,
+    },
+    /// A moment before the first version that the log still has.
+    #[error("there is no version of that moment{}", match earliest {
+        Some(earliest) => format!(": the first that can be read is of {earliest}"),
+        None => String::new(),
+    })]
+    BeforeFirstVersion {
+        /// The time of the first version that can be read.
+        earliest: Option<String>,
+    },
     /// A table is there already.
     #[error("there is already a Delta table at `{table}`")]
     AlreadyExists {

@@ -29,6 +29,7 @@ mod identified_table;
 mod local_root;
 mod location;
 pub mod metrics;
+mod past_versions;
 mod pinned_table;
 mod protocol;
 mod range_cache;

@@ -14,6 +14,7 @@ use deltalake::kernel::MetadataValue;
 use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake::logstore::LogStoreRef;
 
+use crate::column_changes::PHYSICAL_NAME;
 use crate::error::{Error, Result};
 use crate::identified_table::IdentifiedTable;
 use crate::location::TableLocation;
@@ -102,6 +103,27 @@ impl PinnedTable {
     /// Column-mapping ids of the top-level columns, by name; empty for tables without column mapping.
     pub fn field_ids(&self) -> &HashMap<String, i64> {
         &self.0.field_ids
+    }
+
+    /// The ids that the columns of this version have in `newest`. Where it is from before column mapping, a column is
+    /// known by the name that its files have it by. None where another table came to the place.
+    pub fn field_ids_in(&self, newest: &PinnedTable) -> Option<HashMap<String, i64>> {
+        if self.0.snapshot.metadata().id() != newest.0.snapshot.metadata().id() {
+            return None;
+        }
+        if !self.0.field_ids.is_empty() || newest.0.field_ids.is_empty() {
+            return Some(self.0.field_ids.clone());
+        }
+        let columns = newest.0.snapshot.schema();
+        let ids = columns.fields().filter_map(|field| {
+            let file_name = match field.metadata().get(PHYSICAL_NAME) {
+                Some(MetadataValue::String(name)) => name,
+                _ => field.name(),
+            };
+            let id = newest.0.field_ids.get(field.name())?;
+            self.0.schema.field_with_name(file_name).ok().map(|own| (own.name().clone(), *id))
+        });
+        Some(ids.collect())
     }
 
     /// The columns that partition the table, in order.

@@ -145,6 +145,14 @@ conditions! {
     DeltaTableCorrupt = "DELTA_TABLE_CORRUPT", "58030", FailedPrecondition;
     /// The Delta table needs something this server cannot read.
     DeltaFeatureUnsupported = "DELTA_UNSUPPORTED_FEATURES_FOR_READ", "56038", FailedPrecondition;
+    /// A version that the Delta table's log does not have.
+    VersionNotFound = "DELTA_VERSION_NOT_FOUND", "22003", Invalid;
+    /// A moment before the first version that the Delta table's log has.
+    TimestampTooEarly = "DELTA_TIMESTAMP_EARLIER_THAN_COMMIT_RETENTION", "42816", Invalid;
+    /// A moment that has not come yet.
+    TimestampTooLate = "DELTA_TIMESTAMP_GREATER_THAN_COMMIT", "42816", Invalid;
+    /// A version or moment of time travel that is not a constant.
+    InvalidTimeTravel = "INVALID_TIME_TRAVEL_TIMESTAMP_EXPR", "42K0E", Invalid;
     /// RENAME COLUMN of a table whose files carry the names.
     UnsupportedRenameColumn = "DELTA_UNSUPPORTED_RENAME_COLUMN", "0AKDC", Unsupported;
     /// DROP COLUMN of a table whose files carry the names.

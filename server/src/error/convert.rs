@@ -151,6 +151,8 @@ impl From<ScanError> for Error {
             ScanError::UnsupportedFeature { .. }
             | ScanError::UnsupportedWrite { .. }
             | ScanError::UnsupportedProtocol { .. } => Condition::DeltaFeatureUnsupported,
+            ScanError::VersionNotFound { .. } => Condition::VersionNotFound,
+            ScanError::BeforeFirstVersion { .. } => Condition::TimestampTooEarly,
             ScanError::AlreadyExists { .. } => Condition::TableOrViewAlreadyExists,
             ScanError::Conflict { .. } => Condition::ConcurrentModification,
             ScanError::ChangedTwice => Condition::MergeCardinality,

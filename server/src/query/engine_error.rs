@@ -73,6 +73,10 @@ impl From<Refusal> for Error {
                 Ok(error) => *error,
                 Err(cause) => Error::internal(cause),
             },
+            Refusal::BadMoment(_) => Error::new(Condition::InvalidTimeTravel, text).with_hint(
+                "write VERSION AS OF 3, or TIMESTAMP AS OF a literal or an expression that names no column",
+            ),
+            Refusal::FutureMoment => Error::new(Condition::TimestampTooLate, text),
             Refusal::TooLarge { .. } => Error::new(Condition::ResourceExhausted, text)
                 .with_hint("name each CTE, view and function less often, or write an intermediate table"),
             Refusal::Unsupported(_) => Error::new(Condition::UnsupportedFeature, text),

@@ -4,14 +4,14 @@
 //! come, with its mask and tags, between the two looks: then the statement is told to try again, so that nobody reads
 //! a column without what came with it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::physical_plan::ExecutionPlan;
 use weir_catalog::{Metastore, Table};
 use weir_enforce::open_table::OpenError;
-use weir_enforce::{OpenTable, OpenedTable, PlannedFiles, ScanNumbers};
+use weir_enforce::{Moment, OpenTable, OpenedTable, PlannedFiles, ScanNumbers};
 use weir_scan::{DeltaTables, PinnedTable, rows_read, scan_numbers};
 
 use crate::error::{Condition, Error};
@@ -29,6 +29,14 @@ impl OpenDelta {
     /// An opener for tables at `locations`.
     pub fn new(metastore: Arc<Metastore>, tables: Arc<DeltaTables>, locations: Arc<Locations>) -> Self {
         Self { metastore, tables, locations }
+    }
+
+    /// The newest version at this moment.
+    async fn pinned(&self, table: &Table) -> Result<PinnedTable, Error> {
+        let location = self.locations.of(table)?;
+        let location = location.ok_or_else(|| Error::internal("a view has no files"))?;
+        let opening = self.tables.open(&location).await;
+        opening.map_err(|error| Error::from(error).about(&format!("table `{}`", table.name)))
     }
 
     /// Refuses a table whose columns the catalog knows better by now than `table` does.
@@ -53,21 +61,45 @@ impl OpenDelta {
 #[async_trait]
 impl OpenTable for OpenDelta {
     async fn open(&self, table: &Table) -> Result<OpenedTable, OpenError> {
-        let location = self.locations.of(table)?;
-        let location = location.ok_or_else(|| Error::internal("a view has no files"))?;
-        let pinned = self
-            .tables
-            .open(&location)
-            .await
-            .map_err(|error| Error::from(error).about(&format!("table `{}`", table.name)))?;
+        let pinned = self.pinned(table).await?;
         self.check_known(table, &pinned).await?;
-        Ok(OpenedTable {
-            provider: pinned.provider(),
-            version: Some(pinned.version()),
-            field_ids: pinned.field_ids().clone(),
-            identified: Some(pinned.identified()?),
-            numbers: Arc::new(DeltaNumbers(pinned)),
-        })
+        let field_ids = pinned.field_ids().clone();
+        let identified = Some(pinned.identified()?);
+        Ok(OpenedTable { identified, ..opened(pinned, field_ids) })
+    }
+
+    async fn open_past(
+        &self,
+        table: &Table,
+        newest: Option<u64>,
+        moment: Moment,
+    ) -> Result<OpenedTable, OpenError> {
+        let of_table = |error| Error::from(error).about(&format!("table `{}`", table.name));
+        let mut pinned = self.pinned(table).await?;
+        if let Some(newest) = newest {
+            pinned = self.tables.open_version(&pinned, newest).await.map_err(of_table)?;
+        }
+        let version = match moment {
+            Moment::Version(version) => version,
+            Moment::Time(micros) => self.tables.version_at(&pinned, micros).await.map_err(of_table)?,
+        };
+        let past = self.tables.open_version(&pinned, version).await.map_err(of_table)?;
+        let field_ids = past.field_ids_in(&pinned).ok_or_else(|| {
+            let message = format!("table `{}` is another one since that version", table.name);
+            Error::new(Condition::VersionNotFound, message)
+        })?;
+        Ok(opened(past, field_ids))
+    }
+}
+
+fn opened(pinned: PinnedTable, field_ids: HashMap<String, i64>) -> OpenedTable {
+    OpenedTable {
+        provider: pinned.provider(),
+        version: Some(pinned.version()),
+        field_ids,
+        numbers: Arc::new(DeltaNumbers(pinned)),
+        // Nobody changes rows of the past.
+        identified: None,
     }
 }
 

@@ -9,7 +9,7 @@ use super::cursor::{Cursor, position_of};
 use super::dialect::WarehouseDialect;
 use super::refused_statements::{object_refusal, refusal};
 use super::statement::{self, Command, SecurableReference, Statement};
-use super::{nesting, placeholders, refused_clauses};
+use super::{nesting, placeholders, refused_clauses, table_versions};
 use crate::error::{Condition, Error, Result};
 use crate::session::SessionSettings;
 
@@ -62,6 +62,7 @@ pub(crate) fn cursor_over<'a>(dialect: &'a WarehouseDialect, text: &str) -> Resu
     })?;
     let question_marks = placeholders::number(&mut tokens)?;
     statement::proof::put_user_first(&mut tokens);
+    table_versions::spell_one_way(&mut tokens);
     let end = tokens.last().and_then(|token| position_of(token.span.end));
     nesting::check(&tokens)?;
     tokens.iter_mut().for_each(quote_with_backticks);

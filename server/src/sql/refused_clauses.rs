@@ -270,9 +270,9 @@ fn check_table(factor: &TableFactor) -> Result<()> {
     };
     let clauses = [
         (args.as_ref().is_some_and(|args| args.settings.is_some()), "SETTINGS"),
-        (matches!(version, Some(TableVersion::VersionAsOf(_))), "time travel (VERSION AS OF)"),
-        (matches!(version, Some(TableVersion::TimestampAsOf(_))), "time travel (TIMESTAMP AS OF)"),
-        (version.is_some(), "time travel"),
+        (matches!(version, Some(TableVersion::Function(_))), "AT or BEFORE after a table"),
+        (matches!(version, Some(TableVersion::Changes { .. })), "CHANGES of a table"),
+        (version.is_some() && args.is_some(), "time travel of a table function"),
         (sample.is_some(), "TABLESAMPLE"),
         (!with_hints.is_empty(), "a table hint"),
         (*with_ordinality, "WITH ORDINALITY"),

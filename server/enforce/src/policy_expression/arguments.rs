@@ -22,10 +22,7 @@ pub(super) fn find_column(
     parse_type: fn(&str) -> Option<DataType>,
 ) -> Result<Arc<Field>, Refusal> {
     let schema: Arc<Schema> = opened.provider.schema();
-    let same = |field: &&Arc<Field>| match column.field_id {
-        Some(id) => opened.field_ids.get(field.name()) == Some(&id),
-        None => field.name().to_lowercase() == column.name.to_lowercase(),
-    };
+    let same = |field: &&Arc<Field>| is_column(field, column, opened);
     // Nearly always as the table spells it; a wide table has a policy on each of its columns.
     let spelled = match column.field_id {
         Some(_) => None,
@@ -40,6 +37,18 @@ pub(super) fn find_column(
         Some(bound) if same_values(&bound, field.data_type()) => Ok(Arc::clone(field)),
         _ => Err(site.refusal(format!("column `{}` has changed its type", column.name))),
     }
+}
+
+fn is_column(field: &Field, column: &EffectiveColumn, opened: &OpenedTable) -> bool {
+    match column.field_id {
+        Some(id) => opened.field_ids.get(field.name()) == Some(&id),
+        None => field.name().to_lowercase() == column.name.to_lowercase(),
+    }
+}
+
+/// Whether what was opened has the column that a policy is bound to.
+pub(super) fn holds_column(opened: &OpenedTable, column: &EffectiveColumn) -> bool {
+    opened.provider.schema().fields().iter().any(|field| is_column(field, column, opened))
 }
 
 /// `value` of type `from` as `to`: the same, or wider without loss.

@@ -114,6 +114,7 @@ impl Scope {
             state,
             seal: super::StatementSeal::default(),
             opened: Arc::clone(&self.opened),
+            past: Arc::clone(&self.past),
             spelling: Mutex::default(),
             bodies: Mutex::default(),
             hides_expressions: super::AtomicBool::new(false),

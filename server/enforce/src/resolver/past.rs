@@ -1,0 +1,100 @@
+//! Time travel: the rows of then under the policies of now.
+//!
+//! A version shows those columns that the table has today, under the names they have today, so that policies, which
+//! speak of today's columns, meet each of them: by field id where the table has them, else by name. A column that is gone
+//! today is not shown, whatever it was and whoever asks, since what governed it went with it. A column with
+//! fields inside is shown while these are the same. What a policy needs and the version lacks makes the table refuse;
+//! a mask on a column that the version lacks has nothing to mask.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::Field;
+use datafusion::common::Column;
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::error::Result;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableSource};
+use weir_catalog::Table;
+
+use super::Scope;
+use super::access::Access;
+use crate::error::Refusal;
+use crate::open_table::{Moment, OpenedTable};
+use crate::policy_expression::PolicyCompiler;
+
+impl Scope {
+    /// A table as it was at `moment`, which the text may read.
+    pub(super) async fn resolve_past(
+        self: &Arc<Self>,
+        access: &Access,
+        table: &Table,
+        moment: Moment,
+    ) -> Result<Arc<dyn TableSource>> {
+        if table.view().is_some() {
+            return Err(Refusal::Unsupported(format!("time travel of view `{}`", table.name)).into());
+        }
+        if access.is_policy() {
+            return Err(Refusal::Unsupported("time travel in a policy".to_owned()).into());
+        }
+        self.check_text_of_definer(access, table)?;
+        let newest = self.open_files(table).await?;
+        let then = self.open_past(table, &newest, moment).await?;
+        let then = under_columns_of(table, &newest, then)?;
+        let compiler = PolicyCompiler::new(self);
+        let policies = Box::pin(compiler.compile_past(table, &newest, &then)).await?;
+        let governed = self.permitted(access, table, then, policies).await?;
+        self.remember_spelling(governed.raw_names()).await;
+        Ok(provider_as_source(Arc::new(governed)))
+    }
+
+    /// Pinned like the newest: one moment is one snapshot in a statement.
+    async fn open_past(
+        &self,
+        table: &Table,
+        newest: &OpenedTable,
+        moment: Moment,
+    ) -> Result<OpenedTable, Refusal> {
+        let mut past = self.past.lock().await;
+        if let Some(pinned) = past.get(&(table.id, moment)) {
+            return Ok(pinned.clone());
+        }
+        let opening = self.sources.tables.open_past(table, newest.version, moment);
+        let pinned = opening.await.map_err(Refusal::Open)?;
+        past.insert((table.id, moment), pinned.clone());
+        Ok(pinned)
+    }
+}
+
+/// `then` with the columns that `newest` has, under the names they have there.
+fn under_columns_of(table: &Table, newest: &OpenedTable, then: OpenedTable) -> Result<OpenedTable> {
+    let (today, old) = (newest.provider.schema(), then.provider.schema());
+    let mut columns = Vec::new();
+    let mut field_ids = HashMap::new();
+    for field in today.fields() {
+        let id = newest.field_ids.get(field.name());
+        let same = |before: &&Arc<Field>| match (id, then.field_ids.get(before.name())) {
+            (Some(id), Some(own)) => id == own,
+            (None, None) => before.name() == field.name(),
+            _ => false,
+        };
+        let Some(before) = old.fields().iter().find(same).filter(|before| has_same_fields(before, field))
+        else {
+            continue;
+        };
+        columns.push(Expr::Column(Column::from_name(before.name())).alias(field.name()));
+        field_ids.extend(id.map(|id| (field.name().clone(), *id)));
+    }
+    if columns.is_empty() {
+        let what = format!("a version of `{}` that has no column of today's table", table.name);
+        return Err(Refusal::Unsupported(what).into());
+    }
+    let scan = LogicalPlanBuilder::scan("weir_past", provider_as_source(Arc::clone(&then.provider)), None)?;
+    let plan = scan.project(columns)?.build()?;
+    Ok(OpenedTable { provider: Arc::new(ViewTable::new(plan, None)), field_ids, ..then })
+}
+
+/// A type of its own may have changed; what lies inside a column may not: a field that is gone would be told again.
+fn has_same_fields(before: &Field, now: &Field) -> bool {
+    let nested = before.data_type().is_nested() || now.data_type().is_nested();
+    !nested || before.data_type().equals_datatype(now.data_type())
+}
