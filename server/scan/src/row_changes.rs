@@ -34,6 +34,8 @@ pub enum Clause {
 
 /// Where a row's new values are: the batch and the row in it.
 type Spot = (usize, usize);
+/// Where they are, and for which columns.
+type NewValues<'a> = (Spot, &'a [usize]);
 
 /// Changes of rows, gathered.
 pub struct RowChanges {
@@ -278,7 +280,7 @@ fn nullable(schema: &SchemaRef) -> SchemaRef {
 #[derive(Default)]
 struct Picks<'a> {
     /// The row it was, and, where it changes, its new values and the columns that have them.
-    rows: Vec<(usize, Option<(Spot, &'a [usize])>)>,
+    rows: Vec<(usize, Option<NewValues<'a>>)>,
     /// The batches of values that are needed, in the order of first need.
     batches: Vec<usize>,
     /// Which of the rows afterwards have new values.
@@ -305,7 +307,7 @@ impl<'a> Picks<'a> {
     }
 
     fn of(&self, column: usize) -> Vec<(usize, usize)> {
-        let place = |(row, change): &(usize, Option<(Spot, &[usize])>)| match change {
+        let place = |(row, change): &(usize, Option<NewValues<'_>>)| match change {
             Some(((batch, at), columns)) if columns.contains(&column) => (batch + 1, *at),
             _ => (0, *row),
         };
