@@ -73,7 +73,7 @@ pub use schemas::SchemaSpec;
 pub use storage_credentials::StorageCredentialSpec;
 pub use tables::TableSpec;
 pub use tag_policies::TagPolicySpec;
-pub use tags::{DERIVED_FROM_GOVERNED, TagTarget};
+pub use tags::{TagTarget, derived_from_governed};
 pub use views::ViewSpec;
 pub use volumes::VolumeSpec;
 

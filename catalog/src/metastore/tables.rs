@@ -39,6 +39,8 @@ pub struct TableSpec {
     pub properties: BTreeMap<String, String>,
     /// A remark for people.
     pub comment: Option<String>,
+    /// Tags that the warehouse itself gives to a new table. One that is replaced keeps its own.
+    pub tags: Tags,
 }
 
 impl Metastore {
@@ -88,7 +90,7 @@ impl Metastore {
                 masks: Vec::new(),
                 properties: spec.properties.clone(),
                 comment: spec.comment.clone(),
-                tags: Tags::new(),
+                tags: spec.tags.clone(),
                 stamps: caller.stamps,
             };
             let changes = vec![Change::TablePut(Box::new(table.clone()))];

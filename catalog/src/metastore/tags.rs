@@ -38,7 +38,12 @@ pub enum TagTarget {
 }
 
 /// The tag of a table into which rows came that were made of a governed table's.
-pub const DERIVED_FROM_GOVERNED: &str = "derived_from_governed";
+const DERIVED_FROM_GOVERNED: &str = "derived_from_governed";
+
+/// That tag, for a table that is made of such rows.
+pub fn derived_from_governed() -> Result<Tags, Error> {
+    Ok(Tags::from([(TagKey::new(DERIVED_FROM_GOVERNED)?, "true".to_owned())]))
+}
 
 impl fmt::Display for TagTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -75,8 +80,8 @@ impl Metastore {
         .await
     }
 
-    /// Tags a table [`DERIVED_FROM_GOVERNED`]: rows come into it that are made of a governed table's. It is the
-    /// warehouse that says so, whatever whoever writes the rows may tag; once said, it changes nothing.
+    /// Tags a table that is there with [`derived_from_governed`]: rows come into it that are made of a governed
+    /// table's. It is the warehouse that says so, whatever whoever writes the rows may tag; once said, it changes nothing.
     pub async fn table_mark_derived(
         &self,
         by: impl Into<Requester> + Send,
@@ -84,12 +89,15 @@ impl Metastore {
         table: &ObjectName,
     ) -> Result<(), Error> {
         let target = TagTarget::Securable(SecurableName::Table(table.clone()));
-        let key = TagKey::new(DERIVED_FROM_GOVERNED)?;
-        let request = Request::new(by, now, Action::EntityTagSet, &target).with("tags", key.as_str());
+        let derived = derived_from_governed()?;
+        let request =
+            Request::new(by, now, Action::EntityTagSet, &target).with("tags", DERIVED_FROM_GOVERNED);
         self.write(request, |caller| {
             let holder = Holder::Table(caller.table_or_view(table)?);
             let mut tags = holder.tags().clone();
-            tags.entry(key.clone()).or_insert_with(|| "true".to_owned());
+            for (key, value) in &derived {
+                tags.entry(key.clone()).or_insert_with(|| value.clone());
+            }
             write_tags(caller, &holder, tags, Vec::new())
         })
         .await

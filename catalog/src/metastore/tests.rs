@@ -25,6 +25,7 @@ use crate::policy::ColumnBinding;
 use crate::principal::PrincipalKind;
 use crate::privilege::Privilege;
 use crate::securable::{Column, SecurableName, Table, ViewDefinition};
+use crate::tag::Tags;
 
 /// A metastore whose account admin is `root`; `alice` and `bob` are users without rights.
 struct Fixture {
@@ -76,7 +77,7 @@ fn schema_of(name: SchemaName) -> SchemaSpec {
 
 fn table_at(text: &str, storage: Storage) -> TableSpec {
     let (name, columns) = (object(text), columns(&["region", "ssn"]));
-    TableSpec { name, storage, columns, properties: BTreeMap::new(), comment: None }
+    TableSpec { name, storage, columns, properties: BTreeMap::new(), comment: None, tags: Tags::new() }
 }
 
 fn managed(text: &str) -> TableSpec {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema};
 use weir_catalog::metastore::{Created, ExternalUse, OnMissing, Storage, TableSpec, require_external};
 use weir_catalog::securable::{SecurableId, SecurableKind, SecurableName};
-use weir_catalog::{Column, ObjectName, Privilege, Table};
+use weir_catalog::{Column, ObjectName, Privilege, Table, Tags};
 use weir_scan::NewTable;
 
 use super::catalog::{on_existing, on_missing, property_change};
@@ -92,6 +92,7 @@ async fn create(call: Call<'_>, create: &CreateTable) -> Result<()> {
         columns,
         properties: create.properties.clone(),
         comment: create.comment.clone(),
+        tags: Tags::new(),
     };
     let created =
         call.metastore().table_create(call.by(), call.now(), spec, on_existing(create.if_not_exists)).await?;
@@ -129,6 +130,7 @@ async fn replace(call: Call<'_>, sight: Sight<'_>, name: &ObjectName, create: &C
         columns,
         properties: create.properties.clone(),
         comment: create.comment.clone(),
+        tags: Tags::new(),
     };
     call.metastore().table_replace(call.by(), call.now(), spec).await?;
     if let Some(place) = before {

@@ -24,10 +24,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit}
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
-use weir_catalog::metastore::{DERIVED_FROM_GOVERNED, OnExisting, Storage, TableSpec};
+use weir_catalog::metastore::{OnExisting, Storage, TableSpec, derived_from_governed};
 use weir_catalog::{
     Column, Metastore, ObjectName, Privilege, SecurableId, SecurableKind, SecurableName, Snapshot, Table,
-    TableId, TableKind, authorize,
+    TableId, TableKind, Tags, authorize,
 };
 use weir_enforce::masked_values::masked_columns;
 use weir_enforce::new_rows::NewRows;
@@ -180,6 +180,11 @@ impl Writer {
         let planned = Planned::new(engine, context, snapshot, &create.query).await?;
         let schema = columns_of(&planned)?;
         let plan = rows_for(planned.bound(parameters)?, &schema, &[], &name)?;
+        let partition_columns = partition_columns(&schema, &create.partitioned_by)?;
+        let plan = govern(&planned.scope, planned.scope.state(), &plan).await?;
+        if let Some(table) = existing {
+            check_nothing_lost(&plan, table)?;
+        }
         let stored = self.locations.new_managed();
         let location = self.locations.managed(&stored)?;
         let spec = TableSpec {
@@ -188,14 +193,12 @@ impl Writer {
             columns: catalog_columns(&schema),
             properties: create.properties.clone(),
             comment: create.comment.clone(),
+            tags: if is_derived(snapshot, &plan, None) { derived_from_governed()? } else { Tags::new() },
         };
-        let partition_columns = partition_columns(&schema, &create.partitioned_by)?;
-        let plan = govern(&planned.scope, planned.scope.state(), &plan).await?;
-        if let Some(table) = existing {
-            check_nothing_lost(&plan, table)?;
-        }
         let made = Some(NewTable { spec, partition_columns, telling });
-        Ok(Some(PreparedWrite { scope: planned.scope, plan, location, schema, made, into: None }))
+        // Whoever may replace a table chooses all of its rows: its filter is asked of none.
+        let into = existing.map(|table| Existing { table: table.clone(), filter: None });
+        Ok(Some(PreparedWrite { scope: planned.scope, plan, location, schema, made, into }))
     }
 
     /// Writes the rows; their number.
@@ -230,7 +233,7 @@ impl Writer {
         };
         let told = match (written.await, made) {
             (Ok(rows), None) => return Ok(rows),
-            (Ok(rows), Some(made)) => self.tell(context, &scope, &plan, made).await.map(|()| rows),
+            (Ok(rows), Some(made)) => self.tell(context, made).await.map(|()| rows),
             (Err(error), None) => return Err(error),
             (Err(error), Some(_)) => Err(error),
         };
@@ -262,15 +265,8 @@ impl Writer {
         Ok(())
     }
 
-    async fn tell(
-        &self,
-        context: &Context,
-        scope: &Scope,
-        plan: &GovernedPlan,
-        made: NewTable,
-    ) -> Result<()> {
+    async fn tell(&self, context: &Context, made: NewTable) -> Result<()> {
         let (by, now) = (context.requester(), context.clock().now());
-        let name = made.spec.name.clone();
         match made.telling {
             Telling::Create(on_existing) => {
                 self.metastore.table_create(by, now, made.spec, on_existing).await?;
@@ -281,9 +277,6 @@ impl Writer {
                     self.tables.forget(&before);
                 }
             }
-        }
-        if is_derived(scope.snapshot(), plan, None) {
-            self.metastore.table_mark_derived(context.requester(), now, &name).await?;
         }
         Ok(())
     }
@@ -311,7 +304,7 @@ impl Writer {
         plan: &GovernedPlan,
         table: &Table,
     ) -> Result<()> {
-        let is_marked = table.tags.keys().any(|key| key.as_str() == DERIVED_FROM_GOVERNED);
+        let is_marked = derived_from_governed()?.keys().all(|key| table.tags.contains_key(key));
         if is_marked || !is_derived(scope.snapshot(), plan, Some(table.id)) {
             return Ok(());
         }
