@@ -50,7 +50,7 @@ pub use govern::govern;
 pub use governed_plan::{GovernedPlan, ScannedLeaf};
 pub use governed_scan_exec::{GovernedScanExec, LeafReadings};
 pub use open_table::{
-    Moment, OpenSystemTable, OpenTable, OpenedTable, PlannedFiles, ScanNumbers, SystemTable,
+    IdentifyRows, Moment, OpenSystemTable, OpenTable, OpenedTable, PlannedFiles, ScanNumbers, SystemTable,
     SystemTableRequest,
 };
 pub use permit::Permit;

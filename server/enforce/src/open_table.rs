@@ -52,9 +52,14 @@ pub struct OpenedTable {
     pub field_ids: HashMap<String, i64>,
     /// Counts the files of a planned scan.
     pub numbers: Arc<dyn ScanNumbers>,
-    /// The same rows with columns behind the table's own that tell rows apart, for statements that change rows. Their
-    /// names no statement can say. `None` where rows cannot be changed.
-    pub identified: Option<Arc<dyn TableProvider>>,
+    /// The same rows for statements that change them. `None` where rows cannot be changed.
+    pub identified: Option<Arc<dyn IdentifyRows>>,
+}
+
+/// Tells the rows of a snapshot apart. Asked by statements that change rows alone.
+pub trait IdentifyRows: Debug + Send + Sync {
+    /// The rows with columns behind the table's own that tell one from the other. Their names no statement can say.
+    fn rows(&self) -> Result<Arc<dyn TableProvider>, OpenError>;
 }
 
 /// Tells how many files a planned scan of a table reads and how many it leaves out.

@@ -8,10 +8,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
 use datafusion::physical_plan::ExecutionPlan;
 use weir_catalog::{Metastore, Table};
 use weir_enforce::open_table::OpenError;
-use weir_enforce::{Moment, OpenTable, OpenedTable, PlannedFiles, ScanNumbers};
+use weir_enforce::{IdentifyRows, Moment, OpenTable, OpenedTable, PlannedFiles, ScanNumbers};
 use weir_scan::{DeltaTables, PinnedTable, rows_read, scan_numbers};
 
 use crate::error::{Condition, Error};
@@ -64,8 +65,8 @@ impl OpenTable for OpenDelta {
         let pinned = self.pinned(table).await?;
         self.check_known(table, &pinned).await?;
         let field_ids = pinned.field_ids().clone();
-        let identified = Some(pinned.identified()?);
-        Ok(OpenedTable { identified, ..opened(pinned, field_ids) })
+        let identified: Arc<dyn IdentifyRows> = Arc::new(DeltaRows(pinned.clone()));
+        Ok(OpenedTable { identified: Some(identified), ..opened(pinned, field_ids) })
     }
 
     async fn open_past(
@@ -100,6 +101,16 @@ fn opened(pinned: PinnedTable, field_ids: HashMap<String, i64>) -> OpenedTable {
         numbers: Arc::new(DeltaNumbers(pinned)),
         // Nobody changes rows of the past.
         identified: None,
+    }
+}
+
+/// The rows of one snapshot, each known by its file and place.
+#[derive(Debug)]
+struct DeltaRows(PinnedTable);
+
+impl IdentifyRows for DeltaRows {
+    fn rows(&self) -> Result<Arc<dyn TableProvider>, OpenError> {
+        Ok(self.0.identified()?)
     }
 }
 

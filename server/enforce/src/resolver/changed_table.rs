@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use datafusion::catalog::TableProvider;
 use datafusion::datasource::provider_as_source;
 use datafusion::error::Result;
 use datafusion::logical_expr::TableSource;
@@ -18,6 +19,8 @@ use crate::open_table::OpenedTable;
 pub struct ChangedTable {
     /// The table as it is opened, raw: for whoever writes files, never for a plan.
     pub opened: OpenedTable,
+    /// Its raw rows with what they are known by: for whoever writes files, never for a plan.
+    pub rows: Arc<dyn TableProvider>,
     /// The rows that the caller sees, masked, and behind the table's columns what rows are known by.
     pub source: Arc<dyn TableSource>,
 }
@@ -33,11 +36,11 @@ impl Scope {
     pub async fn changed_table(self: &Arc<Self>, table: &Table) -> Result<ChangedTable> {
         let opened = self.open(table).await?;
         let what = || Refusal::Unsupported(format!("changing rows of `{}`", table.name));
-        let provider = opened.identified.clone().ok_or_else(what)?;
+        let rows = opened.identified.as_ref().ok_or_else(what)?.rows().map_err(Refusal::Open)?;
         let access = Access::of_caller(&self.caller, "", "");
-        let identified = OpenedTable { provider, ..opened.clone() };
+        let identified = OpenedTable { provider: Arc::clone(&rows), ..opened.clone() };
         let governed = self.governed(&access, table, identified).await?;
         self.remember_spelling(governed.raw_names()).await;
-        Ok(ChangedTable { opened, source: provider_as_source(Arc::new(governed)) })
+        Ok(ChangedTable { opened, rows, source: provider_as_source(Arc::new(governed)) })
     }
 }

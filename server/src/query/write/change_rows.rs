@@ -46,8 +46,7 @@ impl Writer {
         let change = ChangePlan::new(engine, context, snapshot, change).await?;
         let bound = change.bound(parameters)?;
         let plan = govern(&change.scope, change.scope.state(), &bound).await?;
-        let identified = change.changed.opened.identified.as_ref();
-        let pinned = identified.and_then(|rows| PinnedTable::of(rows.as_ref()));
+        let pinned = PinnedTable::of(change.changed.rows.as_ref());
         let pinned = pinned.ok_or_else(|| Error::internal("rows that are not known by their places"))?;
         Ok(PreparedChange { change, plan, pinned })
     }
