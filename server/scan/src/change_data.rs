@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use datafusion::error::DataFusionError;
 use deltalake::kernel::{Action, AddCDCFile};
 use deltalake::operations::write::writer::{DeltaWriter, WriterConfig};
@@ -44,8 +44,8 @@ pub(crate) struct ChangeData {
 }
 
 impl ChangeData {
-    /// For changes of `table`, if it keeps a feed.
-    pub(crate) fn of(table: &PinnedTable) -> Result<Option<Self>> {
+    /// For changes of `table` in rows of `columns`, if it keeps a feed.
+    pub(crate) fn of(table: &PinnedTable, columns: &Schema) -> Result<Option<Self>> {
         let properties = table.snapshot().table_configuration().table_properties();
         if !properties.enable_change_data_feed() {
             return Ok(None);
@@ -54,11 +54,9 @@ impl ChangeData {
             let features = vec!["changeDataFeed together with columnMapping".to_owned()];
             return Err(Error::UnsupportedWrite { table: table.location().clone(), features });
         }
-        let own = table.schema();
-        let mut fields: Vec<Field> =
-            own.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
-        fields.push(Field::new(CHANGE_TYPE, DataType::Utf8, true));
-        let schema = Arc::new(Schema::new(fields));
+        let change_type = Arc::new(Field::new(CHANGE_TYPE, DataType::Utf8, true));
+        let fields = columns.fields().iter().cloned().chain([change_type]);
+        let schema = Arc::new(Schema::new(fields.collect::<Fields>()));
         let config = WriterConfig::new(
             Arc::clone(&schema),
             table.partition_columns().to_vec(),

@@ -215,9 +215,7 @@ impl DeltaTables {
 
     /// The entity tag of a commit, if it exists.
     pub(crate) async fn commit_tag(&self, table: &PinnedTable, version: u64) -> Result<Option<String>> {
-        let file = commit_uri_from_version(Some(version));
-        let path = table.location().mounted_path().parts().chain(file.parts()).collect();
-        match self.router.head(&path).await {
+        match self.router.head(&commit_path(table.location(), version)).await {
             // A store without tags still tells a commit by size and time.
             Ok(found) => {
                 let fallback = || format!("{}-{}", found.size, found.last_modified.timestamp_micros());
@@ -257,7 +255,7 @@ impl DeltaTables {
 
     /// Whether a commit or a checkpoint lies at the location.
     async fn has_log(&self, location: &TableLocation) -> Result<bool> {
-        let log = location.mounted_path().parts().chain(Path::from("_delta_log").parts()).collect();
+        let log = location.log_path();
         let mut files = self.router.list(Some(&log));
         while let Some(file) = files.next().await {
             let file = file.map_err(|failure| error::from_store(location, failure))?;
@@ -268,6 +266,12 @@ impl DeltaTables {
         }
         Ok(false)
     }
+}
+
+/// Where a commit lies within the router.
+pub(crate) fn commit_path(location: &TableLocation, version: u64) -> Path {
+    let file = commit_uri_from_version(Some(version));
+    location.mounted_path().parts().chain(file.parts()).collect()
 }
 
 enum FileState {

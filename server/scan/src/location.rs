@@ -105,6 +105,11 @@ impl TableLocation {
         Path::from(self.root.as_str()).parts().chain(self.path.parts()).collect()
     }
 
+    /// The folder of the table's log within the router.
+    pub(crate) fn log_path(&self) -> Path {
+        self.mounted_path().parts().chain(Path::from("_delta_log").parts()).collect()
+    }
+
     /// Whether one of both lies inside the other, or they are the same.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.root == other.root

@@ -11,12 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deltalake::DeltaTable;
 use futures::StreamExt;
-use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use crate::delta_tables::DeltaTables;
+use crate::delta_tables::{DeltaTables, commit_path};
 use crate::error::{self, Error, Result};
-use crate::location::TableLocation;
 use crate::pinned_table::PinnedTable;
 
 /// The table property by which commits say their own times.
@@ -130,7 +128,7 @@ impl DeltaTables {
     /// The time that a commit tells of itself, in milliseconds.
     async fn told_time(&self, newest: &PinnedTable, version: u64) -> Result<i64> {
         let location = newest.location();
-        let path = log_path(location).parts().chain(Path::from(commit_name(version)).parts()).collect();
+        let path = commit_path(location, version);
         let read = async { self.router().get(&path).await?.bytes().await };
         let bytes = read.await.map_err(|failure| error::from_store(location, failure))?;
         let lines = bytes.split(|byte| *byte == b'\n');
@@ -147,7 +145,7 @@ impl DeltaTables {
         let location = newest.location();
         let mut found = BTreeMap::new();
         let mut checkpoints = BTreeSet::new();
-        let folder = log_path(location);
+        let folder = location.log_path();
         let mut files = self.router().list(Some(&folder));
         while let Some(file) = files.next().await {
             let file = file.map_err(|failure| error::from_store(location, failure))?;
@@ -176,14 +174,6 @@ impl DeltaTables {
 
 fn missing(newest: &PinnedTable, version: u64, earliest: u64) -> Error {
     Error::VersionNotFound { version, earliest, latest: newest.version() }
-}
-
-fn log_path(location: &TableLocation) -> Path {
-    location.mounted_path().parts().chain(Path::from("_delta_log").parts()).collect()
-}
-
-fn commit_name(version: u64) -> String {
-    format!("{version:020}.json")
 }
 
 fn text_of(millis: Option<i64>) -> Option<String> {

@@ -4,7 +4,6 @@
 //! and its user needs to know what it needs; so the newest protocol action is looked up in the commits.
 
 use futures::TryStreamExt;
-use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::Value;
 
@@ -30,8 +29,7 @@ const COMMITS: usize = 1000;
 
 /// The error that says so, if the table at the location asks for a version or for features that are not supported.
 pub(crate) async fn unsupported(router: &Router, location: &TableLocation) -> Option<Error> {
-    let log: Path = location.mounted_path().parts().chain(Path::from("_delta_log").parts()).collect();
-    let files: Vec<_> = router.list(Some(&log)).try_collect().await.ok()?;
+    let files: Vec<_> = router.list(Some(&location.log_path())).try_collect().await.ok()?;
     let commits =
         files.iter().rev().map(|file| &file.location).filter(|path| path.extension() == Some("json"));
     for commit in commits.take(COMMITS) {

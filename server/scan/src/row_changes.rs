@@ -7,13 +7,14 @@ use std::sync::Arc;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array, new_null_array,
 };
-use datafusion::arrow::compute::{filter_record_batch, interleave, is_not_null, take_record_batch};
-use datafusion::arrow::datatypes::{FieldRef, Int32Type, Schema, SchemaRef, UInt64Type};
+use datafusion::arrow::compute::{filter_record_batch, interleave, is_not_null, take, take_record_batch};
+use datafusion::arrow::datatypes::{FieldRef, Int32Type, SchemaRef, UInt64Type};
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 
 use crate::error::{Error, Result};
 use crate::identified_table::{FILE, PLACE};
+use crate::table_schema;
 
 /// The column that says which clause a row is for: its position among the clauses, from 0.
 pub const CLAUSE: &str = "weir:clause";
@@ -69,6 +70,21 @@ pub(crate) struct Changed {
     pub(crate) before: RecordBatch,
     /// The same, as they are afterwards.
     pub(crate) after: RecordBatch,
+    /// Those put in.
+    pub(crate) inserted: RecordBatch,
+}
+
+impl Changed {
+    fn nothing(schema: &SchemaRef) -> Self {
+        let none = RecordBatch::new_empty(Arc::clone(schema));
+        Self {
+            rows: none.clone(),
+            deleted: none.clone(),
+            before: none.clone(),
+            after: none.clone(),
+            inserted: none,
+        }
+    }
 }
 
 impl RowChanges {
@@ -78,7 +94,7 @@ impl RowChanges {
         let given = given.iter().enumerate().map(|(position, column)| (*column, position)).collect();
         let memory = MemoryConsumer::new("rows to change").register(pool);
         Self {
-            schema: nullable(&schema),
+            schema: table_schema::nullable(&schema),
             clauses,
             given,
             values: Vec::new(),
@@ -209,8 +225,7 @@ impl RowChanges {
             }
         }
         if picks.changed.is_empty() && deleted.is_empty() {
-            let none = raw.slice(0, 0);
-            return Ok(Changed { rows: raw, deleted: none.clone(), before: none.clone(), after: none });
+            return Ok(Changed { rows: raw, ..Changed::nothing(&self.schema) });
         }
         let rows = self.pick(&raw, &picks)?;
         let after = take_record_batch(&rows, &UInt64Array::from(picks.changed))?;
@@ -219,14 +234,16 @@ impl RowChanges {
             deleted: take_record_batch(&raw, &UInt32Array::from(deleted))?,
             before: take_record_batch(&raw, &UInt32Array::from(before))?,
             after,
+            ..Changed::nothing(&self.schema)
         })
     }
 
     fn pick(&self, raw: &RecordBatch, picks: &Picks<'_>) -> Result<RecordBatch, DataFusionError> {
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(raw.num_columns());
+        let kept = picks.kept();
         for (position, own) in raw.columns().iter().enumerate() {
             let Some(given) = self.given.get(&position) else {
-                columns.push(interleave(&[own.as_ref()], &picks.raw())?);
+                columns.push(take(own, &kept, None)?);
                 continue;
             };
             let mut arrays: Vec<&dyn Array> = vec![own.as_ref()];
@@ -239,7 +256,7 @@ impl RowChanges {
     }
 
     /// The rows that are put in, in batches.
-    pub(crate) fn inserts(&self) -> Result<Vec<RecordBatch>, DataFusionError> {
+    pub(crate) fn inserts(&self) -> Result<Vec<Changed>, DataFusionError> {
         let mut by_batch: Vec<(usize, Vec<u64>)> = Vec::new();
         for (batch, row) in &self.inserted {
             match by_batch.last_mut() {
@@ -258,7 +275,8 @@ impl RowChanges {
                 };
                 let columns = self.schema.fields().iter().enumerate().map(column).collect();
                 let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-                Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
+                let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
+                Ok(Changed { inserted: rows.clone(), rows, ..Changed::nothing(&self.schema) })
             })
             .collect()
     }
@@ -269,11 +287,6 @@ fn with_clause(batch: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
         Some(clauses) if clauses.null_count() > 0 => Ok(filter_record_batch(batch, &is_not_null(clauses)?)?),
         _ => Ok(batch.clone()),
     }
-}
-
-fn nullable(schema: &SchemaRef) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| Arc::new(field.as_ref().clone().with_nullable(true)));
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// Which value each row afterwards has in which column.
@@ -302,8 +315,9 @@ impl<'a> Picks<'a> {
         self.rows.push((row, Some(((batch, spot.1), columns))));
     }
 
-    fn raw(&self) -> Vec<(usize, usize)> {
-        self.rows.iter().map(|(row, _)| (0, *row)).collect()
+    /// The rows that there are afterwards, as they were.
+    fn kept(&self) -> UInt64Array {
+        self.rows.iter().map(|(row, _)| *row as u64).collect()
     }
 
     fn of(&self, column: usize) -> Vec<(usize, usize)> {

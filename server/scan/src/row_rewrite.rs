@@ -18,7 +18,7 @@ use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
 use deltalake::logstore::LogStoreRef;
 use deltalake::protocol::DeltaOperation;
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use tokio::sync::Mutex;
 
@@ -78,10 +78,10 @@ impl DeltaTables {
         session: &dyn Session,
         changes: &Arc<RowChanges>,
     ) -> Result<SendableRecordBatchStream> {
-        let unread = |cause| error::read_failure(table.location(), cause);
-        let changed = self.changed(table, session, changes).await?.map_ok(|changed| changed.after);
-        let inserts = stream::iter(changes.inserts().map_err(unread)?.into_iter().map(Ok));
-        let rows = changed.try_filter(|rows| futures::future::ready(rows.num_rows() > 0)).chain(inserts);
+        let changed = self.changed(table, session, changes).await?;
+        let rows =
+            changed.map_ok(|changed| stream::iter([Ok(changed.after), Ok(changed.inserted)])).try_flatten();
+        let rows = rows.try_filter(|rows| futures::future::ready(rows.num_rows() > 0));
         Ok(Box::pin(RecordBatchStreamAdapter::new(changes.schema(), rows)))
     }
 
@@ -100,10 +100,8 @@ impl DeltaTables {
         }
         let mut actions = removed(table, changes)?;
         let files_removed = actions.len() as u64;
-        let feed = Arc::new(Mutex::new(ChangeData::of(table)?));
-        let rows = self.changed(table, session, changes).await?;
-        let inserts = changes.inserts().map_err(|cause| error::read_failure(location, cause))?;
-        let rows = recorded(rows, inserts, Arc::clone(&feed));
+        let feed = Arc::new(Mutex::new(ChangeData::of(table, &changes.schema())?));
+        let rows = recorded(self.changed(table, session, changes).await?, Arc::clone(&feed));
         let rows: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(changes.schema(), rows));
         let input = Arc::new(Input::new(rows));
         let written = added(table, session, &input).await?;
@@ -123,18 +121,19 @@ impl DeltaTables {
         Ok(rewritten)
     }
 
-    /// What becomes of the rows of each file that changes.
+    /// What becomes of the rows of each file that changes, then those put in.
     async fn changed(
         &self,
         table: &PinnedTable,
         session: &dyn Session,
         changes: &Arc<RowChanges>,
     ) -> Result<BoxStream<'static, Result<Changed, DataFusionError>>> {
+        let unread = |cause| error::read_failure(table.location(), cause);
+        let inserts = stream::iter(changes.inserts().map_err(unread)?.into_iter().map(Ok));
         let files: Vec<String> = changes.files().map(str::to_owned).collect();
         if files.is_empty() {
-            return Ok(stream::empty().boxed());
+            return Ok(inserts.boxed());
         }
-        let unread = |cause| error::read_failure(table.location(), cause);
         let scan = IdentifiedTable::new(table, Some(files))?;
         let plan = scan.scan(session, None, &[], None).await.map_err(unread)?;
         let context = session.task_ctx();
@@ -148,6 +147,7 @@ impl DeltaTables {
         Ok(stream::iter(streams)
             .flatten()
             .and_then(move |batch| futures::future::ready(apply(batch)))
+            .chain(inserts)
             .boxed())
     }
 }
@@ -155,31 +155,20 @@ impl DeltaTables {
 /// The rows to write; what changes goes into the feed as it passes.
 fn recorded(
     changed: BoxStream<'static, Result<Changed, DataFusionError>>,
-    inserts: Vec<RecordBatch>,
     feed: Arc<Mutex<Option<ChangeData>>>,
-) -> impl futures::Stream<Item = Result<RecordBatch, DataFusionError>> + Send {
-    let of_inserts = Arc::clone(&feed);
-    let changed = changed.and_then(move |changed| {
+) -> impl Stream<Item = Result<RecordBatch, DataFusionError>> + Send {
+    changed.and_then(move |changed| {
         let feed = Arc::clone(&feed);
         async move {
             if let Some(feed) = feed.lock().await.as_mut() {
                 feed.write(ChangeType::Delete, &changed.deleted).await?;
                 feed.write(ChangeType::Before, &changed.before).await?;
                 feed.write(ChangeType::After, &changed.after).await?;
+                feed.write(ChangeType::Insert, &changed.inserted).await?;
             }
             Ok(changed.rows)
         }
-    });
-    let inserts = stream::iter(inserts.into_iter().map(Ok)).and_then(move |rows: RecordBatch| {
-        let feed = Arc::clone(&of_inserts);
-        async move {
-            if let Some(feed) = feed.lock().await.as_mut() {
-                feed.write(ChangeType::Insert, &rows).await?;
-            }
-            Ok(rows)
-        }
-    });
-    changed.chain(inserts)
+    })
 }
 
 /// The files with rows that change, taken out.

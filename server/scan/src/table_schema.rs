@@ -29,6 +29,12 @@ fn plain_field(field: &FieldRef) -> FieldRef {
     Arc::new(Field::new(field.name(), data_type, field.is_nullable()))
 }
 
+/// The same columns, each of which may be NULL.
+pub(crate) fn nullable(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| Arc::new(field.as_ref().clone().with_nullable(true)));
+    Arc::new(Schema::new(fields.collect::<Fields>()))
+}
+
 /// The columns as a Delta table can hold them.
 pub(crate) fn for_delta(schema: &Schema) -> Result<SchemaRef> {
     let fields =
