@@ -12,7 +12,7 @@ use weir_catalog::{ColumnBinding, ColumnMask, Table};
 
 use crate::governed_table::GovernedTable;
 use crate::open_table::OpenedTable;
-use crate::permit::{Barrier, Permit};
+use crate::permit::Barrier;
 use crate::policy_expression::{Policies, PolicyCompiler};
 use crate::resolver::Scope;
 
@@ -84,15 +84,7 @@ fn leaf(
     policies: Policies,
 ) -> Result<LogicalPlanBuilder> {
     let barrier = if policies.is_trivial() { Barrier::None } else { Barrier::Strict };
-    let permit = Permit {
-        name: table.name.to_string(),
-        table: Some(table.id),
-        version: opened.version,
-        policies: policies.functions().to_vec(),
-        fingerprint: policies.fingerprint(),
-        exempt: policies.is_trivial(),
-        barrier,
-    };
+    let permit = policies.permit(table, opened.version, barrier);
     let seal = scope.seal().clone();
     let mut governed = GovernedTable::new(opened.provider, opened.numbers, policies, permit, seal.clone())?;
     if table.view().is_some() {

@@ -35,15 +35,7 @@ impl NewRows {
             return Ok(None);
         }
         // Nothing of anybody's goes in, and no sizes come out.
-        let permit = Permit {
-            name: table.name.to_string(),
-            table: Some(table.id),
-            version: opened.version,
-            policies: filter.functions().to_vec(),
-            fingerprint: filter.fingerprint(),
-            exempt: false,
-            barrier: Barrier::Strict,
-        };
+        let permit = filter.permit(table, opened.version, Barrier::Strict);
         Ok(Some(Self { scope: Arc::clone(scope), permit, filter }))
     }
 

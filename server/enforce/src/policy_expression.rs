@@ -29,6 +29,7 @@ use weir_catalog::{Composition, Function, PolicyFunction, Table};
 
 use crate::error::{PolicyKind, Refusal};
 use crate::open_table::OpenedTable;
+use crate::permit::{Barrier, Permit};
 use crate::resolver::{Access, Scope};
 use crate::sql_function::Body;
 use arguments::{find_column, holds_column, same_values};
@@ -83,6 +84,19 @@ impl Policies {
     /// The row filter alone: what a row must pass to be seen, whatever of it is masked.
     pub(crate) fn filter_alone(self) -> Self {
         Self { masks: BTreeMap::new(), ..self }
+    }
+
+    /// The permission of a leaf that they stand in, of `table` at `version`.
+    pub(crate) fn permit(&self, table: &Table, version: Option<u64>, barrier: Barrier) -> Permit {
+        Permit {
+            name: table.name.to_string(),
+            table: Some(table.id),
+            version,
+            policies: self.functions.clone(),
+            fingerprint: self.fingerprint(),
+            exempt: self.is_trivial(),
+            barrier,
+        }
     }
 
     /// Nothing is hidden from this caller.

@@ -330,15 +330,7 @@ impl Scope {
         if self.snapshot.is_governed(table) {
             self.sources.witness.governed(&self.snapshot, table, self.caller.principal()).await;
         }
-        let permit = Permit {
-            name: table.name.to_string(),
-            table: Some(table.id),
-            version: opened.version,
-            policies: policies.functions().to_vec(),
-            fingerprint: policies.fingerprint(),
-            exempt: policies.is_trivial(),
-            barrier,
-        };
+        let permit = policies.permit(table, opened.version, barrier);
         let seal = access.seal(self);
         let governed = GovernedTable::new(opened.provider, opened.numbers, policies, permit, seal.clone())?;
         Ok(if table.view().is_some() { governed.over_body(seal.within(table.id)) } else { governed })

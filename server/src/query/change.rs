@@ -16,7 +16,6 @@ use datafusion::common::{Column, DFSchema, TableReference};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use datafusion::sql::sqlparser::ast::{Visit, Visitor};
 use weir_catalog::{ObjectName, Privilege, Snapshot, Table};
-use weir_enforce::masked_values::masked_columns;
 use weir_enforce::{Access, ChangedTable, Scope, bind_expression};
 use weir_scan::{CLAUSE, Clause, FILE, PLACE, RowOperation};
 
@@ -27,10 +26,13 @@ use crate::query::expansion::check_expansion;
 use crate::query::fold::fold_expression;
 use crate::query::function_calls::check_calls;
 use crate::query::parameters::{self, parameter_schema};
-use crate::query::write::writable;
+use crate::query::write::{check_unmasked, writable};
 use crate::run::Parameters;
 use crate::sql::ast::{Ident, Query};
 use crate::sql::{Assignment, Change, ChangeKind, MergeAction, ast};
+
+/// Before the values stand the clause, the file and the place.
+const OWN_COLUMNS: usize = 3;
 
 /// A change of rows, planned.
 #[derive(Debug)]
@@ -96,7 +98,7 @@ impl ChangePlan {
         };
         let changed = target.changed;
         let parameters = parameter_schema(&found.plan)?;
-        check_unmasked(&found, table, &changed)?;
+        check_unmasked(&found.plan, OWN_COLUMNS, table)?;
         let Found { plan, clauses, given, operation } = found;
         Ok(Self { scope, table: table.clone(), changed, parameters, clauses, given, operation, plan })
     }
@@ -177,8 +179,9 @@ impl Target<'_> {
             self.column(FILE).alias(FILE),
             self.column(PLACE).alias(PLACE),
         ];
-        let named = |(position, value): (usize, Expr)| value.alias(format!("weir:value_{position}"));
-        columns.extend(values.into_iter().enumerate().map(named));
+        let own = self.changed.opened.provider.schema();
+        let names = given.iter().filter_map(|column| own.fields().get(*column)).map(|field| field.name());
+        columns.extend(values.into_iter().zip(names).map(|(value, name)| value.alias(name)));
         let plan = rows.project(columns)?.build()?;
         Ok(Found { plan, clauses, given, operation })
     }
@@ -274,31 +277,6 @@ async fn permitted<'a>(
         table = writable(context, snapshot, name, privilege).await?;
     }
     Ok(table)
-}
-
-/// Nobody stores what they were shown in the place of a table's values: a mask would become the value.
-fn check_unmasked(found: &Found, table: &Table, changed: &ChangedTable) -> Result<()> {
-    let masked = masked_columns(&found.plan, table.id)?;
-    // Before the values stand the clause, the file and the place.
-    let values = found.given.iter().zip(masked.iter().skip(3));
-    for (column, is_masked) in values {
-        if *is_masked {
-            let own = changed.opened.provider.schema();
-            let name = own.fields().get(*column).map(|field| field.name().clone()).unwrap_or_default();
-            return Err(masked_write(&name, table));
-        }
-    }
-    Ok(())
-}
-
-/// The refusal of a value that was masked for whoever writes it.
-pub(crate) fn masked_write(column: &str, table: &Table) -> Error {
-    let text = format!(
-        "the new value of `{column}` would be made of values of `{}` that are masked for you",
-        table.name
-    );
-    Error::new(Condition::MaskedValueWrite, text)
-        .with_hint("leave masked columns as they are, or write values of your own")
 }
 
 fn full_reference(name: &ObjectName) -> TableReference {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::logical_expr::LogicalPlan;
 use weir_catalog::Snapshot;
-use weir_enforce::{Scope, bind_statement};
+use weir_enforce::{Access, Scope, bind_statement};
 
 use crate::context::Context;
 use crate::error::Result;
@@ -43,14 +43,7 @@ impl Planned {
         query: &ast::Query,
     ) -> Result<Self> {
         let scope = engine.scope(context, snapshot)?;
-        check_expansion(query)?;
-        check_calls(query, scope.state())?;
-        let access = engine.access(context, &scope);
-        let mut distinct = query.clone();
-        tell_apart(&mut distinct);
-        let mut statement = ast::Statement::Query(Box::new(distinct));
-        fold_statement(&mut statement);
-        let plan = bind_statement(&scope, &access, statement).await?;
+        let plan = bind_query(&scope, &engine.access(context, &scope), query).await?;
         let parameters = parameter_schema(&plan)?;
         let typed = match parameters.fields().is_empty() {
             true => scope.state().optimize(&plan)?,
@@ -71,4 +64,19 @@ impl Planned {
     pub fn bound(&self, parameters: &Parameters) -> Result<LogicalPlan> {
         bind(self.plan.clone(), &self.parameters, parameters)
     }
+}
+
+/// The plan of a query in `scope`, bounded before it is bound; its columns have distinct names.
+pub(crate) async fn bind_query(
+    scope: &Arc<Scope>,
+    access: &Access,
+    query: &ast::Query,
+) -> Result<LogicalPlan> {
+    check_expansion(query)?;
+    check_calls(query, scope.state())?;
+    let mut distinct = query.clone();
+    tell_apart(&mut distinct);
+    let mut statement = ast::Statement::Query(Box::new(distinct));
+    fold_statement(&mut statement);
+    Ok(bind_statement(scope, access, statement).await?)
 }

@@ -39,7 +39,6 @@ use weir_scan::{DeltaTables, TableLocation};
 use crate::context::Context;
 use crate::error::{Condition, Error, Kind, Result};
 use crate::location::Locations;
-use crate::query::change::masked_write;
 use crate::query::engine::Engine;
 use crate::query::execute::{self, Deadline};
 use crate::query::gauges::StatementGauges;
@@ -134,7 +133,7 @@ impl Writer {
                 let plan = rows_for(planned.bound(parameters)?, &schema, &insert.columns, &name)?;
                 let location = self.locations.of(table)?;
                 let location = location.ok_or_else(|| Error::internal("a table without a place"))?;
-                check_unmasked(&plan, table)?;
+                check_unmasked(&plan, 0, table)?;
                 let filter = NewRows::of(&planned.scope, table, &opened).await?;
                 let plan = govern(&planned.scope, planned.scope.state(), &plan).await?;
                 let into = Some(Existing { table: table.clone(), filter });
@@ -371,14 +370,19 @@ pub(crate) async fn writable<'a>(
     Ok(table)
 }
 
-/// Refuses to store in `table` what the caller was shown in the place of its values.
-fn check_unmasked(plan: &LogicalPlan, table: &Table) -> Result<()> {
+/// Refuses to store in `table` what the caller was shown in the place of its values: a mask would become the value. The
+/// columns of `plan` from the one at `first` on are stored.
+pub(crate) fn check_unmasked(plan: &LogicalPlan, first: usize, table: &Table) -> Result<()> {
     let masked = masked_columns(plan, table.id)?;
-    let columns = plan.schema().fields().iter().zip(masked);
-    match columns.into_iter().find(|(_, masked)| *masked) {
-        Some((field, _)) => Err(masked_write(field.name(), table)),
-        None => Ok(()),
-    }
+    let mut stored = plan.schema().fields().iter().zip(masked).skip(first);
+    let Some((field, _)) = stored.find(|(_, masked)| *masked) else { return Ok(()) };
+    let text = format!(
+        "the new value of `{}` would be made of values of `{}` that are masked for you",
+        field.name(),
+        table.name
+    );
+    Err(Error::new(Condition::MaskedValueWrite, text)
+        .with_hint("leave masked columns as they are, or write values of your own"))
 }
 
 fn check_may_create(context: &Context, snapshot: &Snapshot, name: &ObjectName) -> Result<()> {

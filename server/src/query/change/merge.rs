@@ -5,16 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema, JoinType, ScalarValue, TableReference};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit, when};
-use weir_enforce::bind_statement;
 use weir_scan::{CLAUSE, Clause, PLACE, RowOperation};
 
 use super::{Found, Target};
 use crate::error::{Condition, Error, Result};
-use crate::query::column_names::tell_apart;
-use crate::query::expansion::check_expansion;
-use crate::query::fold::fold_statement;
-use crate::query::function_calls::check_calls;
-use crate::sql::ast::{self, Ident};
+use crate::query::plan::bind_query;
+use crate::sql::ast::Ident;
 use crate::sql::{Assignment, Merge, MergeAction, MergeClause, MergeRows};
 
 /// The column of the source's rows that tells them from rows that have none.
@@ -70,13 +66,7 @@ impl Target<'_> {
 
     /// The source's rows under their name, each marked as one.
     async fn source(&self, merge: &Merge, name: &TableReference) -> Result<LogicalPlan> {
-        check_expansion(&merge.source)?;
-        check_calls(merge.source.as_ref(), self.scope.state())?;
-        let mut distinct = merge.source.as_ref().clone();
-        tell_apart(&mut distinct);
-        let mut statement = ast::Statement::Query(Box::new(distinct));
-        fold_statement(&mut statement);
-        let plan = bind_statement(self.scope, &self.access, statement).await?;
+        let plan = bind_query(self.scope, &self.access, &merge.source).await?;
         let own = plan.schema().columns();
         if ![0, own.len()].contains(&merge.source_columns.len()) {
             let text =
