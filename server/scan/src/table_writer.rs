@@ -5,7 +5,7 @@
 //! the same one is never applied twice, whether the first try was lost, is running, or is long done.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -252,9 +252,10 @@ async fn added_files(table: &DeltaTable) -> u64 {
 #[derive(Debug)]
 pub struct Input {
     schema: SchemaRef,
+    begun: AtomicBool,
     rows: Arc<AtomicU64>,
     failure: Arc<Mutex<Option<Arc<DataFusionError>>>>,
-    stream: Mutex<Option<InputStream>>,
+    stream: Arc<Mutex<InputStream>>,
 }
 
 struct InputStream(SendableRecordBatchStream);
@@ -270,9 +271,10 @@ impl Input {
     pub fn new(stream: SendableRecordBatchStream) -> Self {
         Self {
             schema: stream.schema(),
+            begun: AtomicBool::new(false),
             rows: Arc::default(),
             failure: Arc::default(),
-            stream: Mutex::new(Some(InputStream(stream))),
+            stream: Arc::new(Mutex::new(InputStream(stream))),
         }
     }
 
@@ -288,6 +290,19 @@ impl Input {
         self.rows.load(Ordering::Relaxed)
     }
 
+    /// Whether there are rows that the reader left unread; it may have needed none to know its answer. For when the
+    /// reader is done.
+    pub async fn has_unread(&self) -> Result<bool> {
+        let InputStream(stream) = &mut *self.stream.lock().await;
+        while let Some(batch) = stream.next().await {
+            let batch = batch.map_err(|cause| Error::Input(Box::new(cause)))?;
+            if batch.num_rows() > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The error with which the rows ended, if they did.
     pub async fn take_failure(&self) -> Option<Arc<DataFusionError>> {
         self.failure.lock().await.take()
@@ -300,16 +315,18 @@ impl PartitionStream for Input {
     }
 
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let taken = self.stream.try_lock().ok().and_then(|mut stream| stream.take());
         let schema = Arc::clone(&self.schema);
-        let Some(InputStream(stream)) = taken else {
+        if self.begun.swap(true, Ordering::Relaxed) {
             let failure = DataFusionError::Execution("rows to write can be read only once".to_owned());
             return Box::pin(RecordBatchStreamAdapter::new(schema, stream::once(async { Err(failure) })));
-        };
+        }
         let (rows, failure) = (Arc::clone(&self.rows), Arc::clone(&self.failure));
-        let counted = stream.then(move |batch| {
+        let counted = stream::unfold(Arc::clone(&self.stream), move |shared| {
             let (rows, failure) = (Arc::clone(&rows), Arc::clone(&failure));
-            async move { observe(batch, &rows, &failure).await }
+            async move {
+                let batch = shared.lock().await.0.next().await?;
+                Some((observe(batch, &rows, &failure).await, shared))
+            }
         });
         Box::pin(RecordBatchStreamAdapter::new(schema, counted))
     }

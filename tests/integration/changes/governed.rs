@@ -193,6 +193,37 @@ fn a_new_row_is_one_that_its_writer_can_see() {
 }
 
 #[test]
+fn rows_that_a_filter_need_not_look_at_are_judged_too() {
+    block_on(async {
+        let server = ground().await;
+        // No region is bob's, so that her filter is answered before it reads a new row.
+        server
+            .prepare(
+                "GRANT USE CATALOG ON CATALOG main TO bob;
+                 GRANT USE SCHEMA ON SCHEMA main.default TO bob;
+                 GRANT SELECT, MODIFY ON TABLE main.default.people TO bob",
+            )
+            .await;
+        let before = stored(&server).await;
+        for text in [
+            "INSERT INTO main.default.people VALUES (7, 'g', 'north', 's', 1)",
+            "INSERT INTO main.default.people SELECT v.i, 'x', 'north', 's', 1 FROM (VALUES (1), (2)) v(i)",
+            "MERGE INTO main.default.people p USING (VALUES (7)) s(id) ON p.id = s.id WHEN NOT MATCHED THEN INSERT (id, region) VALUES (s.id, 'north')",
+        ] {
+            let refusal = server.refused("bob", text).await;
+            assert!(refusal.starts_with("[ROW_FILTER_CHECK_VIOLATION]"), "{text}\n{refusal}");
+        }
+        let failing = "INSERT INTO main.default.people SELECT 1 / (id - 1), 'x', 'north', 'y', 1 FROM (VALUES (1)) v(id)";
+        let refusal = server.refused("bob", failing).await;
+        assert!(refusal.starts_with("[DIVIDE_BY_ZERO]"), "{refusal}");
+        let none = "INSERT INTO main.default.people SELECT id, 'x', 'north', 'y', 1 FROM main.default.copies";
+        server.client("admin").update("GRANT SELECT ON TABLE main.default.copies TO bob").await.unwrap();
+        assert_eq!(server.done("bob", none).await, 0);
+        assert_eq!(stored(&server).await, before);
+    });
+}
+
+#[test]
 fn what_is_made_of_a_governed_table_is_tagged() {
     block_on(async {
         let server = ground().await;

@@ -46,7 +46,7 @@ impl Writer {
                     Some((Ok(rows), Some((seen, judge))))
                 }
                 Some(Err(error)) => Some((Err(judge.cause_of(error).await), None)),
-                None => judge.verdict().map(|refusal| (Err(refusal), None)),
+                None => judge.verdict().await.err().map(|refusal| (Err(refusal), None)),
             }
         });
         Ok(judged.boxed())
@@ -61,12 +61,14 @@ struct Judge {
 }
 
 impl Judge {
-    fn verdict(&self) -> Option<Error> {
-        (self.seen != self.input.rows()).then(|| {
-            let text = format!("a new row of `{}` is one that its row filter would hide from you", self.name);
-            Error::new(Condition::RowFilterCheck, text)
-                .with_hint("write rows that you can read, or have somebody write them who can")
-        })
+    /// Whether all came out. A filter that is sure to let nothing pass may read nothing.
+    async fn verdict(&self) -> Result<()> {
+        if self.seen == self.input.rows() && !self.input.has_unread().await? {
+            return Ok(());
+        }
+        let text = format!("a new row of `{}` is one that its row filter would hide from you", self.name);
+        Err(Error::new(Condition::RowFilterCheck, text)
+            .with_hint("write rows that you can read, or have somebody write them who can"))
     }
 
     /// The rows' own error, where it was theirs.
