@@ -163,6 +163,14 @@ impl Refusal {
     pub fn not_found(catalog: &Name, schema: &Name, object: &Name) -> Self {
         Refusal::NotFound { name: format!("{catalog}.{schema}.{object}") }
     }
+
+    /// The refusal inside an error of the planner; the rest of its text may hold bodies and values.
+    pub(crate) fn within(error: &DataFusionError) -> Option<&Refusal> {
+        match error.find_root() {
+            DataFusionError::External(cause) => cause.downcast_ref::<Refusal>(),
+            _ => None,
+        }
+    }
 }
 
 impl From<Refusal> for DataFusionError {

@@ -21,7 +21,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::sqlparser::ast;
-use weir_catalog::{Table, TableId, ViewDefinition};
+use weir_catalog::{Table, TableId, ViewDefinition, is_account_admin, is_metastore_admin};
 
 use crate::binder::bind_with_uses;
 use crate::check_governed::check_governed;
@@ -40,14 +40,14 @@ pub(crate) async fn plan_of(
     table: &Table,
     view: &ViewDefinition,
 ) -> Result<(LogicalPlan, Uses)> {
-    let broken = |error: DataFusionError| broken_view(table, &error);
+    let broken = |error: DataFusionError| broken_view(scope, table, &error);
     let query = (scope.sources().parse_query)(&view.text).map_err(broken)?;
     let statement = ast::Statement::Query(Box::new(query));
     let (plan, uses) = bind_with_uses(scope, access, statement).await.map_err(broken)?;
     let planned = plan.schema().columns();
     if planned.len() != table.columns.len() {
         let detail = "the query has another number of columns than the view";
-        return Err(broken_view(table, &DataFusionError::Plan(detail.to_owned())));
+        return Err(broken_view(scope, table, &DataFusionError::Plan(detail.to_owned())));
     }
     let columns = planned
         .into_iter()
@@ -185,14 +185,32 @@ fn sealed_plans(plan: &LogicalPlan) -> Result<Vec<LogicalPlan>> {
 
 /// What users may know of a view that cannot be planned: its own privileges and policies are
 /// told by their own refusals, all else stays with administrators.
-fn broken_view(table: &Table, error: &DataFusionError) -> DataFusionError {
-    let reason = "its owner can no longer read what it reads, or its query no longer fits";
+fn broken_view(scope: &Scope, table: &Table, error: &DataFusionError) -> DataFusionError {
+    let general = || "its owner can no longer read what it reads, or its query no longer fits".to_owned();
     Refusal::ViewBroken {
         view: table.name.to_string(),
-        reason: reason.to_owned(),
+        reason: reason_for_admins(scope, table, error).unwrap_or_else(general),
         detail: error.strip_backtrace(),
     }
     .into()
+}
+
+/// What the owner of `table` lacks, for those who see all names and grants.
+fn reason_for_admins(scope: &Scope, table: &Table, error: &DataFusionError) -> Option<String> {
+    let (snapshot, reader) = (scope.snapshot(), scope.caller().principal());
+    if !is_account_admin(snapshot, reader) && !is_metastore_admin(snapshot, reader) {
+        return None;
+    }
+    let lack = match Refusal::within(error)? {
+        Refusal::Denied(denied) => denied.to_string(),
+        lack @ (Refusal::NotFound { .. }
+        | Refusal::FunctionNotFound { .. }
+        | Refusal::ViewBroken { .. }
+        | Refusal::FunctionBroken { .. }) => lack.to_string(),
+        _ => return None,
+    };
+    let owner = snapshot.principal(table.owner)?;
+    Some(format!("with the rights of its owner `{}`: {lack}", owner.name))
 }
 
 /// A view behind a barrier.

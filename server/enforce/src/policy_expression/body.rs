@@ -102,13 +102,14 @@ impl PolicyCompiler<'_> {
         let access = Access::of_policy(function, Some(site.table.id));
         // What the body reads is told to those alone with whose rights it reads.
         let told = self.scope.snapshot().acts_as(self.scope.caller().principal(), function.owner);
-        let planned = bind_expression(self.scope, &access, body, schema).await.map_err(|error| {
-            match refusal_in(&error) {
-                Some(Refusal::PolicyCircle { way }) if told => Refusal::PolicyCircle { way: way.clone() },
-                Some(refusal) if told => site.refusal(refusal.to_string()),
-                _ => site.refusal("its body cannot be planned"),
-            }
-        })?;
+        let planned =
+            bind_expression(self.scope, &access, body, schema).await.map_err(
+                |error| match Refusal::within(&error) {
+                    Some(Refusal::PolicyCircle { way }) if told => Refusal::PolicyCircle { way: way.clone() },
+                    Some(refusal) if told => site.refusal(refusal.to_string()),
+                    _ => site.refusal("its body cannot be planned"),
+                },
+            )?;
         if let Some(reason) = body_fault(&planned).map_err(misfit)? {
             return Err(site.refusal(reason).into());
         }
@@ -259,12 +260,4 @@ pub(crate) fn body_fault(expression: &Expr) -> Result<Option<&'static str>> {
         })
     })?;
     Ok(fault)
-}
-
-/// A refusal of ours inside an error of the planner; the rest of its text may hold the body.
-fn refusal_in(error: &DataFusionError) -> Option<&Refusal> {
-    match error.find_root() {
-        DataFusionError::External(cause) => cause.downcast_ref::<Refusal>(),
-        _ => None,
-    }
 }

@@ -238,9 +238,7 @@ fn unfit(function: &Function, reason: impl Into<String>) -> Refusal {
 /// What users may know of a function that cannot be planned: bounds are told, all else stays with
 /// administrators.
 pub(super) fn broken(function: &Function, error: DataFusionError) -> DataFusionError {
-    if let DataFusionError::External(cause) = error.find_root()
-        && let Some(Refusal::TooLarge { operators_max }) = cause.downcast_ref::<Refusal>()
-    {
+    if let Some(Refusal::TooLarge { operators_max }) = Refusal::within(&error) {
         return Refusal::TooLarge { operators_max: *operators_max }.into();
     }
     Refusal::FunctionBroken { function: function.name.to_string(), detail: error.strip_backtrace() }.into()
