@@ -2,7 +2,10 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{self, Log};
 use crate::error::Result;
@@ -15,10 +18,16 @@ pub fn start(config: &Log) -> Result<()> {
         )
     })?;
     let colours = std::io::stderr().is_terminal();
-    let log =
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
-    if log.try_init().is_err() {
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
+    let lines = lines.with_filter(filter.and(filter_fn(may_tell)));
+    if tracing_subscriber::registry().with(lines).try_init().is_err() {
         tracing::debug!("the log was started before");
     }
     Ok(())
+}
+
+/// Libraries tell plans with their constants, frames with their headers and statements with their values at the levels
+/// for debugging: whatever is asked for, of those only our own parts tell anything.
+fn may_tell(event: &Metadata<'_>) -> bool {
+    *event.level() <= Level::INFO || event.target().starts_with("weir")
 }

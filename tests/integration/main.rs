@@ -25,6 +25,7 @@ mod flight;
 mod golden;
 mod impersonation;
 mod information_schema;
+mod logs;
 mod membership;
 mod names;
 mod policy_decisions;

@@ -7,7 +7,8 @@ section! {
     Log {
         /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`), or levels for single parts
         /// such as `info,weir_server::identity=debug`. The Delta kernel is silent: it logs as errors what the
-        /// server expects, and paths of tables.
+        /// server expects, and paths of tables. `debug` and `trace` are levels of Weir's own parts: libraries would tell
+        /// constants of statements and headers of calls there, and are cut off at `info`.
         filter: String = "warn,weir_server=info,weir_catalog=info,weir_scan=info,buoyant_kernel=off".to_owned(),
     }
 }

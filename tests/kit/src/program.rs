@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
 use crate::client::Client;
 
@@ -12,6 +13,7 @@ use crate::client::Client;
 pub struct Program {
     child: Child,
     address: SocketAddr,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 /// Where cargo puts the program: beside the folder of the running test.
@@ -59,8 +61,17 @@ impl Program {
             }
         };
         // a full pipe would stop the server
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address }
+        let log = Arc::new(Mutex::new(said));
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| kept.lock().expect("the log").push(line));
+        });
+        Self { child, address, log }
+    }
+
+    /// What it has written to its log so far, line by line.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().expect("the log").clone()
     }
 
     /// Where it listens.
