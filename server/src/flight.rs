@@ -17,6 +17,7 @@ use std::time::Duration;
 use arrow_flight::sql::metadata::{SqlInfoData, XdbcTypeInfoData};
 use bytes::Bytes;
 use moka::sync::Cache;
+use strum::VariantNames;
 
 use crate::clock::Clock;
 use crate::error::Result;
@@ -47,6 +48,15 @@ mod type_info;
 mod writes;
 
 pub use server::{Config, Tls, serve};
+
+/// What can be asked of the door: each closed set, and the names in it.
+pub(crate) fn ways_in() -> [(&'static str, Vec<&'static str>); 3] {
+    [
+        ("flight command", command::Command::VARIANTS.to_vec()),
+        ("metadata", command::Metadata::VARIANTS.to_vec()),
+        ("action", action::names()),
+    ]
+}
 
 /// Bytes of bound values kept for clients that go on with an unbound handle.
 const BINDINGS_BYTES_MAX: u64 = 64 * 1024 * 1024;

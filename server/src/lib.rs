@@ -23,5 +23,6 @@ pub mod run;
 pub mod session;
 pub mod sql;
 pub mod system;
+pub mod ways_in;
 
 pub use error::{Condition, Error, Result};

@@ -25,6 +25,7 @@ mod tag_policies;
 mod time_travel;
 mod unreadable;
 mod views;
+mod ways_in;
 
 use arrow_flight::sql::{
     CommandGetCatalogs, CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys,

@@ -59,6 +59,11 @@ impl Known {
     }
 }
 
+/// Every action of the protocol, those that are refused by name among them.
+pub(crate) fn names() -> Vec<&'static str> {
+    ACTIONS.iter().map(|(name, ..)| *name).chain(REFUSED.iter().map(|(name, _)| *name)).collect()
+}
+
 /// The actions that are there, for ListActions.
 pub(crate) fn list() -> Vec<ActionType> {
     let action = |(name, _, description): &(&str, Known, &str)| ActionType {

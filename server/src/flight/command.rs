@@ -9,11 +9,12 @@ use arrow_flight::flight_descriptor::DescriptorType;
 use arrow_flight::sql::{self, Any, Command as Known};
 use bytes::Bytes;
 use prost::Message;
+use strum::VariantNames;
 
 use crate::error::{Condition, Error, Result};
 
 /// A command of Flight SQL.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, VariantNames)]
 pub(crate) enum Command {
     /// Run a statement; asked by GetFlightInfo, fetched by DoGet.
     Statement(String),
@@ -31,7 +32,7 @@ pub(crate) enum Command {
 
 /// A command that asks about the server or what is in it; each variant is the protocol's command
 /// of that name.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, VariantNames)]
 pub(crate) enum Metadata {
     Catalogs(sql::CommandGetCatalogs),
     DbSchemas(sql::CommandGetDbSchemas),

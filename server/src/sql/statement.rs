@@ -5,6 +5,7 @@
 //! The tests in `parse/tests.rs` list what is accepted and what is refused by name.
 
 use datafusion::sql::sqlparser::ast;
+use strum::{IntoStaticStr, VariantNames};
 
 pub mod access;
 pub mod catalog;
@@ -55,7 +56,7 @@ pub use volume::{CreateVolume, VolumeCommand};
 use super::reference::ObjectReference;
 
 /// One statement.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, IntoStaticStr, VariantNames)]
 pub enum Statement {
     /// SELECT, VALUES, WITH, set operations.
     Query(Box<ast::Query>),
@@ -80,7 +81,7 @@ pub enum Statement {
 }
 
 /// Whether EXPLAIN runs the query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantNames)]
 pub enum ExplainMode {
     /// The plan only.
     Plan,
@@ -109,7 +110,7 @@ pub struct Insert {
 }
 
 /// A statement that is not a query; one variant a family.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, IntoStaticStr, VariantNames)]
 pub enum Command {
     /// CREATE and DROP CATALOG.
     Catalog(CatalogCommand),

@@ -2,6 +2,7 @@
 
 use datafusion::sql::sqlparser::ast::{Expr, Ident, Query};
 use datafusion::sql::sqlparser::tokenizer::Token;
+use strum::{IntoStaticStr, VariantNames};
 
 use super::Statement;
 use crate::error::{Condition, Error, Result};
@@ -21,7 +22,7 @@ pub struct Change {
 }
 
 /// What is done with rows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, IntoStaticStr, VariantNames)]
 pub enum ChangeKind {
     /// UPDATE: new values for rows that the condition holds for; for all without one.
     Update {
@@ -88,7 +89,7 @@ pub enum MergeRows {
 }
 
 /// What a clause of MERGE does.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, IntoStaticStr, VariantNames)]
 pub enum MergeAction {
     /// DELETE.
     Delete,

@@ -1,6 +1,7 @@
 //! DESCRIBE: what one thing is.
 
 use datafusion::sql::sqlparser::tokenizer::Token;
+use strum::{IntoStaticStr, VariantNames};
 
 use super::Command;
 use crate::error::Result;
@@ -8,7 +9,7 @@ use crate::sql::cursor::Cursor;
 use crate::sql::reference::{CatalogReference, ObjectReference, SchemaReference};
 
 /// A DESCRIBE statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr, VariantNames)]
 pub enum Describe {
     /// DESCRIBE [TABLE] [EXTENDED].
     Table {

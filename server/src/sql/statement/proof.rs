@@ -2,6 +2,7 @@
 
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+use strum::{IntoStaticStr, VariantNames};
 
 use super::policy::PolicyCommand;
 use super::query::begins_query;
@@ -11,7 +12,7 @@ use crate::sql::cursor::Cursor;
 use crate::sql::reference::ObjectReference;
 
 /// A statement that shows what policies do, and changes nothing.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, IntoStaticStr, VariantNames)]
 pub enum Proof {
     /// EXPLAIN POLICY FOR.
     ExplainPolicy(ExplainPolicy),

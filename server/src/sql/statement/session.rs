@@ -1,6 +1,7 @@
 //! USE, SET and RESET: what the session remembers. The settings are an allow-list.
 
 use datafusion::sql::sqlparser::tokenizer::Token;
+use strum::{IntoStaticStr, VariantNames};
 use weir_catalog::{Literal, Name};
 
 use super::Command;
@@ -37,7 +38,7 @@ impl Setting {
 }
 
 /// A statement about the session.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr, VariantNames)]
 pub enum SessionCommand {
     /// USE CATALOG.
     UseCatalog(Name),

@@ -1,6 +1,7 @@
 //! SHOW: lists of what the caller may see.
 
 use datafusion::sql::sqlparser::tokenizer::Token;
+use strum::{IntoStaticStr, VariantNames};
 
 use super::Command;
 use super::grant::{SecurableReference, principal, securable};
@@ -20,7 +21,7 @@ pub enum FunctionOrigin {
 }
 
 /// What a SHOW lists.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr, VariantNames)]
 pub enum ShowKind {
     /// SHOW CATALOGS.
     Catalogs,
