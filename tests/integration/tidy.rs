@@ -8,6 +8,7 @@
 //! a screen.
 
 mod arrows;
+mod attacks;
 mod columns;
 mod sizes;
 mod source;

@@ -96,7 +96,15 @@ async fn call(people: &People, alice: &Client, stolen: &Stolen, name: &str) -> O
                 alice.raw().list_flights(alice.request(Criteria::default())).await.unwrap().into_inner();
             vec![format!("{:?}", listed.message().await.unwrap())]
         }
-        "GetFlightInfo" => vec![format!("{:?}", alice.info(&query(ALL)).await)],
+        "GetFlightInfo" => {
+            let info = alice.info(&query(ALL)).await.unwrap();
+            // How much there is, hidden rows among it, is nobody's to know before it is read.
+            let totals = (info.total_records, info.total_bytes);
+            vec![
+                format!("{info:?}"),
+                if totals == (-1, -1) { String::new() } else { format!("CANARY: {totals:?}") },
+            ]
+        }
         "PollFlightInfo" => vec![text_of(&Way::Polled.ask(alice, ALL).await)],
         "GetSchema" => vec![format!("{:?}", alice.schema(&query(ALL)).await)],
         "DoGet" => {
