@@ -19,7 +19,9 @@ use deltalake::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
 
 use crate::error::{self, Result as ScanResult};
 use crate::pinned_table::PinnedTable;
+use crate::pruning;
 use crate::row_place_exec::RowPlaceExec;
+use crate::true_statistics_exec::TrueStatisticsExec;
 
 /// The column that names a row's file, as text. No column of a table has this name.
 pub const FILE: &str = "weir:file";
@@ -73,11 +75,13 @@ impl TableProvider for IdentifiedTable {
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let own = |filter: &Expr| filter.column_refs().iter().all(|column| !is_identity(&column.name));
-        let support = |filter: &&Expr| match own(filter) {
-            true => TableProviderFilterPushDown::Inexact,
-            false => TableProviderFilterPushDown::Unsupported,
+        let support = |filter: &&Expr| {
+            Ok(match own(filter) && pruning::is_answered(filter, &self.schema)? {
+                true => TableProviderFilterPushDown::Inexact,
+                false => TableProviderFilterPushDown::Unsupported,
+            })
         };
-        Ok(filters.iter().map(support).collect())
+        filters.iter().map(support).collect()
     }
 
     async fn scan(
@@ -91,6 +95,7 @@ impl TableProvider for IdentifiedTable {
         let mut read: Vec<usize> = columns.iter().copied().filter(|column| *column < self.width).collect();
         read.push(self.width);
         let scanned = self.scan.scan(session, Some(&read), filters, None).await?;
+        let scanned = TrueStatisticsExec::over(scanned)?;
         let placed: Arc<dyn ExecutionPlan> = Arc::new(RowPlaceExec::new(scanned)?);
         let schema = placed.schema();
         let outputs = columns

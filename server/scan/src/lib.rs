@@ -32,6 +32,7 @@ pub mod metrics;
 mod past_versions;
 mod pinned_table;
 mod protocol;
+mod pruning;
 mod range_cache;
 mod rechecked_table;
 mod router;
@@ -41,6 +42,7 @@ mod row_rewrite;
 mod runtime;
 mod table_schema;
 mod table_writer;
+mod true_statistics_exec;
 
 pub use column_changes::{ColumnChange, Obstacle};
 pub use config::Config;

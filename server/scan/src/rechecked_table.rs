@@ -2,7 +2,7 @@
 //!
 //! delta-rs calls a predicate on nothing but partition columns exactly applied, also where it cannot
 //! evaluate it (a CASE, a function) and prunes nothing. Here every predicate stays above the scan as
-//! well, so that pruning is never what decides about a row.
+//! well, so that pruning is never what decides about a row; and one that statistics would answer wrongly does not go there.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,6 +14,9 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use deltalake::delta_datafusion::DeltaScanNext;
+
+use crate::pruning;
+use crate::true_statistics_exec::TrueStatisticsExec;
 
 /// Only for reading: its `insert_into` fails.
 #[derive(Debug)]
@@ -40,15 +43,19 @@ impl TableProvider for RecheckedTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.0.scan(session, projection, filters, limit).await
+        TrueStatisticsExec::over(self.0.scan(session, projection, filters, limit).await?)
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let told = self.0.supports_filters_pushdown(filters)?;
-        let rechecked = |support| match support {
-            TableProviderFilterPushDown::Exact => TableProviderFilterPushDown::Inexact,
-            other => other,
+        let schema = self.0.schema();
+        let rechecked = |(support, filter): (TableProviderFilterPushDown, &&Expr)| {
+            Ok(match support {
+                _ if !pruning::is_answered(filter, &schema)? => TableProviderFilterPushDown::Unsupported,
+                TableProviderFilterPushDown::Exact => TableProviderFilterPushDown::Inexact,
+                other => other,
+            })
         };
-        Ok(told.into_iter().map(rechecked).collect())
+        told.into_iter().zip(filters).map(rechecked).collect()
     }
 }

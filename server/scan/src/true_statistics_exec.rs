@@ -1,0 +1,188 @@
+//! [`TrueStatisticsExec`]: stands on a scan of a table with columns whose statistics do not tell the whole truth, and lets
+//! neither filters on them down to where files are left out, nor their statistics up to where answers are made of them.
+//! The files below it have no statistics of these columns: the engine would give one value for all rows of a file whose
+//! least and greatest value are told to be the same.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Statistics, internal_datafusion_err, internal_err};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::error::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::execution_plan::CardinalityEffect;
+use datafusion::physical_plan::filter_pushdown::{
+    ChildFilterDescription, FilterDescription, FilterPushdownPhase,
+};
+use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+
+use crate::pruning::is_told_whole;
+
+/// The rows of its input, as they are.
+#[derive(Debug)]
+pub(crate) struct TrueStatisticsExec {
+    input: Arc<dyn ExecutionPlan>,
+    told: HashSet<usize>,
+}
+
+impl TrueStatisticsExec {
+    /// `input`, behind this node where one of its columns needs it.
+    pub(crate) fn over(input: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        let input = input.transform_down(without_untold)?.data;
+        Ok(Self::on(input))
+    }
+
+    fn on(input: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+        let told = told_columns(&input.schema());
+        if told.len() == input.schema().fields().len() { input } else { Arc::new(Self { input, told }) }
+    }
+}
+
+/// A scan of files without the statistics that are not the whole truth.
+fn without_untold(node: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
+    let source = node.downcast_ref::<DataSourceExec>();
+    let Some(scan) = source.and_then(|source| source.data_source().downcast_ref::<FileScanConfig>()) else {
+        return Ok(Transformed::no(node));
+    };
+    let untold: Vec<usize> = {
+        let columns = scan.file_schema().fields().iter().enumerate();
+        columns.filter(|(_, field)| !is_told_whole(field.data_type())).map(|(place, _)| place).collect()
+    };
+    if untold.is_empty() {
+        return Ok(Transformed::no(node));
+    }
+    let mut scan = scan.clone();
+    for group in &mut scan.file_groups {
+        let files = group.files().iter().cloned().map(|mut file| {
+            if let Some(statistics) = &mut file.statistics {
+                untell(Arc::make_mut(statistics), |place| untold.contains(&place));
+            }
+            file
+        });
+        *group = FileGroup::new(files.collect());
+    }
+    Ok(Transformed::yes(DataSourceExec::from_data_source(scan)))
+}
+
+/// Leaves out what is told of the values of these columns.
+fn untell(statistics: &mut Statistics, is_untold: impl Fn(usize) -> bool) {
+    for (place, column) in statistics.column_statistics.iter_mut().enumerate() {
+        if is_untold(place) {
+            column.min_value = Precision::Absent;
+            column.max_value = Precision::Absent;
+            column.sum_value = Precision::Absent;
+            column.distinct_count = Precision::Absent;
+        }
+    }
+}
+
+fn told_columns(schema: &SchemaRef) -> HashSet<usize> {
+    let columns = schema.fields().iter().enumerate();
+    columns.filter(|(_, field)| is_told_whole(field.data_type())).map(|(place, _)| place).collect()
+}
+
+impl DisplayAs for TrueStatisticsExec {
+    fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TrueStatisticsExec")
+    }
+}
+
+impl ExecutionPlan for TrueStatisticsExec {
+    fn name(&self) -> &'static str {
+        "TrueStatisticsExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.input.properties()
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn apply_expressions(
+        &self,
+        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        match <[_; 1]>::try_from(children) {
+            Ok([input]) => Ok(Self::on(input)),
+            Err(_) => internal_err!("it has one input"),
+        }
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        self.input.execute(partition, context)
+    }
+
+    fn repartitioned(&self, target: usize, config: &ConfigOptions) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        Ok(self.input.repartitioned(target, config)?.map(Self::on))
+    }
+
+    fn supports_limit_pushdown(&self) -> bool {
+        self.input.supports_limit_pushdown()
+    }
+
+    fn fetch(&self) -> Option<usize> {
+        self.input.fetch()
+    }
+
+    fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
+        self.input.with_fetch(limit).map(Self::on)
+    }
+
+    fn cardinality_effect(&self) -> CardinalityEffect {
+        CardinalityEffect::Equal
+    }
+
+    fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {
+        vec![ChildStats::At(partition)]
+    }
+
+    fn statistics_from_inputs(
+        &self,
+        inputs: &[Arc<Statistics>],
+        _args: &StatisticsArgs,
+    ) -> Result<Arc<Statistics>> {
+        let input = inputs.first().ok_or_else(|| internal_datafusion_err!("it has one input"))?;
+        let mut statistics = Statistics::clone(input);
+        untell(&mut statistics, |place| !self.told.contains(&place));
+        Ok(Arc::new(statistics))
+    }
+
+    fn gather_filters_for_pushdown(
+        &self,
+        _phase: FilterPushdownPhase,
+        parent_filters: Vec<Arc<dyn PhysicalExpr>>,
+        _config: &ConfigOptions,
+    ) -> Result<FilterDescription> {
+        let told = ChildFilterDescription::from_child_with_allowed_indices(
+            &parent_filters,
+            self.told.clone(),
+            &self.input,
+        )?;
+        Ok(FilterDescription::new().with_child(told))
+    }
+}
