@@ -41,6 +41,7 @@ pub mod sealed_view;
 pub mod sql_function;
 mod three_valued;
 mod time_travel;
+mod type_names;
 pub mod witness;
 
 pub use binder::{bind_expression, bind_statement};
