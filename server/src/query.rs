@@ -15,6 +15,7 @@
 pub mod analysis;
 pub mod change;
 pub mod column_names;
+pub mod comparison;
 pub mod counting;
 pub mod decisions;
 pub mod dependents;

@@ -13,6 +13,7 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
+use crate::query::comparison::ComparisonPlanner;
 use crate::query::division::DivisionPlanner;
 use crate::query::element_at::element_at;
 
@@ -260,7 +261,8 @@ pub fn window() -> Vec<Arc<WindowUDF>> {
 
 /// What turns operators and special forms into functions.
 pub fn expression_planners() -> Vec<Arc<dyn ExprPlanner>> {
-    let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(DivisionPlanner::default())];
+    let mut planners: Vec<Arc<dyn ExprPlanner>> =
+        vec![Arc::new(DivisionPlanner::default()), Arc::new(ComparisonPlanner)];
     planners.extend(SessionStateDefaults::default_expr_planners());
     planners
 }
