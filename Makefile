@@ -11,9 +11,9 @@ LINT_DIR ?= $(CACHE)/lint
 export CARGO_TARGET_DIR
 
 CARGO_TEST := cargo test --locked
-BENCHES ?= overhead wire govern metering authorize
+BENCHES ?= overhead shapes wire govern metering authorize
 
-.PHONY: help test tools format lint rust tidy clients golden bench demo
+.PHONY: help test tools format lint rust tidy clients golden bench hostile mutants demo
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,14 @@ golden: ## DIR=folder: reads every table of a folder of Spark-written tables
 
 bench: ## benches and their numbers (see benches/README.md)
 	cargo bench --locked --profile dev -p weir-features -p weir-benches $(BENCHES:%=--bench %)
+
+hostile: ## TARGET=place SECONDS=n: bytes of a fuzzer (sql, ticket, descriptor, handshake, put, action); needs nightly and cargo-fuzz
+	@test -d "fuzz/corpus/$(TARGET)" && test -n "$(TARGET)" || { echo "error: say where: make hostile TARGET=sql" >&2; exit 1; }
+	cd fuzz && cargo +nightly fuzz run $(TARGET) -- -max_total_time=$(or $(SECONDS),60)
+
+MUTATED ?= server/enforce/src/leakproof.rs server/enforce/src/check_governed.rs
+mutants: ## MUTATED=files: mutations of the enforcer that no test notices; needs cargo-mutants
+	cargo mutants --package weir-enforce $(MUTATED:%=--file %) --output "$(CACHE)" -- --locked -p weir-features --lib
 
 demo: ## the sample warehouse: `cargo run -- demo` with the build tree of the tests
 	cargo run --locked -- demo

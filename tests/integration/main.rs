@@ -23,6 +23,7 @@ mod documents;
 mod enforcement;
 mod flight;
 mod golden;
+mod hostile;
 mod impersonation;
 mod information_schema;
 mod logs;

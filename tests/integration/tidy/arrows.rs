@@ -19,7 +19,8 @@ const CRATES: &[(&str, &str, &str)] = &[
     ("tests/kit/Cargo.toml", "weir-server weir-catalog weir-scan", ""),
 ];
 /// Crates at the end of all arrows; nothing of the product uses them.
-const ENDS: &[&str] = &["tests/Cargo.toml", "tests/features/Cargo.toml", "benches/Cargo.toml"];
+const ENDS: &[&str] =
+    &["tests/Cargo.toml", "tests/features/Cargo.toml", "benches/Cargo.toml", "fuzz/Cargo.toml"];
 
 /// Each module of the server and the modules it may use, from the ground up.
 ///

@@ -14,6 +14,7 @@
 mod archive;
 mod client;
 mod delta;
+pub mod hostile;
 mod program;
 mod rows;
 mod runtime;

@@ -12,12 +12,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_stack_size(STACK_BYTES)
-        .enable_all()
-        .build()
-        .expect("threads for the test");
+    let runtime = threads();
     let ended = runtime.block_on(async { task(future).await });
     // what a test left running does not outlive it
     runtime.shutdown_background();
@@ -25,6 +20,16 @@ where
         Ok(output) => output,
         Err(failure) => std::panic::resume_unwind(failure.into_panic()),
     }
+}
+
+/// Threads like those of the program.
+pub(crate) fn threads() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_stack_size(STACK_BYTES)
+        .enable_all()
+        .build()
+        .expect("threads for the test")
 }
 
 /// Runs `future` beside the test.
