@@ -64,6 +64,7 @@ fn measure() -> Result<()> {
     ground.catalog(&mut criterion)?;
     ground.policies(&mut criterion)?;
     ground.plans(&mut criterion)?;
+    ground.stages(&mut criterion)?;
     criterion.final_summary();
     Ok(())
 }
@@ -117,6 +118,39 @@ impl Ground {
                     });
                 });
             }
+        }
+        Ok(())
+    }
+
+    /// A governed statement's time before its first row, stage by stage: what `govern` takes beyond `physical` is the
+    /// verifier's; `bind` holds authorising, opening and the compiling of policies, whose parts stand above.
+    fn stages(&self, criterion: &mut Criterion) -> Result<()> {
+        let (snapshot, context) = (self.snapshot()?, self.context(ANALYST)?);
+        for query in
+            self.workload.queries.iter().filter(|query| ["point", "q5"].contains(&query.name.as_str()))
+        {
+            let (name, text) = (&query.name, self.workload.text(query, Form::Governed { schema: SCHEMA }));
+            criterion.bench_function(&format!("stage/parse/{name}"), |bencher| {
+                bencher.iter(|| black_box(sql::parse_query(&text)));
+            });
+            let parsed = sql::parse_query(&text)?;
+            criterion.bench_function(&format!("stage/bind/{name}"), |bencher| {
+                bencher.to_async(&self.runtime).iter(|| async {
+                    black_box(Planned::new(&self.engine, &context, &snapshot, &parsed).await)
+                });
+            });
+            let planned = self.runtime.block_on(Planned::new(&self.engine, &context, &snapshot, &parsed))?;
+            let (scope, plan) = (&planned.scope, &planned.plan);
+            criterion.bench_function(&format!("stage/physical/{name}"), |bencher| {
+                bencher
+                    .to_async(&self.runtime)
+                    .iter(|| async { black_box(scope.state().create_physical_plan(plan).await) });
+            });
+            criterion.bench_function(&format!("stage/govern/{name}"), |bencher| {
+                bencher
+                    .to_async(&self.runtime)
+                    .iter(|| async { black_box(govern(scope, scope.state(), plan).await) });
+            });
         }
         Ok(())
     }
