@@ -24,6 +24,7 @@ mod snapshots;
 mod tag_policies;
 mod time_travel;
 mod unreadable;
+mod values;
 mod views;
 mod ways_in;
 
