@@ -11,11 +11,11 @@ use deltalake::operations::write::writer::{DeltaWriter, WriterConfig};
 use deltalake::table::config::TablePropertiesExt;
 use object_store::prefix::PrefixStore;
 
+use crate::change_range::CHANGE_TYPE;
 use crate::error::{self, Error, Result};
 use crate::pinned_table::PinnedTable;
 
 const FOLDER: &str = "_change_data";
-const CHANGE_TYPE: &str = "_change_type";
 
 /// What happened to rows, as the feed calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -134,6 +134,28 @@ pub enum Error {
         /// The time of the first version that can be read.
         earliest: Option<String>,
     },
+    /// Changes from a version to an earlier one.
+    #[error("changes from version {first} to version {last}: the first must not come after the last")]
+    ChangeRange {
+        /// As asked for.
+        first: u64,
+        /// As asked for.
+        last: u64,
+    },
+    /// A version at which the table kept no change data feed.
+    #[error("the table kept no change data feed at version {version}")]
+    NoChangeData {
+        /// The version.
+        version: u64,
+    },
+    /// A version whose columns do not go together with those before.
+    #[error(
+        "a column has another type or meaning from version {version} on: changes before and after cannot be read together"
+    )]
+    ChangedColumns {
+        /// The version.
+        version: u64,
+    },
     /// A table is there already.
     #[error("there is already a Delta table at `{table}`")]
     AlreadyExists {

@@ -21,6 +21,8 @@
 
 mod caught_commit;
 mod change_data;
+mod change_feed;
+mod change_range;
 mod column_changes;
 mod config;
 mod delta_tables;
@@ -40,10 +42,13 @@ mod row_changes;
 mod row_place_exec;
 mod row_rewrite;
 mod runtime;
+mod table_history;
 mod table_schema;
 mod table_writer;
 mod true_statistics_exec;
+mod written_log;
 
+pub use change_feed::{CHANGE_COLUMNS, ChangeFeed};
 pub use column_changes::{ColumnChange, Obstacle};
 pub use config::Config;
 pub use delta_tables::DeltaTables;
@@ -57,6 +62,7 @@ pub use router::Router;
 pub use row_changes::{CLAUSE, Clause, RowChanges};
 pub use row_rewrite::{Rewritten, RowOperation};
 pub use runtime::runtime_env;
+pub use table_history::{Commit, TableDetail};
 pub use table_writer::{Appended, Input as RowInput, NewTable};
 
 #[cfg(test)]

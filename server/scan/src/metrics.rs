@@ -11,7 +11,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
 use object_store::path::Path;
 
-use crate::location::MOUNT;
+use crate::location::{MOUNT, TableLocation};
 use crate::pinned_table::PinnedTable;
 
 /// What a number counts in.
@@ -122,13 +122,23 @@ pub struct PlannedFiles {
 /// Files belong to the table when they lie at its location; scans of other tables in the plan are not counted. A plan that
 /// reads the table twice counts each file once.
 pub fn scan_numbers(plan: &Arc<dyn ExecutionPlan>, table: &PinnedTable) -> PlannedFiles {
+    files_below(plan, table.location(), table.file_count(), table.total_bytes())
+}
+
+/// The same, of `count` files at `location` that have `bytes` together.
+pub(crate) fn files_below(
+    plan: &Arc<dyn ExecutionPlan>,
+    location: &TableLocation,
+    count: u64,
+    bytes: u64,
+) -> PlannedFiles {
     let mut files = BTreeMap::new();
-    gather(plan, &table.location().mounted_path(), &mut files);
+    gather(plan, &location.mounted_path(), &mut files);
     let files_read = u64::try_from(files.len()).unwrap_or(u64::MAX);
     let bytes_read = files.values().sum();
     PlannedFiles {
-        files_pruned: table.file_count().saturating_sub(files_read),
-        bytes_pruned: table.total_bytes().saturating_sub(bytes_read),
+        files_pruned: count.saturating_sub(files_read),
+        bytes_pruned: bytes.saturating_sub(bytes_read),
         files_read,
         bytes_read,
     }

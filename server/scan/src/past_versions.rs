@@ -7,13 +7,13 @@
 //! A commit's time is the one it says itself (`inCommitTimestamp`) where the table has that feature, else its file's. Times of files
 //! need not rise from commit to commit; each is taken to be a millisecond after the one before where it does not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use deltalake::DeltaTable;
 use futures::StreamExt;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::ObjectStore;
 
-use crate::delta_tables::{DeltaTables, commit_path};
+use crate::delta_tables::DeltaTables;
 use crate::error::{self, Error, Result};
 use crate::pinned_table::PinnedTable;
 
@@ -80,14 +80,9 @@ impl DeltaTables {
         let log = self.log(newest).await?;
         let moment = moment_micros.div_euclid(1000);
         let properties = newest.properties();
-        let number = |key: &str| properties.get(key).and_then(|value| value.parse::<i64>().ok());
-        let told = properties.get(COMMITS_TELL_TIME).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let told_from = match told {
-            true => u64::try_from(number(TELL_TIME_FROM).unwrap_or(0)).unwrap_or(0),
-            false => u64::MAX,
-        };
+        let (told_from, told) = (told_from(properties), told_from(properties) < u64::MAX);
         let mut earliest = None;
-        if told && number(TELL_TIME_SINCE).is_none_or(|since| moment >= since) {
+        if told && number(properties, TELL_TIME_SINCE).is_none_or(|since| moment >= since) {
             let versions: Vec<u64> =
                 log.commits.keys().copied().filter(|v| *v >= told_from && *v >= log.earliest).collect();
             match self.last_told(newest, &versions, moment).await? {
@@ -127,18 +122,25 @@ impl DeltaTables {
 
     /// The time that a commit tells of itself, in milliseconds.
     async fn told_time(&self, newest: &PinnedTable, version: u64) -> Result<i64> {
-        let location = newest.location();
-        let path = commit_path(location, version);
-        let read = async { self.router().get(&path).await?.bytes().await };
-        let bytes = read.await.map_err(|failure| error::from_store(location, failure))?;
+        let bytes = self.commit_text(newest, version).await?;
         let lines = bytes.split(|byte| *byte == b'\n');
         let actions = lines.filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok());
         let told = |action: serde_json::Value| action.get("commitInfo")?.get("inCommitTimestamp")?.as_i64();
         let time = actions.filter_map(told).next();
         time.ok_or_else(|| Error::CorruptLog {
-            table: location.clone(),
+            table: newest.location().clone(),
             source: format!("version {version} tells no time").into(),
         })
+    }
+
+    /// The commits up to `newest` whose files are there, with times of their files that rise.
+    pub(crate) async fn commit_times(&self, newest: &PinnedTable) -> Result<Vec<(u64, i64)>> {
+        Ok(self.log(newest).await?.rising())
+    }
+
+    /// The first version that can be read.
+    pub(crate) async fn earliest(&self, newest: &PinnedTable) -> Result<u64> {
+        Ok(self.log(newest).await?.earliest)
     }
 
     async fn log(&self, newest: &PinnedTable) -> Result<Log> {
@@ -170,6 +172,18 @@ impl DeltaTables {
         };
         Ok(Log { earliest, commits })
     }
+}
+
+/// The first version whose commit tells its own time; of tables whose commits do not, the last that there can be.
+pub(crate) fn told_from(properties: &HashMap<String, String>) -> u64 {
+    match properties.get(COMMITS_TELL_TIME).is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        true => number(properties, TELL_TIME_FROM).and_then(|from| u64::try_from(from).ok()).unwrap_or(0),
+        false => u64::MAX,
+    }
+}
+
+fn number(properties: &HashMap<String, String>, key: &str) -> Option<i64> {
+    properties.get(key).and_then(|value| value.parse().ok())
 }
 
 fn missing(newest: &PinnedTable, version: u64, earliest: u64) -> Error {

@@ -24,6 +24,7 @@ use crate::{
 mod altering;
 mod changing;
 mod damage;
+mod feed;
 mod past;
 mod pruning;
 mod routing;

@@ -16,7 +16,7 @@ async fn grown(ground: &Ground) -> (TableLocation, PinnedTable) {
     (location, newest)
 }
 
-fn set_time(ground: &Ground, location: &TableLocation, version: u64, seconds: u64) {
+pub(super) fn set_time(ground: &Ground, location: &TableLocation, version: u64, seconds: u64) {
     let path = ground.path(location).join(format!("_delta_log/{version:020}.json"));
     let file = File::options().append(true).open(path).unwrap();
     file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
