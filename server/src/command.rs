@@ -91,7 +91,7 @@ pub async fn run(environment: &Environment, context: &Context, command: &Command
 pub fn schema(command: &Command) -> Option<SchemaRef> {
     let columns = match command {
         Command::Show(show) => Some(show::columns(&show.kind)),
-        Command::Describe(describe) => Some(describe::columns(describe)),
+        Command::Describe(describe) => return Some(describe::schema(describe)),
         Command::Session(command) => session::columns(command),
         Command::TagPolicy(TagPolicyCommand::Validate { .. }) => Some(tag_policy::VALIDATE_COLUMNS),
         Command::PolicyTest(command) => policy_test::columns(command),

@@ -163,7 +163,10 @@ impl Warehouse {
         let name = &table.name;
         let text = format!("SELECT * FROM `{}`.`{}`.`{}`", name.catalog, name.schema, name.object);
         let query = sql::parse_query(&text)?;
-        Ok(self.plan(context, &query).await?.schema)
+        // A listing is of now.
+        let mut context = context.clone();
+        context.session.read_at = None;
+        Ok(self.plan(&context, &query).await?.schema)
     }
 
     /// What `sql` would return, without running anything of it. A statement that is refused here is
@@ -256,7 +259,9 @@ impl Warehouse {
             return Err(Error::new(Condition::ResourceExhausted, text)
                 .with_hint("send values as parameters; [limits] statement_bytes sets the bound"));
         }
-        sql::parse(sql, &context.session)
+        let statement = sql::parse(sql, &context.session)?;
+        check_reads(context, &statement)?;
+        Ok(statement)
     }
 
     async fn plan(&self, context: &Context, query: &ast::Query) -> Result<Planned> {
@@ -448,6 +453,32 @@ impl Run<'_> {
             }
             Err(error) => failed(record, error).await,
         }
+    }
+}
+
+/// Refuses to change anything in a session that reads at a moment: what it would change is not what it sees.
+fn check_reads(context: &Context, statement: &Statement) -> Result<()> {
+    match context.session.read_at.is_some() && changes(statement) {
+        true => {
+            let text = "changing anything while read_at_snapshot is set is not supported";
+            Err(Error::new(Condition::UnsupportedFeature, text).with_hint("RESET read_at_snapshot ends it"))
+        }
+        false => Ok(()),
+    }
+}
+
+fn changes(statement: &Statement) -> bool {
+    match statement {
+        Statement::Insert(_) | Statement::Change(_) | Statement::CreateTableAs(_) => true,
+        Statement::ExecuteAs(execute) => changes(&execute.statement),
+        Statement::Command(Command::Session(_)) => false,
+        // Those that give no rows.
+        Statement::Command(command) => command::schema(command).is_none(),
+        Statement::Query(_)
+        | Statement::Explain(_)
+        | Statement::DescribeQuery(_)
+        | Statement::ShowPartitions(_)
+        | Statement::Proof(_) => false,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, SecondsFormat};
+
 /// Functions that tell of the session, so that what they give depends on the caller's USE: queries call them, and
 /// no text that is stored does.
 pub const SESSION_FUNCTIONS: [&str; 3] = ["current_catalog", "current_database", "current_schema"];
@@ -15,10 +17,21 @@ pub struct SessionSettings {
     pub schema: String,
     /// `"x"` quotes an identifier rather than a string.
     pub double_quoted_identifiers: bool,
+    /// When tables are read, in microseconds since 1970; the newest versions where it is left out. While it is set the
+    /// session reads and changes nothing.
+    pub read_at: Option<i64>,
     /// Settings accepted by name and kept to be shown, e.g.
     /// `spark.databricks.remoteFiltering.blockSelfJoins`, which is unnecessary here: a
     /// statement reads one snapshot of each table.
     pub accepted: BTreeMap<String, String>,
+}
+
+impl SessionSettings {
+    /// When tables are read, as it can be set again.
+    pub fn read_at_text(&self) -> Option<String> {
+        let time = DateTime::from_timestamp_micros(self.read_at?)?;
+        Some(time.to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
 }
 
 impl Default for SessionSettings {
@@ -27,6 +40,7 @@ impl Default for SessionSettings {
             catalog: "main".to_owned(),
             schema: "default".to_owned(),
             double_quoted_identifiers: false,
+            read_at: None,
             accepted: BTreeMap::new(),
         }
     }

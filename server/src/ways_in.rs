@@ -26,7 +26,7 @@ const CALLS: [&str; 10] = [
 
 /// How a query comes to rows, where the syntax tree has no closed set of ours: what
 /// `sql/refused_clauses.rs` lets pass.
-const RELATIONS: [&str; 24] = [
+const RELATIONS: [&str; 25] = [
     "table",
     "view",
     "view over views",
@@ -51,6 +51,7 @@ const RELATIONS: [&str; 24] = [
     "table function",
     "version as of",
     "timestamp as of",
+    "table_changes",
 ];
 
 /// A way in: the set it belongs to, and its name there.

@@ -6,6 +6,7 @@
 //! through every way.
 
 mod arithmetic;
+mod change_data;
 mod composition;
 mod definers;
 mod deputies;
@@ -19,6 +20,7 @@ mod oracle;
 mod policed_views;
 mod policies;
 mod pushdown;
+mod read_at;
 mod refusals;
 mod snapshots;
 mod tag_policies;

@@ -35,5 +35,6 @@ mod scan;
 mod show_create;
 mod slt;
 mod stores;
+mod table_logs;
 mod tidy;
 mod unauthorized;

@@ -19,6 +19,7 @@
 
 pub mod binder;
 pub mod caller;
+mod change_call;
 pub mod check_governed;
 pub mod counting;
 pub mod error;
@@ -46,19 +47,21 @@ pub mod witness;
 
 pub use binder::{bind_expression, bind_statement};
 pub use caller::Caller;
+pub use change_call::TABLE_CHANGES;
 pub use error::Refusal;
 pub use govern::govern;
 pub use governed_plan::{GovernedPlan, ScannedLeaf};
 pub use governed_scan_exec::{GovernedScanExec, LeafReadings};
 pub use open_table::{
-    IdentifyRows, Moment, OpenSystemTable, OpenTable, OpenedTable, PlannedFiles, ScanNumbers, SystemTable,
-    SystemTableRequest,
+    IdentifyRows, Moment, OpenSystemTable, OpenTable, OpenedChanges, OpenedTable, PlannedFiles, ScanNumbers,
+    Stretch, SystemTable, SystemTableRequest,
 };
 pub use permit::Permit;
 pub use policy_expression::{Policies, PolicyCompiler};
 pub use resolver::{Access, ChangedTable, Scope};
 pub use sealed_view::{bind_parameters, parameter_fields, view_type};
 pub use sql_function::{check_constant, is_builtin};
+pub use time_travel::moment_of;
 pub use witness::Witness;
 
 #[cfg(test)]

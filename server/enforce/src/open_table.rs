@@ -1,6 +1,6 @@
 //! The traits by which the enforcer gets raw tables, and what comes with them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -30,6 +30,35 @@ pub trait OpenTable: Debug + Send + Sync {
         newest: Option<u64>,
         moment: Moment,
     ) -> Result<OpenedTable, OpenError>;
+
+    /// The changes made to `table` in a stretch of its history, which ends with its version `newest`.
+    async fn open_changes(
+        &self,
+        table: &Table,
+        newest: Option<u64>,
+        stretch: Stretch,
+    ) -> Result<OpenedChanges, OpenError>;
+}
+
+/// A stretch of a table's history, both ends in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stretch {
+    /// From this version, or the first commit at this moment or later.
+    pub from: Moment,
+    /// To this version, or the last commit up to this moment; to the newest where it is left out.
+    pub to: Option<Moment>,
+}
+
+/// What happened to the rows of a table, one row for each change.
+#[derive(Debug, Clone)]
+pub struct OpenedChanges {
+    /// Reads the changes. The columns are those of the last version, with the ids they have in the newest, then those
+    /// of a change.
+    pub opened: OpenedTable,
+    /// The columns of a change.
+    pub own: Vec<&'static str>,
+    /// The columns that every version of the stretch has.
+    pub throughout: HashSet<String>,
 }
 
 /// A point in a table's history.

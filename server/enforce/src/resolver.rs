@@ -35,11 +35,13 @@ use crate::policed_view;
 use crate::policy_expression::{Policies, PolicyCompiler};
 use crate::sealed_view;
 use crate::sql_function::Body;
+use crate::time_travel::Past;
 use crate::witness::{AccessAnswer, TableAccess, Witness};
 
 mod access;
 mod changed_table;
 mod definer;
+mod openness;
 mod past;
 
 pub use access::Access;
@@ -68,6 +70,8 @@ pub struct Sources {
     pub parse_query: fn(&str) -> Result<datafusion::sql::sqlparser::ast::Query>,
     /// Sees what is decided in the statement.
     pub witness: Arc<Witness>,
+    /// When tables are read, where the text does not say it; now, if it is left out. Policies are of now.
+    pub read_at: Option<Moment>,
 }
 
 /// A function's body, for what it is planned and where it stands.
@@ -180,19 +184,19 @@ impl Scope {
         self.snapshot.table(&full).map(|table| table.id)
     }
 
-    /// The permitted table of a three-part folded name, as it is or as it was at `moment`.
+    /// The permitted table of a three-part folded name, as it is, or what `past` says of its history.
     pub(crate) async fn resolve(
         self: &Arc<Self>,
         access: &Access,
         name: &TableReference,
-        moment: Option<Moment>,
+        past: Option<Past>,
     ) -> Result<Arc<dyn TableSource>> {
         let (catalog, schema, object) =
             // reason: a name that was completed has all parts; an empty one resolves to nothing
             (name.catalog().unwrap_or_default(), name.schema().unwrap_or_default(), name.table());
         if catalog == SYSTEM_CATALOG || schema == INFORMATION_SCHEMA {
-            if moment.is_some() {
-                return Err(Refusal::Unsupported("time travel of system tables".to_owned()).into());
+            if let Some(past) = past {
+                return Err(Refusal::Unsupported(format!("{} of system tables", past.noun())).into());
             }
             return self.resolve_system(access, name, (catalog, schema, object)).await;
         }
@@ -205,8 +209,9 @@ impl Scope {
         self.tell_witness(access, name.to_string(), Privilege::Select, told).await;
         decided?;
         let table = found.ok_or_else(not_found)?;
-        if let Some(moment) = moment {
-            return self.resolve_past(access, table, moment).await;
+        let past = past.map_or_else(|| self.past_of(access, table), |past| Some(self.bounded(past)));
+        if let Some(past) = past {
+            return self.resolve_past(access, table, past).await;
         }
         match access.purpose {
             Purpose::Policy(reading) => self.resolve_for_policy(access, reading, table).await,

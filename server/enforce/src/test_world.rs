@@ -34,7 +34,8 @@ pub(crate) use self::canary::Canary;
 pub(crate) use self::raw_table::{RawTable, taken};
 use crate::identity_function::identity_functions;
 use crate::open_table::{
-    Moment, OpenError, OpenSystemTable, OpenTable, OpenedTable, SystemTable, SystemTableRequest,
+    Moment, OpenError, OpenSystemTable, OpenTable, OpenedChanges, OpenedTable, Stretch, SystemTable,
+    SystemTableRequest,
 };
 use crate::resolver::{NoFiles, Sources};
 use crate::{Access, Caller, GovernedPlan, Scope, bind_statement, govern};
@@ -391,6 +392,7 @@ impl World {
             parse_expression,
             parse_query,
             witness: Arc::default(),
+            read_at: None,
         };
         Scope::new(snapshot, caller, sources, state)
     }
@@ -481,6 +483,15 @@ impl OpenTable for Opener {
         _newest: Option<u64>,
         _moment: Moment,
     ) -> Result<OpenedTable, OpenError> {
+        Err(format!("`{}` has one version", table.name).into())
+    }
+
+    async fn open_changes(
+        &self,
+        table: &Table,
+        _newest: Option<u64>,
+        _stretch: Stretch,
+    ) -> Result<OpenedChanges, OpenError> {
         Err(format!("`{}` has one version", table.name).into())
     }
 }

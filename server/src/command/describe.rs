@@ -3,10 +3,15 @@
 //! * columns: whoever has SELECT, MODIFY, MANAGE or BROWSE
 //! * names of policies: whoever reads or administers the table
 //! * location: whoever administers it
+//! * what the commits did, sizes: whoever reads all of the table
 //! * a function's body: whoever may call or administer it
 
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
 use weir_catalog::securable::{SecurableId, SecurableName};
-use weir_catalog::{Function, ObjectName, Parameter, Privilege, Returns, Table, TableKind, TagKey};
+use weir_catalog::{Function, ObjectName, Parameter, Privilege, Returns, Snapshot, Table, TableKind, TagKey};
+use weir_scan::PinnedTable;
 
 use super::listing::{Columns, Row, listing};
 use super::session::is_system;
@@ -20,14 +25,26 @@ use crate::run::Outcome;
 use crate::sql::{Describe, policy_text, types};
 use crate::system::ServerTable;
 
+mod detail;
+mod history;
 mod json;
 mod storage;
 
 pub(super) use storage::uses as uses_location;
 
 /// The columns of a description.
-pub(super) fn columns(describe: &Describe) -> Columns {
+pub(super) fn schema(describe: &Describe) -> SchemaRef {
     match describe {
+        Describe::History { .. } => history::schema(),
+        Describe::Detail(_) => detail::schema(),
+        other => columns(other).schema(),
+    }
+}
+
+/// The columns of a description that is a listing.
+fn columns(describe: &Describe) -> Columns {
+    match describe {
+        Describe::History { .. } | Describe::Detail(_) => Columns::texts(&[]),
         Describe::Table { .. } => Columns::texts(&["col_name", "data_type", "comment"]),
         Describe::Json(_) => Columns::texts(&["json_metadata"]),
         Describe::Column { .. } => Columns::texts(&["info_name", "info_value"]),
@@ -57,6 +74,10 @@ pub(super) async fn run(call: Call<'_>, describe: &Describe) -> Result<Outcome> 
                 None => table_rows(sight, sight.table(&name)?, *extended)?,
             }
         }
+        Describe::History { name, limit } => {
+            return history::run(call, sight, &snapshot, &name.resolve(session)?, *limit).await;
+        }
+        Describe::Detail(name) => return detail::run(call, sight, &snapshot, &name.resolve(session)?).await,
         Describe::Json(name) => vec![json_row(call, sight, &name.resolve(session)?).await?],
         Describe::Column { table, column } => {
             let name = table.resolve(session)?;
@@ -102,6 +123,44 @@ pub(super) async fn run(call: Call<'_>, describe: &Describe) -> Result<Outcome> 
         Describe::Metastore => storage::metastore(sight),
     };
     listing(columns(describe), &rows)
+}
+
+/// The table that has a log, if the caller reads or administers it.
+fn logged<'a>(sight: Sight<'a>, name: &ObjectName, statement: &str) -> Result<&'a Table> {
+    let refused = |noun: &str| {
+        let text = format!("`{name}` is a {noun}, and {statement} is about Delta tables");
+        Err(Error::new(Condition::WrongCommandForObjectType, text))
+    };
+    if system_table(sight, name).is_some() {
+        return refused("system table");
+    }
+    let table = sight.table(name)?;
+    require_text(sight, table)?;
+    match table.view() {
+        Some(_) => refused("view"),
+        None => Ok(table),
+    }
+}
+
+/// Its newest version.
+async fn opened(call: Call<'_>, table: &Table) -> Result<PinnedTable> {
+    let location = call.environment.locations.of(table)?;
+    let location = location.ok_or_else(|| Error::internal("a view has no files"))?;
+    Ok(call.environment.tables.open(&location).await?)
+}
+
+/// Whether the caller reads all of the table: no policy takes anything from it. Who administers it without
+/// reading it does not.
+async fn reads_all(
+    call: Call<'_>,
+    sight: Sight<'_>,
+    snapshot: &Arc<Snapshot>,
+    table: &Table,
+) -> Result<bool> {
+    if !sight.may(Privilege::Select, SecurableId::Table(table.id)) {
+        return Ok(false);
+    }
+    Ok(!call.environment.analysis.hides(call.context, snapshot, &table.name).await?)
 }
 
 async fn json_row(call: Call<'_>, sight: Sight<'_>, name: &ObjectName) -> Result<Row> {

@@ -1,5 +1,7 @@
 //! USE, SET and RESET: the session's settings, handed back changed.
 
+use std::time::Duration;
+
 use weir_catalog::SchemaName;
 use weir_catalog::securable::SecurableName;
 
@@ -12,6 +14,9 @@ use crate::session::SessionSettings;
 use crate::sql::SessionCommand;
 use crate::sql::statement::session::Setting;
 use crate::system::{SYSTEM_CATALOG, ServerTable};
+
+/// How long after a moment all commits of that moment are on storage: the times of files may lag behind the clock.
+const SETTLED_AFTER: Duration = Duration::from_millis(50);
 
 const COLUMNS: Columns = Columns::texts(&["key", "value"]);
 
@@ -40,6 +45,12 @@ pub(super) async fn run(call: Call<'_>, command: &SessionCommand) -> Result<Outc
             session.catalog = name.catalog.to_string();
             session.schema = name.schema.to_string();
         }
+        SessionCommand::ReadAt(moment) => {
+            let snapshot = call.snapshot().await?;
+            let moment = call.environment.analysis.moment(call.context, &snapshot, moment)?;
+            tokio::time::sleep(SETTLED_AFTER).await;
+            session.read_at = Some(moment);
+        }
         SessionCommand::Set { setting, on } => set(&mut session, *setting, Some(*on)),
         SessionCommand::Reset { setting: Some(setting) } => set(&mut session, *setting, None),
         SessionCommand::Reset { setting: None } => {
@@ -66,6 +77,8 @@ pub(super) fn shows_system_schema(sight: Sight<'_>, name: &SchemaName) -> bool {
 fn set(session: &mut SessionSettings, setting: Setting, on: Option<bool>) {
     match (setting, on) {
         (Setting::DoubleQuotedIdentifiers, on) => session.double_quoted_identifiers = on.unwrap_or(false),
+        // A moment is no switch: it is set apart.
+        (Setting::ReadAtSnapshot, _) => session.read_at = None,
         (Setting::BlockSelfJoins, Some(on)) => {
             session.accepted.insert(setting.name().to_owned(), on.to_string());
         }
@@ -82,6 +95,7 @@ fn show(session: &SessionSettings, wanted: Option<Setting>) -> Result<Outcome> {
         .map(|setting| {
             let value = match setting {
                 Setting::DoubleQuotedIdentifiers => session.double_quoted_identifiers.to_string(),
+                Setting::ReadAtSnapshot => session.read_at_text().unwrap_or_else(|| "newest".to_owned()),
                 // Self-joins are always allowed, which is what `false` says.
                 Setting::BlockSelfJoins => {
                     session.accepted.get(setting.name()).cloned().unwrap_or_else(|| "false".to_owned())

@@ -153,6 +153,12 @@ conditions! {
     TimestampTooLate = "DELTA_TIMESTAMP_GREATER_THAN_COMMIT", "42816", Invalid;
     /// A version or moment of time travel that is not a constant.
     InvalidTimeTravel = "INVALID_TIME_TRAVEL_TIMESTAMP_EXPR", "42K0E", Invalid;
+    /// Changes from a version to an earlier one.
+    InvalidChangeRange = "DELTA_INVALID_CDC_RANGE", "22003", Invalid;
+    /// Changes of versions at which the table kept no change data feed.
+    MissingChangeData = "DELTA_MISSING_CHANGE_DATA", "KD002", FailedPrecondition;
+    /// Changes of versions whose columns do not go together.
+    ChangedColumns = "DELTA_CHANGE_DATA_FEED_INCOMPATIBLE_SCHEMA_CHANGE", "0AKDC", Unsupported;
     /// RENAME COLUMN of a table whose files carry the names.
     UnsupportedRenameColumn = "DELTA_UNSUPPORTED_RENAME_COLUMN", "0AKDC", Unsupported;
     /// DROP COLUMN of a table whose files carry the names.

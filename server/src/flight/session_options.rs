@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use prost::Message;
 use weir_catalog::{Name, SchemaName, SecurableId, Snapshot, may_see};
 
@@ -90,6 +91,7 @@ pub(crate) struct CloseResult {
 const CATALOG: &str = "catalog";
 const SCHEMA: &str = "schema";
 const DOUBLE_QUOTED: &str = "double_quoted_identifiers";
+const READ_AT: &str = "read_at_snapshot";
 
 impl Door {
     pub(crate) async fn set_session_options(&self, call: &Call, body: &[u8]) -> Result<Vec<u8>> {
@@ -98,7 +100,9 @@ impl Door {
         let snapshot = self.warehouse.snapshot().await?;
         let principal = call.context.identity().principal();
         let visible = |id| may_see(&snapshot, principal, id);
-        let (settings, errors) = apply(call.context.session.clone(), request.options, &snapshot, &visible);
+        let now = call.context.clock().now();
+        let (settings, errors) =
+            apply(call.context.session.clone(), request.options, now, &snapshot, &visible);
         if errors.is_empty() {
             call.keep(settings)?;
         }
@@ -108,7 +112,7 @@ impl Door {
     pub(crate) fn session_options(&self, call: &Call) -> Vec<u8> {
         let session = &call.context.session;
         let text = |text: &str| OptionValue { value: Some(Value::Text(text.to_owned())) };
-        let options = BTreeMap::from([
+        let mut options = BTreeMap::from([
             (CATALOG.to_owned(), text(&session.catalog)),
             (SCHEMA.to_owned(), text(&session.schema)),
             (
@@ -116,6 +120,7 @@ impl Door {
                 OptionValue { value: Some(Value::Bool(session.double_quoted_identifiers)) },
             ),
         ]);
+        options.extend(session.read_at_text().map(|moment| (READ_AT.to_owned(), text(&moment))));
         GetResult { options }.encode_to_vec()
     }
 
@@ -129,6 +134,7 @@ impl Door {
 fn apply(
     mut settings: SessionSettings,
     mut options: BTreeMap<String, OptionValue>,
+    now: DateTime<Utc>,
     snapshot: &Snapshot,
     visible: &dyn Fn(SecurableId) -> bool,
 ) -> (SessionSettings, BTreeMap<String, OptionError>) {
@@ -163,6 +169,12 @@ fn apply(
             None => refuse(DOUBLE_QUOTED, OptionErrorValue::InvalidValue),
         }
     }
+    if let Some(value) = options.remove(READ_AT) {
+        match moment(value, now) {
+            Some(moment) => settings.read_at = moment,
+            None => refuse(READ_AT, OptionErrorValue::InvalidValue),
+        }
+    }
     for name in options.keys() {
         refuse(name, OptionErrorValue::InvalidName);
     }
@@ -185,6 +197,19 @@ fn truth(value: OptionValue) -> Option<bool> {
         Some(Value::Text(text)) if text.eq_ignore_ascii_case("true") => Some(true),
         Some(Value::Text(text)) if text.eq_ignore_ascii_case("false") || text.is_empty() => Some(false),
         Some(Value::Text(_) | Value::Int(_) | Value::Double(_) | Value::Texts(_)) => None,
+    }
+}
+
+/// The moment at which tables are read, in microseconds; none where the option is erased.
+fn moment(value: OptionValue, now: DateTime<Utc>) -> Option<Option<i64>> {
+    match value.value {
+        None => Some(None),
+        Some(Value::Text(text)) if text.is_empty() => Some(None),
+        Some(Value::Text(text)) => {
+            let moment = DateTime::parse_from_rfc3339(&text).ok().filter(|moment| *moment <= now)?;
+            Some(Some(moment.timestamp_micros()))
+        }
+        Some(Value::Bool(_) | Value::Int(_) | Value::Double(_) | Value::Texts(_)) => None,
     }
 }
 
@@ -236,5 +261,9 @@ mod tests {
         assert_eq!(text_or(OptionValue { value: Some(Value::Int(1)) }, "default"), None);
         assert_eq!(truth(text("TRUE")), Some(true));
         assert_eq!(truth(text("maybe")), None);
+        let now = DateTime::from_timestamp(1, 0).unwrap();
+        assert_eq!(moment(text("1970-01-01T00:00:00.5Z"), now), Some(Some(500_000)));
+        assert_eq!(moment(text("1970-01-01T00:00:02Z"), now), None);
+        assert_eq!(moment(text(""), now), Some(None));
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct Session {
     double_quoted_identifiers: bool,
     #[prost(btree_map = "string, string", tag = "4")]
     accepted: std::collections::BTreeMap<String, String>,
+    #[prost(sint64, optional, tag = "5")]
+    read_at: Option<i64>,
 }
 
 /// A statement that changes something, and the server that may run it.
@@ -160,6 +162,7 @@ impl From<&SessionSettings> for Session {
             schema: settings.schema.clone(),
             double_quoted_identifiers: settings.double_quoted_identifiers,
             accepted: settings.accepted.clone(),
+            read_at: settings.read_at,
         }
     }
 }
@@ -171,6 +174,7 @@ impl From<Session> for SessionSettings {
             schema: session.schema,
             double_quoted_identifiers: session.double_quoted_identifiers,
             accepted: session.accepted,
+            read_at: session.read_at,
         }
     }
 }

@@ -18,13 +18,14 @@ use weir_catalog::{
 use weir_enforce::error::PolicyKind;
 use weir_enforce::identity_function::is_identity_function;
 use weir_enforce::resolver::{INFORMATION_SCHEMA, SYSTEM_CATALOG};
-use weir_enforce::{OpenedTable, PolicyCompiler, Scope, check_constant, is_builtin};
+use weir_enforce::{OpenedTable, PolicyCompiler, Scope, check_constant, is_builtin, moment_of};
 
 use crate::context::Context;
 use crate::error::{Condition, Error, Result};
 use crate::query::dependents;
 use crate::query::engine::Engine;
 use crate::query::expansion::check_expansion;
+use crate::query::fold::fold_expression;
 use crate::query::function_calls::check_calls;
 use crate::query::plan::Planned;
 use crate::sql::{CreateFunction, DataAccess, DeclaredReturns, FunctionBody, PolicyArgument, qualify, types};
@@ -74,6 +75,28 @@ impl Analysis {
     /// The names of the functions that are built in, sorted.
     pub fn builtin_functions(&self) -> Vec<String> {
         self.engine.builtin_functions()
+    }
+
+    /// The moment that a constant means, in microseconds since 1970.
+    pub fn moment(&self, context: &Context, snapshot: &Arc<Snapshot>, written: &Expr) -> Result<i64> {
+        let mut written = written.clone();
+        fold_expression(&mut written);
+        let scope = self.engine.scope(context, snapshot)?;
+        check_calls(&written, scope.state())?;
+        Ok(moment_of(&scope, &self.engine.access(context, &scope), written)?)
+    }
+
+    /// Whether policies take anything of the table from the caller, who may read it.
+    pub async fn hides(
+        &self,
+        context: &Context,
+        snapshot: &Arc<Snapshot>,
+        table: &ObjectName,
+    ) -> Result<bool> {
+        // What policies do does not change with the moment at which the session reads.
+        let mut context = context.clone();
+        context.session.read_at = None;
+        Ok(self.engine.scope(&context, snapshot)?.hides(table).await?)
     }
 
     /// Checks a function under the rights of the caller, who will own it.

@@ -12,7 +12,7 @@ use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder}
 use weir_catalog::{PrincipalId, Snapshot};
 use weir_enforce::identity_function::{identity_function_names, identity_functions};
 use weir_enforce::resolver::Sources;
-use weir_enforce::{Access, Caller, OpenSystemTable, OpenTable, Scope, Witness, is_builtin};
+use weir_enforce::{Access, Caller, Moment, OpenSystemTable, OpenTable, Scope, Witness, is_builtin};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -45,7 +45,8 @@ impl Engine {
             .with_expr_planners(functions::expression_planners())
             .build();
         let witness = Arc::default();
-        let sources = Sources { tables, system, parse_type, parse_expression, parse_query, witness };
+        let sources =
+            Sources { tables, system, parse_type, parse_expression, parse_query, witness, read_at: None };
         Self { base, sources }
     }
 
@@ -90,7 +91,7 @@ impl Engine {
             state.register_udf(function)?;
         }
         state.mark_start_execution();
-        let sources = Sources { witness, ..self.sources.clone() };
+        let sources = Sources { witness, read_at: session.read_at.map(Moment::Time), ..self.sources.clone() };
         Ok(Scope::new(Arc::clone(snapshot), caller, sources, state))
     }
 

@@ -12,8 +12,10 @@ use datafusion::catalog::TableProvider;
 use datafusion::physical_plan::ExecutionPlan;
 use weir_catalog::{Metastore, Table};
 use weir_enforce::open_table::OpenError;
-use weir_enforce::{IdentifyRows, Moment, OpenTable, OpenedTable, PlannedFiles, ScanNumbers};
-use weir_scan::{DeltaTables, PinnedTable, rows_read, scan_numbers};
+use weir_enforce::{
+    IdentifyRows, Moment, OpenTable, OpenedChanges, OpenedTable, PlannedFiles, ScanNumbers, Stretch,
+};
+use weir_scan::{CHANGE_COLUMNS, ChangeFeed, DeltaTables, PinnedTable, rows_read, scan_numbers};
 
 use crate::error::{Condition, Error};
 use crate::location::Locations;
@@ -37,6 +39,14 @@ impl OpenDelta {
         let location = self.locations.of(table)?;
         let location = location.ok_or_else(|| Error::internal("a view has no files"))?;
         let opening = self.tables.open(&location).await;
+        opening.map_err(|error| Error::from(error).about(&format!("table `{}`", table.name)))
+    }
+
+    /// The version that the statement has pinned.
+    async fn pinned_at(&self, table: &Table, newest: Option<u64>) -> Result<PinnedTable, Error> {
+        let pinned = self.pinned(table).await?;
+        let Some(newest) = newest else { return Ok(pinned) };
+        let opening = self.tables.open_version(&pinned, newest).await;
         opening.map_err(|error| Error::from(error).about(&format!("table `{}`", table.name)))
     }
 
@@ -76,10 +86,7 @@ impl OpenTable for OpenDelta {
         moment: Moment,
     ) -> Result<OpenedTable, OpenError> {
         let of_table = |error| Error::from(error).about(&format!("table `{}`", table.name));
-        let mut pinned = self.pinned(table).await?;
-        if let Some(newest) = newest {
-            pinned = self.tables.open_version(&pinned, newest).await.map_err(of_table)?;
-        }
+        let pinned = self.pinned_at(table, newest).await?;
         let version = match moment {
             Moment::Version(version) => version,
             Moment::Time(micros) => self.tables.version_at(&pinned, micros).await.map_err(of_table)?,
@@ -90,6 +97,41 @@ impl OpenTable for OpenDelta {
             Error::new(Condition::VersionNotFound, message)
         })?;
         Ok(opened(past, field_ids))
+    }
+
+    async fn open_changes(
+        &self,
+        table: &Table,
+        newest: Option<u64>,
+        stretch: Stretch,
+    ) -> Result<OpenedChanges, OpenError> {
+        let of_table = |error| Error::from(error).about(&format!("table `{}`", table.name));
+        let pinned = self.pinned_at(table, newest).await?;
+        let first = match stretch.from {
+            Moment::Version(version) => version,
+            Moment::Time(micros) => self.tables.version_from(&pinned, micros).await.map_err(of_table)?,
+        };
+        let last = match stretch.to {
+            None => pinned.version(),
+            Some(Moment::Version(version)) => version,
+            Some(Moment::Time(micros)) => self.tables.version_at(&pinned, micros).await.map_err(of_table)?,
+        };
+        // A start after the newest version is told as a version that is not there.
+        let last = if stretch.to.is_none() { last.max(first) } else { last };
+        let feed = self.tables.changes(&pinned, first, last).await.map_err(of_table)?;
+        let field_ids = feed.last().field_ids_in(&pinned).ok_or_else(|| {
+            let message = format!("table `{}` is another one since that version", table.name);
+            Error::new(Condition::VersionNotFound, message)
+        })?;
+        let throughout = feed.throughout().clone();
+        let opened = OpenedTable {
+            provider: feed.provider(),
+            version: Some(pinned.version()),
+            field_ids,
+            numbers: Arc::new(FeedNumbers(feed)),
+            identified: None,
+        };
+        Ok(OpenedChanges { opened, own: CHANGE_COLUMNS.to_vec(), throughout })
     }
 }
 
@@ -114,19 +156,36 @@ impl IdentifyRows for DeltaRows {
     }
 }
 
+/// Counts the files of scans of changes.
+#[derive(Debug)]
+struct FeedNumbers(ChangeFeed);
+
+impl ScanNumbers for FeedNumbers {
+    fn planned(&self, inner: &Arc<dyn ExecutionPlan>) -> PlannedFiles {
+        told(self.0.numbers(inner))
+    }
+
+    fn rows_read(&self, inner: &Arc<dyn ExecutionPlan>) -> Option<u64> {
+        self.0.rows_read(inner)
+    }
+}
+
+fn told(files: weir_scan::PlannedFiles) -> PlannedFiles {
+    PlannedFiles {
+        files_pruned: files.files_pruned,
+        bytes_pruned: files.bytes_pruned,
+        files_read: files.files_read,
+        bytes_read: files.bytes_read,
+    }
+}
+
 /// Counts the files of scans of one snapshot.
 #[derive(Debug)]
 struct DeltaNumbers(PinnedTable);
 
 impl ScanNumbers for DeltaNumbers {
     fn planned(&self, inner: &Arc<dyn ExecutionPlan>) -> PlannedFiles {
-        let files = scan_numbers(inner, &self.0);
-        PlannedFiles {
-            files_pruned: files.files_pruned,
-            bytes_pruned: files.bytes_pruned,
-            files_read: files.files_read,
-            bytes_read: files.bytes_read,
-        }
+        told(scan_numbers(inner, &self.0))
     }
 
     fn rows_read(&self, inner: &Arc<dyn ExecutionPlan>) -> Option<u64> {

@@ -8,15 +8,17 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName as SqlName, ObjectNamePart, Query, Spanned, TableFactor, Visit, VisitMut,
-    VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName as SqlName, ObjectNamePart,
+    Query, Spanned, TableFactor, Value, Visit, VisitMut, VisitorMut,
 };
 use weir_catalog::ObjectName;
+use weir_enforce::TABLE_CHANGES;
 
 use super::cursor::{position_of, unsupported};
 use super::expression::placeholders;
 use super::parse::{parse_expression, parse_query};
 use super::reference::ObjectReference;
+use super::types::quoted;
 use crate::error::{Condition, Error, Result};
 use crate::session::{SESSION_FUNCTIONS, SessionSettings};
 
@@ -136,6 +138,36 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// A call in FROM.
+    fn rows(&mut self, name: &mut SqlName, arguments: &mut [FunctionArg]) -> Result<()> {
+        match is_changes(name) {
+            true => self.changed(arguments),
+            false => self.function(name),
+        }
+    }
+
+    /// The table that `table_changes` names in its first argument.
+    fn changed(&mut self, arguments: &mut [FunctionArg]) -> Result<()> {
+        // What is no name of a table is refused where the call is planned.
+        let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(written)))) = arguments.first_mut()
+        else {
+            return Ok(());
+        };
+        let Value::SingleQuotedString(text) = &written.value else { return Ok(()) };
+        let parts = match parse_expression(text) {
+            Ok(Expr::Identifier(part)) => vec![part.value],
+            Ok(Expr::CompoundIdentifier(parts)) => parts.into_iter().map(|part| part.value).collect(),
+            _ => return Ok(()),
+        };
+        let full = ObjectReference::from_parts(&parts, None)?.resolve(self.within.session)?;
+        let parts = [&full.catalog, &full.schema, &full.object].map(|part| quoted(part.as_str()));
+        written.value = Value::SingleQuotedString(parts.join("."));
+        if !self.names.contains(&full) {
+            self.names.push(full);
+        }
+        Ok(())
+    }
+
     /// Writes `name` out in three parts.
     fn whole(&self, name: &mut SqlName) -> Result<ObjectName> {
         let position = position_of(name.span().start);
@@ -146,6 +178,14 @@ impl Walk<'_> {
             [&full.catalog, &full.schema, &full.object].map(|part| Ident::with_quote('`', part.as_str()));
         *name = SqlName::from(idents.to_vec());
         Ok(full)
+    }
+}
+
+/// Whether that is the function whose argument names a table.
+fn is_changes(name: &SqlName) -> bool {
+    match name.0.as_slice() {
+        [ObjectNamePart::Identifier(part)] => part.value.eq_ignore_ascii_case(TABLE_CHANGES),
+        _ => false,
     }
 }
 
@@ -171,9 +211,13 @@ impl VisitorMut for Walk<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         let put = match factor {
-            TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => {
-                self.function(name)
-            }
+            TableFactor::Table { name, args: Some(args), .. } => self.rows(name, &mut args.args),
+            TableFactor::Function { name, args, .. } => self.rows(name, args),
+            TableFactor::TableFunction { expr: Expr::Function(call), .. } => match &mut call.args {
+                // The name is met as a call's.
+                FunctionArguments::List(list) if is_changes(&call.name) => self.changed(&mut list.args),
+                _ => Ok(()),
+            },
             TableFactor::Table { name, .. } => self.table(name),
             _ => Ok(()),
         };

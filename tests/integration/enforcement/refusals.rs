@@ -10,7 +10,7 @@ fn changes_and_paths_are_refused_by_name() {
     const ATTACKS: &[Attack] = &[
         refused("SELECT * FROM main.hr.people@v1", "PARSE_SYNTAX_ERROR"),
         refused("SELECT * FROM main.hr.people TABLESAMPLE (100 PERCENT)", "UNSUPPORTED_FEATURE"),
-        refused("SELECT * FROM table_changes('main.hr.people', 0)", "UNRESOLVED_ROUTINE"),
+        refused("SELECT * FROM table_changes('main.hr.people', 0)", "DELTA_MISSING_CHANGE_DATA"),
         refused("SELECT * FROM delta.`/etc`", "UNSUPPORTED_FEATURE"),
         refused("SELECT * FROM parquet.`/etc/x.parquet`", "UNSUPPORTED_FEATURE"),
         refused("SELECT * FROM read_parquet('/etc/x.parquet')", "UNRESOLVED_ROUTINE"),
@@ -25,8 +25,6 @@ fn changes_and_paths_are_refused_by_name() {
         ),
         refused("TRUNCATE TABLE main.hr.people", "INSUFFICIENT_PERMISSIONS"),
         refused("COPY main.hr.people TO '/tmp/x.csv'", "UNSUPPORTED_FEATURE"),
-        refused("DESCRIBE HISTORY main.hr.people", "UNSUPPORTED_FEATURE"),
-        refused("DESCRIBE DETAIL main.hr.people", "UNSUPPORTED_FEATURE"),
         refused("RESTORE TABLE main.hr.people TO VERSION AS OF 0", "UNSUPPORTED_FEATURE"),
         refused("ANALYZE TABLE main.hr.people COMPUTE STATISTICS", "UNSUPPORTED_FEATURE"),
         refused("CREATE TABLE main.hr.copy SHALLOW CLONE main.hr.people", "UNSUPPORTED_FEATURE"),

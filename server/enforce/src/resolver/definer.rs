@@ -106,7 +106,7 @@ impl Scope {
         for function in functions {
             state.register_udf(function)?;
         }
-        let sources = super::Sources { witness: Arc::default(), ..self.sources.clone() };
+        let sources = super::Sources { witness: Arc::default(), read_at: None, ..self.sources.clone() };
         let scope = Self {
             snapshot: Arc::clone(&self.snapshot),
             caller,

@@ -5,8 +5,11 @@
 //! today is not shown, whatever it was and whoever asks, since what governed it went with it. A column with
 //! fields inside is shown while these are the same. What a policy needs and the version lacks makes the table refuse;
 //! a mask on a column that the version lacks has nothing to mask.
+//!
+//! The changes of some versions are rows too: each is asked by itself whether the caller sees it, and masked. What a
+//! policy needs must be in every version of the stretch.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::Field;
@@ -19,32 +22,60 @@ use weir_catalog::Table;
 use super::Scope;
 use super::access::Access;
 use crate::error::Refusal;
-use crate::open_table::{Moment, OpenedTable};
+use crate::open_table::{Moment, OpenedChanges, OpenedTable, Stretch};
 use crate::policy_expression::PolicyCompiler;
+use crate::time_travel::Past;
 
 impl Scope {
-    /// A table as it was at `moment`, which the text may read.
+    /// A table as it was, or what happened to it, which the text may read.
     pub(super) async fn resolve_past(
         self: &Arc<Self>,
         access: &Access,
         table: &Table,
-        moment: Moment,
+        past: Past,
     ) -> Result<Arc<dyn TableSource>> {
         if table.view().is_some() {
-            return Err(Refusal::Unsupported(format!("time travel of view `{}`", table.name)).into());
+            return Err(Refusal::Unsupported(format!("{} of view `{}`", past.noun(), table.name)).into());
         }
         if access.is_policy() {
-            return Err(Refusal::Unsupported("time travel in a policy".to_owned()).into());
+            return Err(Refusal::Unsupported(format!("{} in a policy", past.noun())).into());
         }
         self.check_text_of_definer(access, table)?;
         let newest = self.open_files(table).await?;
-        let then = self.open_past(table, &newest, moment).await?;
-        let then = under_columns_of(table, &newest, then)?;
         let compiler = PolicyCompiler::new(self);
+        let then = match past {
+            Past::At(moment) => {
+                under_columns_of(table, &newest, self.open_past(table, &newest, moment).await?, &[])?
+            }
+            Past::Changes(stretch) => {
+                let opening = self.sources.tables.open_changes(table, newest.version, stretch);
+                let OpenedChanges { opened, own, throughout } = opening.await.map_err(Refusal::Open)?;
+                let common = with_columns(&opened, &throughout)?;
+                let common = under_columns_of(table, &newest, common, &[])?;
+                Box::pin(compiler.compile_past(table, &newest, &common)).await?;
+                under_columns_of(table, &newest, opened, &own)?
+            }
+        };
         let policies = Box::pin(compiler.compile_past(table, &newest, &then)).await?;
         let governed = self.permitted(access, table, then, policies).await?;
         self.remember_spelling(governed.raw_names()).await;
         Ok(provider_as_source(Arc::new(governed)))
+    }
+
+    /// The moment that holds for tables of the statement whose text says none.
+    pub(super) fn past_of(&self, access: &Access, table: &Table) -> Option<Past> {
+        let own = !access.is_policy() && table.view().is_none();
+        self.sources.read_at.filter(|_| own).map(Past::At)
+    }
+
+    /// Changes up to that moment, where the text does not say until when.
+    pub(super) fn bounded(&self, past: Past) -> Past {
+        match past {
+            Past::Changes(Stretch { from, to: None }) => {
+                Past::Changes(Stretch { from, to: self.sources.read_at })
+            }
+            other => other,
+        }
     }
 
     /// Pinned like the newest: one moment is one snapshot in a statement.
@@ -65,9 +96,29 @@ impl Scope {
     }
 }
 
-/// `then` with the columns that `newest` has, under the names they have there.
-fn under_columns_of(table: &Table, newest: &OpenedTable, then: OpenedTable) -> Result<OpenedTable> {
+/// `opened` with these columns alone.
+fn with_columns(opened: &OpenedTable, names: &HashSet<String>) -> Result<OpenedTable> {
+    let schema = opened.provider.schema();
+    let columns = schema.fields().iter().filter(|field| names.contains(field.name()));
+    let columns: Vec<Expr> = columns.map(|field| Expr::Column(Column::from_name(field.name()))).collect();
+    let scan = LogicalPlanBuilder::scan("weir_past", provider_as_source(Arc::clone(&opened.provider)), None)?;
+    let plan = scan.project(columns)?.build()?;
+    Ok(OpenedTable { provider: Arc::new(ViewTable::new(plan, None)), ..opened.clone() })
+}
+
+/// `then` with the columns that `newest` has, under the names they have there, and behind them those of its `own`.
+fn under_columns_of(
+    table: &Table,
+    newest: &OpenedTable,
+    then: OpenedTable,
+    own: &[&str],
+) -> Result<OpenedTable> {
     let (today, old) = (newest.provider.schema(), then.provider.schema());
+    if today.fields().iter().any(|field| own.contains(&field.name().to_lowercase().as_str())) {
+        let what =
+            format!("change data of `{}`, which has columns named like those of a change,", table.name);
+        return Err(Refusal::Unsupported(what).into());
+    }
     let mut columns = Vec::new();
     let mut field_ids = HashMap::new();
     for field in today.fields() {
@@ -88,6 +139,7 @@ fn under_columns_of(table: &Table, newest: &OpenedTable, then: OpenedTable) -> R
         let what = format!("a version of `{}` that has no column of today's table", table.name);
         return Err(Refusal::Unsupported(what).into());
     }
+    columns.extend(own.iter().map(|name| Expr::Column(Column::from_name(*name))));
     let scan = LogicalPlanBuilder::scan("weir_past", provider_as_source(Arc::clone(&then.provider)), None)?;
     let plan = scan.project(columns)?.build()?;
     Ok(OpenedTable { provider: Arc::new(ViewTable::new(plan, None)), field_ids, ..then })

@@ -25,6 +25,7 @@ use super::body::{Body, Uses, broken};
 use super::inline::{self, Place};
 use super::table;
 use crate::binder::bind_expression_with_uses;
+use crate::change_call::TABLE_CHANGES;
 use crate::error::Refusal;
 use crate::identity_function::is_identity_function;
 use crate::resolver::{Access, Scope};
@@ -34,7 +35,7 @@ use crate::resolver::{Access, Scope};
 const ROWS: &str = "weir:rows_";
 
 /// Functions that the planner knows without a list.
-const SPECIAL: [&str; 4] = ["make_map", "map", "unnest", "unnest_outer"];
+const SPECIAL: [&str; 5] = ["make_map", "map", TABLE_CHANGES, "unnest", "unnest_outer"];
 
 /// Whether a name of one part means a function of the server.
 pub fn is_builtin(state: &SessionState, name: &str) -> bool {

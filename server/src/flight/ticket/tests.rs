@@ -14,6 +14,7 @@ fn statement() -> Statement {
         schema: "eu".to_owned(),
         double_quoted_identifiers: true,
         accepted: [("a".to_owned(), "b".to_owned())].into(),
+        read_at: Some(-5),
     };
     Statement {
         sql: "SELECT 1".to_owned(),

@@ -1,10 +1,11 @@
 //! DESCRIBE: what one thing is.
 
+use datafusion::sql::sqlparser::ast::Value;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use strum::{IntoStaticStr, VariantNames};
 
 use super::Command;
-use crate::error::Result;
+use crate::error::{Condition, Error, Result};
 use crate::sql::cursor::Cursor;
 use crate::sql::reference::{CatalogReference, ObjectReference, SchemaReference};
 
@@ -27,6 +28,15 @@ pub enum Describe {
         /// The column.
         column: String,
     },
+    /// DESCRIBE HISTORY … [LIMIT].
+    History {
+        /// The table.
+        name: ObjectReference,
+        /// The most commits, the newest ones; all when left out.
+        limit: Option<usize>,
+    },
+    /// DESCRIBE DETAIL.
+    Detail(ObjectReference),
     /// DESCRIBE CATALOG [EXTENDED].
     Catalog {
         /// The catalog.
@@ -69,8 +79,6 @@ pub enum Describe {
 
 /// What the reference describes and is not there.
 const REFUSED: &[&str] = &[
-    "HISTORY",
-    "DETAIL",
     "SHARE",
     "RECIPIENT",
     "PROVIDER",
@@ -94,6 +102,7 @@ pub(crate) fn describe(cursor: &mut Cursor<'_>) -> Result<Command> {
     }
     let kind = cursor.peek_word(0).unwrap_or_default();
     let named = !cursor.is_end_after(1);
+    let of_log = named && !cursor.peek_nth_symbol(1, &Token::Period);
     let describe = match kind.as_str() {
         "CATALOG" if named => {
             cursor.take();
@@ -131,6 +140,14 @@ pub(crate) fn describe(cursor: &mut Cursor<'_>) -> Result<Command> {
             cursor.expect_words(&["STORAGE", "CREDENTIAL"])?;
             Describe::StorageCredential(cursor.name()?)
         }
+        "HISTORY" if of_log => {
+            cursor.take();
+            Describe::History { name: cursor.object()?, limit: limit(cursor)? }
+        }
+        "DETAIL" if of_log => {
+            cursor.take();
+            Describe::Detail(cursor.object()?)
+        }
         "METASTORE" if !named => {
             cursor.take();
             Describe::Metastore
@@ -138,6 +155,20 @@ pub(crate) fn describe(cursor: &mut Cursor<'_>) -> Result<Command> {
         _ => table(cursor)?,
     };
     Ok(Command::Describe(describe))
+}
+
+/// LIMIT and a whole number, where they stand.
+fn limit(cursor: &mut Cursor<'_>) -> Result<Option<usize>> {
+    if !cursor.word("LIMIT") {
+        return Ok(None);
+    }
+    let position = cursor.position();
+    let number = match cursor.value()? {
+        Value::Number(number, _) => number.to_string().parse().ok(),
+        _ => None,
+    };
+    let refusal = || Error::new(Condition::ParseSyntaxError, "LIMIT takes a whole number").at(position);
+    number.map(Some).ok_or_else(refusal)
 }
 
 fn table(cursor: &mut Cursor<'_>) -> Result<Describe> {

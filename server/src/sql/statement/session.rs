@@ -1,5 +1,6 @@
 //! USE, SET and RESET: what the session remembers. The settings are an allow-list.
 
+use datafusion::sql::sqlparser::ast::Expr;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use strum::{IntoStaticStr, VariantNames};
 use weir_catalog::{Literal, Name};
@@ -17,16 +18,20 @@ pub enum Setting {
     /// Accepted and unnecessary: a statement reads one snapshot of each table, so a self-join
     /// is always right.
     BlockSelfJoins,
+    /// The moment at which tables are read.
+    ReadAtSnapshot,
 }
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Setting; 2] = [Setting::DoubleQuotedIdentifiers, Setting::BlockSelfJoins];
+    pub const ALL: [Setting; 3] =
+        [Setting::DoubleQuotedIdentifiers, Setting::ReadAtSnapshot, Setting::BlockSelfJoins];
 
     /// Its name in SQL.
     pub fn name(self) -> &'static str {
         match self {
             Setting::DoubleQuotedIdentifiers => "double_quoted_identifiers",
+            Setting::ReadAtSnapshot => "read_at_snapshot",
             Setting::BlockSelfJoins => "spark.databricks.remoteFiltering.blockSelfJoins",
         }
     }
@@ -48,9 +53,11 @@ pub enum SessionCommand {
     Set {
         /// Which setting.
         setting: Setting,
-        /// Its value; both settings are switches.
+        /// Its value.
         on: bool,
     },
+    /// SET read_at_snapshot = moment.
+    ReadAt(Box<Expr>),
     /// SET, SET key.
     ShowSetting {
         /// Which setting; all when left out.
@@ -99,6 +106,9 @@ pub(crate) fn set(cursor: &mut Cursor<'_>) -> Result<Command> {
         return Ok(Command::Session(SessionCommand::ShowSetting { setting: Some(setting) }));
     }
     cursor.expect_symbol(&Token::Eq)?;
+    if setting == Setting::ReadAtSnapshot {
+        return Ok(Command::Session(SessionCommand::ReadAt(Box::new(cursor.expression()?))));
+    }
     let on = switch(cursor, setting)?;
     Ok(Command::Session(SessionCommand::Set { setting, on }))
 }

@@ -27,6 +27,13 @@ CREATE VIEW main.hr.v AS SELECT * FROM main.hr.people;
 CREATE VIEW main.hr.vv AS SELECT * FROM main.hr.v;
 CREATE FUNCTION main.hr.ssn_of(i INT) RETURNS STRING RETURN (SELECT max(ssn) FROM main.hr.people WHERE id = i);
 CREATE FUNCTION main.hr.persons() RETURNS TABLE RETURN SELECT id, name, ssn FROM main.hr.people;
+CREATE TABLE main.hr.fed (id INT, region STRING, ssn STRING) TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true');
+INSERT INTO main.hr.fed VALUES (1, 'north', 'CANARY-1'), (2, 'south', 'CANARY-2');
+UPDATE main.hr.fed SET region = 'south' WHERE ssn = 'CANARY-1';
+ALTER TABLE main.hr.fed SET ROW FILTER main.gov.of_region ON (region);
+ALTER TABLE main.hr.fed ALTER COLUMN ssn SET MASK main.gov.hidden_text;
+GRANT SELECT ON TABLE main.hr.fed TO alice;
+GRANT SELECT ON TABLE main.hr.fed TO carol;
 CREATE TABLE main.hr.mine (id INT, text STRING);
 INSERT INTO main.hr.mine VALUES (1, 'own');
 GRANT CREATE TABLE, CREATE FUNCTION, CREATE VOLUME ON SCHEMA main.hr TO alice;
@@ -116,6 +123,7 @@ pub(super) const ATTACKS: &[WayAttack] = &[
     shows("relation", "table function", "SELECT * FROM main.hr.persons()"),
     shows("relation", "version as of", "SELECT * FROM main.hr.people VERSION AS OF 2"),
     shows("relation", "timestamp as of", "SELECT * FROM main.hr.people TIMESTAMP AS OF current_timestamp()"),
+    shows("relation", "table_changes", "SELECT * FROM table_changes('main.hr.fed', 0)"),
     // Statements.
     shows(
         "statement",
@@ -221,6 +229,8 @@ pub(super) const ATTACKS: &[WayAttack] = &[
     tells("command", "Session", "USE SCHEMA main.hr"),
     tells("describe", "Table", "DESCRIBE TABLE EXTENDED main.hr.people"),
     tells("describe", "Json", "DESCRIBE TABLE EXTENDED main.hr.people AS JSON"),
+    tells("describe", "History", "DESCRIBE HISTORY main.hr.people"),
+    tells("describe", "Detail", "DESCRIBE DETAIL main.hr.people"),
     tells("describe", "Column", "DESCRIBE TABLE EXTENDED main.hr.people ssn"),
     tells("describe", "Catalog", "DESCRIBE CATALOG EXTENDED main"),
     tells("describe", "Schema", "DESCRIBE SCHEMA EXTENDED main.hr"),
@@ -255,6 +265,7 @@ pub(super) const ATTACKS: &[WayAttack] = &[
     tells("session", "UseCatalog", "USE CATALOG main"),
     tells("session", "UseSchema", "USE SCHEMA main.hr"),
     tells("session", "Set", "SET double_quoted_identifiers = true"),
+    tells("session", "ReadAt", "SET read_at_snapshot = (SELECT max(ssn) FROM main.hr.people)"),
     tells("session", "ShowSetting", "SET double_quoted_identifiers"),
     tells("session", "Reset", "RESET double_quoted_identifiers"),
 ];
