@@ -4,8 +4,9 @@
 //! It is an allow-list of leaves: the sealed leaf with this statement's seal (what was resolved within a
 //! view with policies of its own has another, and stands within that view's leaf alone), rows written out
 //! in the statement (VALUES), and the empty and the one-row relation. Whatever else has no
-//! children is refused, known or not. The tables of the logical plan are checked before, since rows
-//! in memory look alike wherever they come from.
+//! children is refused, known or not, and so is a node above them that is not one of the engine's
+//! own ([`operators`]). The tables of the logical plan are checked too, before and after it was
+//! optimised, since rows in memory look alike wherever they come from.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -25,6 +26,10 @@ use crate::governed_scan_exec::{GovernedScanExec, StatementSeal};
 use crate::governed_table::GovernedTable;
 use crate::permit::Permit;
 use crate::sealed_view::SealedView;
+
+mod operators;
+
+use operators::is_operator;
 
 /// Checks every leaf of `plan` and returns the permits of the sealed ones.
 pub fn check_governed(
@@ -47,6 +52,9 @@ fn walk(
             permits.push(permit);
         }
         return Ok(());
+    }
+    if !is_operator(plan.as_ref()) {
+        return Err(Refusal::Ungoverned(plan.name().to_owned()));
     }
     for child in children {
         walk(child, seal, permits)?;

@@ -12,6 +12,7 @@ use crate::permit::Permit;
 pub struct GovernedPlan {
     plan: Arc<dyn ExecutionPlan>,
     permits: Vec<Arc<Permit>>,
+    canonical: String,
 }
 
 /// What one leaf has let pass so far.
@@ -30,8 +31,8 @@ pub struct ScannedLeaf {
 
 impl GovernedPlan {
     /// Made by [`crate::govern()`] after the check.
-    pub(crate) fn new(plan: Arc<dyn ExecutionPlan>, permits: Vec<Arc<Permit>>) -> Self {
-        Self { plan, permits }
+    pub(crate) fn new(plan: Arc<dyn ExecutionPlan>, permits: Vec<Arc<Permit>>, canonical: String) -> Self {
+        Self { plan, permits, canonical }
     }
 
     /// The checked plan.
@@ -46,11 +47,8 @@ impl GovernedPlan {
 
     /// The text whose digest names tables, versions and effective policies of the plan; the
     /// same for two users whose effective policies are the same. Not for users.
-    pub fn canonical(&self) -> String {
-        let mut lines: Vec<String> = self.permits.iter().map(|permit| permit.canonical()).collect();
-        lines.sort();
-        lines.dedup();
-        lines.join("\n")
+    pub fn canonical(&self) -> &str {
+        &self.canonical
     }
 
     /// What each leaf has let pass so far, leaves within sealed views among them. For the books.

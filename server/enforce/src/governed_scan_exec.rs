@@ -50,17 +50,23 @@ const FILTER_SELECTIVITY: f64 = 0.2;
 
 /// Marks the leaves of one statement; two statements never share one. What was resolved within a view
 /// that has policies of its own is marked with that view too: it may stand within the view's leaf, where
-/// the view's policies are above it, and nowhere else.
+/// the view's policies are above it, and nowhere else. What stands in the query of a view or function that is
+/// sealed is marked with that leaf in the same way.
 #[derive(Debug, Clone, Default)]
 pub struct StatementSeal {
     statement: Arc<()>,
     within: Option<TableId>,
+    leaf: Option<Arc<()>>,
 }
 
 impl StatementSeal {
     /// Whether both are of the same place in the same statement.
     pub fn is(&self, other: &StatementSeal) -> bool {
-        self.is_of_statement(other) && self.within == other.within
+        let same_leaf = match (&self.leaf, &other.leaf) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        self.is_of_statement(other) && self.within == other.within && same_leaf
     }
 
     /// Whether both are of the same statement, at whatever place.
@@ -70,7 +76,12 @@ impl StatementSeal {
 
     /// The mark of what is resolved within a view that has policies of its own.
     pub(crate) fn within(&self, view: TableId) -> Self {
-        Self { statement: Arc::clone(&self.statement), within: Some(view) }
+        Self { within: Some(view), ..self.clone() }
+    }
+
+    /// The mark of what stands below one leaf and no other.
+    pub(crate) fn below_leaf(&self) -> Self {
+        Self { leaf: Some(Arc::default()), ..self.clone() }
     }
 }
 
@@ -195,6 +206,12 @@ impl GovernedScanExec {
     #[cfg(test)]
     pub(crate) fn inner(&self) -> &Arc<dyn ExecutionPlan> {
         &self.inner
+    }
+
+    /// How many filters of operators above it let in.
+    #[cfg(test)]
+    pub(crate) fn admitted_filters(&self) -> usize {
+        self.admitted.len()
     }
 
     fn with_inner(&self, inner: Arc<dyn ExecutionPlan>, admitted: Vec<Arc<dyn PhysicalExpr>>) -> Self {

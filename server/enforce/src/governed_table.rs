@@ -31,7 +31,7 @@ use crate::policy_expression::Policies;
 const RAW: &str = "weir_raw";
 
 /// One permitted table. Made by the resolver alone.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct GovernedTable {
     raw: Arc<dyn TableProvider>,
     numbers: Arc<dyn ScanNumbers>,
@@ -74,6 +74,11 @@ impl GovernedTable {
         Self { body: Some(body), ..self }
     }
 
+    /// The same for another place in the statement.
+    pub(crate) fn placed(&self, seal: StatementSeal) -> Self {
+        Self { seal, ..self.clone() }
+    }
+
     /// Whether it is a view, with policies of its own.
     pub(crate) fn is_of_view(&self) -> bool {
         self.body.is_some()
@@ -89,6 +94,16 @@ impl GovernedTable {
     pub(crate) fn is_masked(&self, column: usize) -> bool {
         let field = self.schema.fields().get(column);
         self.body.is_some() || field.is_none_or(|field| self.policies.mask(field.name()).is_some())
+    }
+
+    /// What its policies stand on.
+    pub(crate) fn raw(&self) -> &Arc<dyn TableProvider> {
+        &self.raw
+    }
+
+    /// The policies that hold for the caller.
+    pub(crate) fn policies(&self) -> &Policies {
+        &self.policies
     }
 
     /// The leaf's permission.

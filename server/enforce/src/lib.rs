@@ -28,6 +28,7 @@ pub mod govern;
 pub mod governed_plan;
 pub mod governed_scan_exec;
 pub mod governed_table;
+pub mod governing;
 pub mod identity_function;
 mod inlet;
 pub mod leakproof;
@@ -52,13 +53,14 @@ pub use error::Refusal;
 pub use govern::govern;
 pub use governed_plan::{GovernedPlan, ScannedLeaf};
 pub use governed_scan_exec::{GovernedScanExec, LeafReadings};
+pub use governing::Repeatable;
 pub use open_table::{
     IdentifyRows, Moment, OpenSystemTable, OpenTable, OpenedChanges, OpenedTable, PlannedFiles, ScanNumbers,
     Stretch, SystemTable, SystemTableRequest,
 };
 pub use permit::Permit;
 pub use policy_expression::{Policies, PolicyCompiler};
-pub use resolver::{Access, ChangedTable, Scope};
+pub use resolver::{Access, ChangedTable, Pinned, Scope};
 pub use sealed_view::{bind_parameters, parameter_fields, view_type};
 pub use sql_function::{check_constant, is_builtin};
 pub use time_travel::moment_of;

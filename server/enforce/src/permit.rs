@@ -30,6 +30,11 @@ impl Permit {
         let version = self.version.map_or_else(|| "-".to_owned(), |version| version.to_string());
         format!("{table}@{version} {:?} {}", self.barrier, self.fingerprint)
     }
+
+    /// The same whatever the version.
+    pub(crate) fn without_version(&self) -> String {
+        Self { version: None, ..self.clone() }.canonical()
+    }
 }
 
 /// How closed a leaf is, from open to closed.

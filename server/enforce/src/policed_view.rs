@@ -11,6 +11,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use datafusion::error::Result;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
@@ -25,15 +26,20 @@ use crate::sealed_view;
 
 /// The view's query as what its policies stand on. `open` says that the caller could read all of the
 /// query's sources.
-pub(crate) fn opened(table: &Table, plan: LogicalPlan, open: bool, seal: StatementSeal) -> OpenedTable {
+pub(crate) fn opened(
+    table: &Table,
+    plan: LogicalPlan,
+    open: bool,
+    seal: StatementSeal,
+) -> Result<OpenedTable> {
     let barrier = if open { Barrier::None } else { Barrier::Standard };
-    OpenedTable {
-        provider: sealed_view::body(table, plan, barrier, seal.clone()),
+    Ok(OpenedTable {
+        provider: sealed_view::body(table, plan, barrier, seal.clone())?,
         version: None,
         field_ids: HashMap::new(),
         numbers: Arc::new(BodyNumbers { seal }),
         identified: None,
-    }
+    })
 }
 
 /// The permission of a view's leaf over `inner`, which must hold the view's body: a plan in which the

@@ -28,6 +28,7 @@ use weir_catalog::effective::{
 use weir_catalog::{Composition, Function, PolicyFunction, Table};
 
 use crate::error::{PolicyKind, Refusal};
+use crate::governing::read_by;
 use crate::open_table::OpenedTable;
 use crate::permit::{Barrier, Permit};
 use crate::resolver::{Access, Scope};
@@ -133,11 +134,22 @@ impl Policies {
         self.filter.iter().chain(masks).flat_map(|bound| &bound.arguments).map(over_raw).collect()
     }
 
-    /// The effective policy as text, for digests.
+    /// The filter and the masks with their arguments, each under the name of what it is for.
+    pub(crate) fn expressions(&self) -> impl Iterator<Item = (&str, &Expr)> {
+        let filter = self.filter.iter().map(|bound| ("", bound));
+        let masks = self.masks.iter().map(|(column, bound)| (column.as_str(), bound));
+        filter.chain(masks).flat_map(|(name, bound)| {
+            std::iter::once(&bound.expression).chain(&bound.arguments).map(move |part| (name, part))
+        })
+    }
+
+    /// The effective policy as text, for digests: with the policies of what it reads.
     pub(crate) fn fingerprint(&self) -> String {
         let part = |bound: &Bound| {
             let arguments: Vec<String> = bound.arguments.iter().map(ToString::to_string).collect();
-            format!("{:?}[{}]", bound.expression, arguments.join(","))
+            // reason: what cannot be told apart is told as what went wrong, and nothing is decided by it
+            let read = read_by(&bound.expression).unwrap_or_else(|error| vec![error.strip_backtrace()]);
+            format!("{:?}[{}]({})", bound.expression, arguments.join(","), read.join("; "))
         };
         let masks = self.masks.iter().map(|(column, mask)| format!("{column}={}", part(mask)));
         self.filter.iter().map(part).chain(masks).collect::<Vec<_>>().join(";")

@@ -43,11 +43,13 @@ mod changed_table;
 mod definer;
 mod openness;
 mod past;
+mod pinned;
 
 pub use access::Access;
 use access::{DEPTH_MAX, Purpose};
 pub use changed_table::ChangedTable;
 use definer::Definers;
+pub use pinned::Pinned;
 
 /// The catalog whose tables are the books.
 pub const SYSTEM_CATALOG: &str = "system";
@@ -250,7 +252,7 @@ impl Scope {
         view: &ViewDefinition,
     ) -> Result<OpenedTable> {
         let (plan, open) = self.view_plan(access, &access.of_policed_view(table), table, view).await?;
-        Ok(policed_view::opened(table, plan, open, access.seal(self).within(table.id)))
+        policed_view::opened(table, plan, open, access.seal(self).within(table.id))
     }
 
     async fn open_files(&self, table: &Table) -> Result<OpenedTable, Refusal> {

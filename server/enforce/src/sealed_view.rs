@@ -27,6 +27,7 @@ use crate::binder::bind_with_uses;
 use crate::check_governed::check_governed;
 use crate::error::Refusal;
 use crate::governed_scan_exec::{GovernedScanExec, StatementSeal};
+use crate::governed_table::GovernedTable;
 use crate::leakproof::Admission;
 use crate::open_table::PlannedFiles;
 use crate::permit::{Barrier, Permit};
@@ -74,7 +75,7 @@ pub(crate) fn source(
     if open {
         return Ok(provider_as_source(Arc::new(ViewTable::new(plan, None))));
     }
-    Ok(sealed(table.name.to_string(), Some(table.id), plan, seal))
+    sealed(table.name.to_string(), Some(table.id), plan, seal)
 }
 
 /// What stands below the policies of a view: its query, sealed, so that neither they nor what they let
@@ -84,8 +85,8 @@ pub(crate) fn body(
     plan: LogicalPlan,
     barrier: Barrier,
     seal: StatementSeal,
-) -> Arc<dyn TableProvider> {
-    Arc::new(behind(table.name.to_string(), None, plan, barrier, seal))
+) -> Result<Arc<dyn TableProvider>> {
+    Ok(Arc::new(behind(table.name.to_string(), None, plan, barrier, seal)?))
 }
 
 /// A plan behind a barrier, under the name of the view or function it is of.
@@ -94,8 +95,8 @@ pub(crate) fn sealed(
     table: Option<TableId>,
     plan: LogicalPlan,
     seal: StatementSeal,
-) -> Arc<dyn TableSource> {
-    provider_as_source(Arc::new(behind(name, table, plan, Barrier::Standard, seal)))
+) -> Result<Arc<dyn TableSource>> {
+    Ok(provider_as_source(Arc::new(behind(name, table, plan, Barrier::Standard, seal)?)))
 }
 
 fn behind(
@@ -104,7 +105,9 @@ fn behind(
     plan: LogicalPlan,
     barrier: Barrier,
     seal: StatementSeal,
-) -> SealedView {
+) -> Result<SealedView> {
+    let below = seal.below_leaf();
+    let plan = plan.transform_up_with_subqueries(|node| placed(node, &seal, &below))?.data;
     let fields: Vec<Field> = plan
         .schema()
         .fields()
@@ -120,7 +123,27 @@ fn behind(
         exempt: true,
         barrier,
     };
-    SealedView { schema: Arc::new(Schema::new(fields)), plan, permit: Arc::new(permit), seal }
+    Ok(SealedView { schema: Arc::new(Schema::new(fields)), plan, permit: Arc::new(permit), seal, below })
+}
+
+/// What was resolved for the text of the query, put below its leaf: the same tables for a plan in which that leaf does
+/// not stand above them are refused.
+fn placed(
+    node: LogicalPlan,
+    seal: &StatementSeal,
+    below: &StatementSeal,
+) -> Result<Transformed<LogicalPlan>> {
+    let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };
+    let provider = source_as_provider(&scan.source)?;
+    let any: &dyn Any = provider.as_ref();
+    let placed: Arc<dyn TableProvider> =
+        match (any.downcast_ref::<GovernedTable>(), any.downcast_ref::<SealedView>()) {
+            (Some(table), _) if table.is_of(seal) => Arc::new(table.placed(below.clone())),
+            (_, Some(view)) if view.is_of(seal) => Arc::new(view.placed(below.clone())),
+            _ => return Ok(Transformed::no(LogicalPlan::TableScan(scan))),
+        };
+    scan.source = provider_as_source(placed);
+    Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
 }
 
 /// The parameters of a plan, those inside its sealed leaves among them, with their types where they
@@ -159,6 +182,7 @@ fn bind_leaf(node: LogicalPlan, values: &ParamValues) -> Result<Transformed<Logi
         plan: bind_parameters(view.plan.clone(), values)?,
         permit: Arc::clone(&view.permit),
         seal: view.seal.clone(),
+        below: view.below.clone(),
     };
     scan.source = provider_as_source(Arc::new(bound));
     Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
@@ -220,12 +244,30 @@ pub(crate) struct SealedView {
     plan: LogicalPlan,
     permit: Arc<Permit>,
     seal: StatementSeal,
+    /// The mark of what its query reads.
+    below: StatementSeal,
 }
 
 impl SealedView {
+    /// The same for another place in the statement.
+    fn placed(&self, seal: StatementSeal) -> Self {
+        Self {
+            schema: Arc::clone(&self.schema),
+            plan: self.plan.clone(),
+            permit: Arc::clone(&self.permit),
+            seal,
+            below: self.below.clone(),
+        }
+    }
+
     /// Its query.
     pub(crate) fn plan(&self) -> &LogicalPlan {
         &self.plan
+    }
+
+    /// Its leaf's permission, before its query is physical.
+    pub(crate) fn permit(&self) -> &Arc<Permit> {
+        &self.permit
     }
 
     /// Whether it was resolved for the statement of `seal`.
@@ -262,7 +304,7 @@ impl TableProvider for SealedView {
             builder = builder.project(chosen.cloned().map(Expr::Column).collect::<Vec<_>>())?;
         }
         let inner = state.create_physical_plan(&builder.build()?).await?;
-        let permits = check_governed(&inner, &self.seal)?;
+        let permits = check_governed(&inner, &self.below)?;
         let files = files_of(&inner);
         let mut permit = self.permit.as_ref().clone();
         permit.barrier = permits.iter().map(|inner| inner.barrier).fold(permit.barrier, Ord::max);

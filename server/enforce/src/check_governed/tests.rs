@@ -18,6 +18,8 @@ use crate::govern;
 use crate::policed_view::permit_over;
 use crate::test_world::{World, batch, ints};
 
+mod mutations;
+
 fn world() -> (World, TableId) {
     let mut world = World::new();
     let table = world.table("t", batch(vec![ints("x", 0..5)]));

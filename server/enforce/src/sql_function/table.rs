@@ -34,7 +34,7 @@ pub(super) fn rows(body: &Body, arguments: Vec<Expr>, place: &Place) -> Result<A
     let plan = Arguments { body, values: &values, schema: &schema }.in_rows(plan.clone())?;
     Ok(match place {
         Place::Open => provider_as_source(Arc::new(ViewTable::new(plan, None))),
-        Place::Sealed(seal, _) => sealed_view::sealed(body.name.clone(), None, plan, seal.clone()),
+        Place::Sealed(seal, _) => sealed_view::sealed(body.name.clone(), None, plan, seal.clone())?,
     })
 }
 
@@ -42,7 +42,7 @@ pub(super) fn rows(body: &Body, arguments: Vec<Expr>, place: &Place) -> Result<A
 pub(super) fn one_row(body: &Body, value: Expr, seal: &StatementSeal, numbers: &AtomicUsize) -> Result<Expr> {
     let value = as_value(value, body)?;
     let plan = LogicalPlanBuilder::empty(true).project(vec![value.alias("value")])?.build()?;
-    let source = sealed_view::sealed(body.name.clone(), None, plan, seal.clone());
+    let source = sealed_view::sealed(body.name.clone(), None, plan, seal.clone())?;
     let number = numbers.fetch_add(1, Ordering::Relaxed);
     let scan = LogicalPlanBuilder::scan(format!("{}() #{number}", body.name), source, None)?.build()?;
     Ok(Expr::ScalarSubquery(Subquery {

@@ -1,0 +1,41 @@
+//! [`Pinned`]: which version of which table a statement reads, by whatever way it came to be read: named in the
+//! statement, below a view, or by a policy.
+
+use weir_catalog::TableId;
+
+use super::Scope;
+use crate::open_table::Moment;
+
+/// One table at the version that a statement reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pinned {
+    /// The table.
+    pub table: TableId,
+    /// Its full name.
+    pub name: String,
+    /// The moment of time travel, where it was asked for one.
+    pub moment: Option<Moment>,
+    /// The Delta version, where there is one.
+    pub version: Option<u64>,
+}
+
+impl Scope {
+    /// Everything that was opened so far, in an order of its own. For the books and for caches: the caller may
+    /// not know of all of it.
+    pub async fn pinned(&self) -> Vec<Pinned> {
+        let name = |table: TableId| {
+            self.snapshot.table_by_id(table).map_or_else(|| table.to_string(), |table| table.name.to_string())
+        };
+        let mut pinned: Vec<Pinned> = Vec::new();
+        for (table, opened) in self.opened.lock().await.iter() {
+            let version = opened.version;
+            pinned.push(Pinned { table: *table, name: name(*table), moment: None, version });
+        }
+        for ((table, moment), opened) in self.past.lock().await.iter() {
+            let (moment, version) = (Some(*moment), opened.version);
+            pinned.push(Pinned { table: *table, name: name(*table), moment, version });
+        }
+        pinned.sort_by_key(|pinned| (pinned.name.clone(), pinned.version, format!("{:?}", pinned.moment)));
+        pinned
+    }
+}
