@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use weir_catalog::{ObjectName, TableKind};
 use weir_server::app::App;
 use weir_server::clock::SystemClock;
-use weir_server::config::Config;
+use weir_server::config::{Config, Size};
 use weir_server::context::{ClientDescription, Context};
 use weir_server::demo::tpch::{SampleTable, TABLES};
 use weir_server::identity::{Credentials, Verifier};
@@ -99,6 +99,8 @@ impl SampleWarehouse {
     pub async fn over(directory: PathBuf, scale: f64) -> Result<Self> {
         let mut config = Config::in_directory(&directory);
         config.catalog.initial_admin = Some(ADMIN.to_owned());
+        // What is measured runs.
+        config.cache.result_cache_bytes = Size::new(0);
         let identity = config.identity.clone();
         let app = Arc::new(App::build(config, Arc::new(SystemClock)).await?);
         let verifier = Verifier::from_config(&identity, app.local_issuer().map(Arc::as_ref))?;

@@ -17,15 +17,20 @@ use crate::error::{Error, Result};
 use crate::flight::{self, Door};
 use crate::identity::{LocalIssuer, Login, Verifier};
 use crate::location::{Locations, SYSTEM_ROOT};
+use crate::query::digest::Digests;
 use crate::query::execute::Deadline;
 use crate::query::open_delta::OpenDelta;
+use crate::query::result_cache::ResultCache;
 use crate::query::write::Writer;
 use crate::query::{Analysis, Engine};
-use crate::run::{Limits, Warehouse};
+use crate::run::{Keeping, Limits, Warehouse};
 use crate::system::{DeltaStore, SystemArchive, SystemTables, TableStore};
 
 /// The name under which the catalog keeps the key that seals tickets.
 const SEALING_KEY: &str = "flight.sealing";
+
+/// The name under which the catalog keeps the key of digests.
+const DIGEST_KEY: &str = "query.digest";
 
 /// A server, ready to serve.
 #[derive(Debug)]
@@ -78,8 +83,11 @@ impl App {
         let deadline = Deadline { statement_timeout: Some(config.limits.statement_timeout.duration()) };
         let sink = Arc::clone(&ledger);
         let limits = Limits { deadline, statement_bytes: config.limits.statement_bytes.bytes() };
-        let warehouse =
-            Arc::new(Warehouse::new(Arc::clone(&metastore), engine, writer, commands, sink, limits));
+        let digests = Digests::new(&shared_key(&metastore, DIGEST_KEY).await?);
+        let (all, each) = (config.cache.result_cache_bytes, config.cache.result_bytes_max);
+        let keeping = Keeping { digests, results: ResultCache::new(all.bytes(), each.bytes()) };
+        let (metastore_of, means) = (Arc::clone(&metastore), (limits, keeping));
+        let warehouse = Arc::new(Warehouse::new(metastore_of, engine, writer, commands, sink, means));
 
         let local_issuer = match config.identity.local_issuer {
             true => Some(Arc::new(LocalIssuer::open_or_create(&config.keys_directory())?)),
@@ -87,7 +95,7 @@ impl App {
         };
         let verifier = Arc::new(Verifier::from_config(&config.identity, local_issuer.as_deref())?);
         let logins = Arc::new(Login::new(Arc::clone(&metastore), local_issuer.clone()));
-        let key = sealing_key(&metastore).await?;
+        let key = shared_key(&metastore, SEALING_KEY).await?;
         let door = Door::new(Arc::clone(&warehouse), verifier, logins, Arc::clone(&clock), key)?;
         Ok(Self {
             config,
@@ -247,11 +255,12 @@ fn scan_config(config: &Config) -> weir_scan::Config {
     }
 }
 
-async fn sealing_key(metastore: &Metastore) -> Result<[u8; 32]> {
+/// A key that all servers of the catalog have.
+async fn shared_key(metastore: &Metastore, name: &str) -> Result<[u8; 32]> {
     let mut fresh = [0_u8; 32];
     aws_lc_rs::rand::fill(&mut fresh).map_err(|_| Error::internal("no randomness for a key"))?;
-    let key = metastore.secret(SEALING_KEY, || fresh.to_vec()).await?;
-    key.try_into().map_err(|_| Error::internal("the sealing key in the catalog has another length"))
+    let key = metastore.secret(name, || fresh.to_vec()).await?;
+    key.try_into().map_err(|_| Error::internal("a key in the catalog has another length"))
 }
 
 fn tls(config: &Config) -> Result<Option<flight::Tls>> {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Condition, Error, Result};
 
 mod billing;
+mod cache;
 mod catalog;
 mod environment;
 mod file;
@@ -31,6 +32,7 @@ mod storage;
 mod tests;
 
 pub use billing::Billing;
+pub use cache::Cache;
 pub use catalog::{Catalog, StoreUrl};
 pub use environment::Variable;
 pub use identity::{Identity, Issuer, LOCAL_ISSUER_NAME};
@@ -55,6 +57,8 @@ pub struct Config {
     pub identity: Identity,
     /// What a statement may use.
     pub limits: Limits,
+    /// Results that are kept and given again.
+    pub cache: Cache,
     /// What usage is called and what it costs.
     pub billing: Billing,
     /// What is logged.
@@ -85,6 +89,7 @@ impl Config {
         self.storage.check()?;
         self.identity.check()?;
         self.limits.check()?;
+        self.cache.check()?;
         self.billing.check()
     }
 

@@ -49,6 +49,7 @@ impl ClientDescription {
 #[derive(Debug, Clone)]
 pub struct Context {
     identity: Identity,
+    acting_for: Option<Arc<Context>>,
     statement_id: Uuid,
     started_at: DateTime<Utc>,
     /// Settings of the session.
@@ -57,6 +58,8 @@ pub struct Context {
     pub client: ClientDescription,
     /// Sees what is decided in the statement.
     pub witness: Arc<Witness>,
+    /// Whether the statement may be answered by a result that is kept, as far as the call says.
+    pub takes_kept_results: bool,
     /// Stops the statement when cancelled.
     pub cancellation: CancellationToken,
     clock: Arc<dyn Clock>,
@@ -72,11 +75,13 @@ impl Context {
     ) -> Self {
         Self {
             identity,
+            acting_for: None,
             statement_id: Uuid::now_v7(),
             started_at: clock.now(),
             session,
             client,
             witness: Arc::default(),
+            takes_kept_results: true,
             cancellation: CancellationToken::new(),
             clock,
         }
@@ -106,7 +111,13 @@ impl Context {
 
     /// The surroundings of the same statement as another user.
     pub fn executing_as(&self, allowed: &Impersonation) -> Option<Self> {
-        Some(Self { identity: self.identity.executing_as(allowed)?, ..self.clone() })
+        let identity = self.identity.executing_as(allowed)?;
+        Some(Self { identity, acting_for: Some(Arc::new(self.clone())), ..self.clone() })
+    }
+
+    /// The surroundings of whoever runs this statement as another user.
+    pub fn acting_for(&self) -> Option<&Context> {
+        self.acting_for.as_deref()
     }
 
     /// The statement's id, as it stands in history.

@@ -3,7 +3,8 @@
 //! * [`engine`]: what all statements share; a statement's [`Scope`](weir_enforce::Scope)
 //! * [`plan`]: syntax tree → logical plan through the enforcer, with the wire schema
 //! * [`execute`]: a [`GovernedPlan`](weir_enforce::GovernedPlan) → rows; nothing else runs
-//! * [`write`]: INSERT and CTAS into ungoverned tables
+//! * [`write`]: INSERT, CTAS and changes of rows
+//! * [`digest`], [`standing`], [`result_cache`]: what governs a plan, told, watched, and made use of
 //! * [`explain`], [`profile`]: what a plan is and what it did
 //! * [`counting`]: plans that end in numbers, for what shows policies at work
 //! * [`analysis`]: functions, views and policies, checked before the catalog takes them
@@ -37,7 +38,9 @@ pub mod parameters;
 pub mod plan;
 pub mod profile;
 pub mod record;
+pub mod result_cache;
 pub mod session_functions;
+pub mod standing;
 pub mod wire;
 pub mod write;
 

@@ -5,27 +5,33 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
+use datafusion::logical_expr::LogicalPlan;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use weir_catalog::{Metastore, Snapshot, Table};
-use weir_enforce::{GovernedPlan, govern};
+use weir_enforce::governing::canonical;
+use weir_enforce::{GovernedPlan, Scope};
 
 use crate::command;
 use crate::context::Context;
 use crate::error::{Condition, Error, Result};
 use crate::query::change::ChangePlan;
 use crate::query::counting::Counting;
-use crate::query::execute::{self, Deadline};
+use crate::query::digest::Digests;
+use crate::query::execute::{self, Deadline, Guard};
 use crate::query::gauges::StatementGauges;
 use crate::query::history::StatementType;
 use crate::query::plan::Planned;
 use crate::query::record::{QueryRecord, Received, RecordSink};
+use crate::query::result_cache::ResultCache;
+use crate::query::standing::{Asked, Standing};
 use crate::query::wire::wire_schema;
 use crate::query::write::{Target, Writer};
-use crate::query::{Engine, digest, explain, parameters, profile};
+use crate::query::{Engine, explain, parameters, profile};
 use crate::session::SessionSettings;
 use crate::sql::{self, Command, Explain, ExplainMode, ObjectReference, Proof, Statement, ast};
 use crate::system::ServerTable;
+use querying::Ready;
 
 mod changing;
 mod dry_run;
@@ -34,6 +40,7 @@ mod impersonation;
 mod partitions;
 mod policy_tests;
 mod query_columns;
+mod querying;
 
 /// Rows on their way out, in wire types, each batch with exactly `schema`.
 pub struct RowStream {
@@ -75,6 +82,8 @@ pub struct Described {
     pub schema: SchemaRef,
     /// One nullable field for each parameter, by ordinal.
     pub parameters: SchemaRef,
+    /// The digest of what governs it, as it stands in history once it has run; none of what reads no table by a query.
+    pub digest: Option<String>,
 }
 
 /// What came of a statement.
@@ -117,6 +126,15 @@ pub struct Limits {
     pub statement_bytes: u64,
 }
 
+/// What statements leave for others.
+#[derive(Debug)]
+pub struct Keeping {
+    /// Makes digests of what governs them.
+    pub digests: Digests,
+    /// Results that are given again.
+    pub results: ResultCache,
+}
+
 /// Runs statements for verified callers.
 #[derive(Debug)]
 pub struct Warehouse {
@@ -126,6 +144,7 @@ pub struct Warehouse {
     commands: command::Environment,
     sink: Arc<dyn RecordSink>,
     limits: Limits,
+    keeping: Keeping,
 }
 
 impl Warehouse {
@@ -136,9 +155,34 @@ impl Warehouse {
         writer: Writer,
         commands: command::Environment,
         sink: Arc<dyn RecordSink>,
-        limits: Limits,
+        (limits, keeping): (Limits, Keeping),
     ) -> Self {
-        Self { metastore, engine, writer, commands, sink, limits }
+        Self { metastore, engine, writer, commands, sink, limits, keeping }
+    }
+
+    /// The results that are kept.
+    pub fn results(&self) -> &ResultCache {
+        &self.keeping.results
+    }
+
+    /// What `asked`, which was planned in that scope as that plan, stands on from now on.
+    fn standing_on(
+        &self,
+        context: &Context,
+        asked: Asked,
+        stands_on: (&Arc<Scope>, &LogicalPlan),
+    ) -> Standing {
+        Standing::new(&self.metastore, &self.engine, context, asked, stands_on)
+    }
+
+    fn digest(&self, plan: &LogicalPlan) -> Result<Option<String>> {
+        Ok(Some(self.keeping.digests.of(&canonical(plan)?)))
+    }
+
+    /// What is told of a query before it runs.
+    fn described(&self, answer: Answer, schema: SchemaRef, planned: &Planned) -> Result<Described> {
+        let parameters = Arc::clone(&planned.parameters);
+        Ok(Described { answer, schema, parameters, digest: self.digest(&planned.plan)? })
     }
 
     /// The catalog as of now.
@@ -188,51 +232,47 @@ impl Warehouse {
     }
 
     async fn describe_statement(&self, context: &Context, statement: Statement) -> Result<Described> {
-        let update =
-            |parameters| Described { answer: Answer::Update, schema: parameters::none(), parameters };
+        let plain =
+            |answer, schema| Described { answer, schema, parameters: parameters::none(), digest: None };
+        let none = parameters::none;
         match statement {
             Statement::Query(query) => {
                 let planned = self.plan(context, &query).await?;
-                Ok(Described { answer: Answer::Rows, schema: planned.schema, parameters: planned.parameters })
+                self.described(Answer::Rows, Arc::clone(&planned.schema), &planned)
             }
             Statement::Explain(explained) => {
                 let planned = self.plan(context, &explained.query).await?;
-                Ok(Described {
-                    answer: Answer::Rows,
-                    schema: explain::schema(),
-                    parameters: planned.parameters,
-                })
+                self.described(Answer::Rows, explain::schema(), &planned)
             }
             Statement::DescribeQuery(query) => {
-                let parameters = self.plan(context, &query).await?.parameters;
-                Ok(Described { answer: Answer::Rows, schema: query_columns::schema(), parameters })
+                let planned = self.plan(context, &query).await?;
+                self.described(Answer::Rows, query_columns::schema(), &planned)
             }
             Statement::ShowPartitions(table) => {
                 let query = self.partitions_query(context, &table).await?;
                 let planned = self.plan(context, &query).await?;
-                Ok(Described { answer: Answer::Rows, schema: planned.schema, parameters: planned.parameters })
+                self.described(Answer::Rows, Arc::clone(&planned.schema), &planned)
             }
             Statement::ExecuteAs(execute) => {
                 let context = self.impersonable(context, &execute.user).await?;
                 Box::pin(self.describe_statement(&context, *execute.statement)).await
             }
-            Statement::Proof(proof) => Ok(Described {
-                answer: Answer::Rows,
-                schema: proof_schema(&proof),
-                parameters: parameters::none(),
-            }),
-            Statement::Insert(insert) => Ok(update(self.plan(context, &insert.query).await?.parameters)),
+            Statement::Proof(proof) => Ok(plain(Answer::Rows, proof_schema(&proof))),
+            Statement::Insert(insert) => {
+                self.described(Answer::Update, none(), &self.plan(context, &insert.query).await?)
+            }
             Statement::Change(change) => {
                 let snapshot = self.snapshot().await?;
                 let planned = ChangePlan::new(&self.engine, context, &snapshot, &change).await?;
-                Ok(update(planned.parameters))
+                let digest = self.digest(planned.unbound())?;
+                Ok(Described { parameters: planned.parameters, digest, ..plain(Answer::Update, none()) })
             }
             Statement::CreateTableAs(create) => {
-                Ok(update(self.plan(context, &create.query).await?.parameters))
+                self.described(Answer::Update, none(), &self.plan(context, &create.query).await?)
             }
             Statement::Command(command) => Ok(match command::schema(&command) {
-                Some(schema) => Described { answer: Answer::Rows, schema, parameters: parameters::none() },
-                None => update(parameters::none()),
+                Some(schema) => plain(Answer::Rows, schema),
+                None => plain(Answer::Update, none()),
             }),
         }
     }
@@ -317,20 +357,15 @@ impl Run<'_> {
         }
     }
 
+    /// What a statement is held to that writes.
+    fn guard(&self, asked: Asked, stands_on: (&Arc<Scope>, &LogicalPlan)) -> Guard {
+        let standing = self.warehouse.standing_on(&self.context, asked, stands_on);
+        Guard { deadline: self.warehouse.limits.deadline, standing: Some(standing) }
+    }
+
     /// Runs counts for this statement.
     fn counting(&self) -> Counting<'_> {
         Counting { context: &self.context, gauges: &self.gauges, deadline: self.warehouse.limits.deadline }
-    }
-
-    /// Planned and governed, charged to the statement.
-    async fn governed(&self, query: &ast::Query) -> Result<(Planned, GovernedPlan)> {
-        let work = async {
-            let planned = self.warehouse.plan(&self.context, query).await?;
-            let plan = planned.bound(&self.parameters)?;
-            let governed = govern(&planned.scope, planned.scope.state(), &plan).await?;
-            Ok((planned, governed))
-        };
-        self.gauges.meter().future(work.boxed()).await
     }
 
     async fn partitions(self, record: QueryRecord<Received>, table: &ObjectReference) -> Result<Outcome> {
@@ -354,45 +389,18 @@ impl Run<'_> {
         }
     }
 
-    async fn query(
-        self,
-        record: QueryRecord<Received>,
-        kind: StatementType,
-        query: &ast::Query,
-    ) -> Result<Outcome> {
-        let (planned, governed) = match self.governed(query).await {
-            Ok(governed) => governed,
-            Err(error) => return failed(record, error).await,
-        };
-        let record = record.planned(kind).governed(digest::governed_by(&governed));
-        self.gauges.watch(&governed);
-        let record = record.running(self.gauges.clone());
-        let batches = match execute::start(&planned.scope, &governed, &self.gauges) {
-            Ok(batches) => batches,
-            Err(error) => return failed(record, error).await,
-        };
-        let deadline = self.warehouse.limits.deadline;
-        Ok(Outcome::Rows(execute::rows(
-            &self.context,
-            batches,
-            planned.schema,
-            record,
-            self.gauges,
-            deadline,
-        )))
-    }
-
     async fn explain(self, record: QueryRecord<Received>, explained: &Explain) -> Result<Outcome> {
-        let (planned, governed) = match self.governed(&explained.query).await {
-            Ok(governed) => governed,
+        let Ready { planned, governed, .. } = match self.ready(&explained.query).await {
+            Ok(ready) => ready,
             Err(error) => return failed(record, error).await,
         };
-        let record = record.planned(StatementType::Explain).governed(digest::governed_by(&governed));
+        let by = self.warehouse.governed_by(&planned.scope, &governed).await;
+        let record = record.planned(StatementType::Explain).governed(by);
         self.gauges.watch(&governed);
         let record = record.running(self.gauges.clone());
         let lines = match explained.mode {
             ExplainMode::Plan => Ok(profile::plan_lines(&planned.scope, &governed)),
-            ExplainMode::Analyze => self.analyze(&planned, &governed).await,
+            ExplainMode::Analyze => self.analyze(&explained.query, &planned, &governed).await,
         };
         match lines.and_then(explain::rows) {
             Ok(batch) => {
@@ -404,10 +412,16 @@ impl Run<'_> {
     }
 
     /// Runs the query to its end and tells what it did.
-    async fn analyze(&self, planned: &Planned, governed: &GovernedPlan) -> Result<Vec<String>> {
+    async fn analyze(
+        &self,
+        query: &ast::Query,
+        planned: &Planned,
+        governed: &GovernedPlan,
+    ) -> Result<Vec<String>> {
+        let standing = self.warehouse.standing(&self.context, query, planned);
+        let guard = Guard { deadline: self.warehouse.limits.deadline, standing: Some(standing) };
         let batches = execute::start(&planned.scope, governed, &self.gauges)?;
-        let deadline = self.warehouse.limits.deadline;
-        execute::drain(&self.context, batches, &planned.schema, &self.gauges, deadline).await?;
+        execute::drain(&self.context, batches, &planned.schema, &self.gauges, guard).await?;
         Ok(profile::profile_lines(&planned.scope, governed, &self.gauges))
     }
 
@@ -430,11 +444,16 @@ impl Run<'_> {
             }
             Err(error) => return failed(record, error).await,
         };
-        let record = record.planned(kind).governed(digest::governed_by(prepared.plan()));
+        let by = self.warehouse.governed_by(prepared.stands_on().0, prepared.plan()).await;
+        let record = record.planned(kind).governed(by);
         self.gauges.watch(prepared.plan());
         let record = record.running(self.gauges.clone());
-        let deadline = self.warehouse.limits.deadline;
-        match writer.write(&self.context, prepared, &self.gauges, deadline).await {
+        let asked = match target {
+            Target::Insert(insert) => Asked::Insert(insert.table.clone(), insert.query.clone()),
+            Target::Create(create) => Asked::Query(create.query.clone()),
+        };
+        let guard = self.guard(asked, prepared.stands_on());
+        match writer.write(&self.context, prepared, &self.gauges, guard).await {
             Ok(rows) => {
                 record.finish().await?;
                 Ok(Outcome::Done { rows: Some(rows), session: None })

@@ -20,6 +20,8 @@ pub struct SessionSettings {
     /// When tables are read, in microseconds since 1970; the newest versions where it is left out. While it is set the
     /// session reads and changes nothing.
     pub read_at: Option<i64>,
+    /// Results that are kept may answer statements.
+    pub use_cached_result: bool,
     /// Settings accepted by name and kept to be shown, e.g.
     /// `spark.databricks.remoteFiltering.blockSelfJoins`, which is unnecessary here: a
     /// statement reads one snapshot of each table.
@@ -41,6 +43,7 @@ impl Default for SessionSettings {
             schema: "default".to_owned(),
             double_quoted_identifiers: false,
             read_at: None,
+            use_cached_result: true,
             accepted: BTreeMap::new(),
         }
     }

@@ -71,6 +71,11 @@ impl Caller {
         self.account_admin
     }
 
+    /// The claims of the caller's token, by dotted path.
+    pub(crate) fn claims(&self) -> &BTreeMap<String, String> {
+        &self.claims
+    }
+
     /// A claim of the caller's token.
     pub fn claim(&self, path: &str) -> Option<&str> {
         self.claims.get(path).map(String::as_str)

@@ -206,7 +206,7 @@ impl Marking<'_> {
         let permit = table.permit();
         self.put(&("table", &permit.name, permit.table.map(|id| id.to_string()), permit.barrier as u8));
         if self.versions == Versions::Told {
-            self.put(&permit.version);
+            self.put(&(permit.version, &permit.place));
         }
         // The server's own tables have no versions, and no file's change leaves a trace.
         if permit.table.is_none() || (permit.version.is_none() && !table.is_of_view()) {

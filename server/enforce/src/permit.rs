@@ -1,6 +1,6 @@
 //! [`Permit`]: why one leaf may be in a plan.
 
-use weir_catalog::TableId;
+use weir_catalog::{Table, TableId, TableKind};
 
 /// One leaf's permission: which securable, at which version, under which policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Permit {
     pub table: Option<TableId>,
     /// The pinned Delta version, where there is one.
     pub version: Option<u64>,
+    /// Where its files lie: a table that is replaced keeps its id and begins its versions anew. Never shown.
+    pub(crate) place: String,
     /// The policy functions in force for the caller, by full name; empty for a leaf without
     /// barrier.
     pub policies: Vec<String>,
@@ -28,12 +30,20 @@ impl Permit {
     pub fn canonical(&self) -> String {
         let table = self.table.map_or_else(|| self.name.clone(), |id| id.to_string());
         let version = self.version.map_or_else(|| "-".to_owned(), |version| version.to_string());
-        format!("{table}@{version} {:?} {}", self.barrier, self.fingerprint)
+        format!("{table}@{version} {} {:?} {}", self.place, self.barrier, self.fingerprint)
     }
 
     /// The same whatever the version.
     pub(crate) fn without_version(&self) -> String {
-        Self { version: None, ..self.clone() }.canonical()
+        Self { version: None, place: String::new(), ..self.clone() }.canonical()
+    }
+}
+
+/// Where the files of a table lie; of a view, nowhere.
+pub(crate) fn place_of(table: &Table) -> String {
+    match &table.kind {
+        TableKind::Managed { location } | TableKind::External { location } => location.clone(),
+        TableKind::View(_) => String::new(),
     }
 }
 

@@ -30,7 +30,7 @@ use weir_catalog::{Composition, Function, PolicyFunction, Table};
 use crate::error::{PolicyKind, Refusal};
 use crate::governing::read_by;
 use crate::open_table::OpenedTable;
-use crate::permit::{Barrier, Permit};
+use crate::permit::{Barrier, Permit, place_of};
 use crate::resolver::{Access, Scope};
 use crate::sql_function::Body;
 use arguments::{find_column, holds_column, same_values};
@@ -93,6 +93,7 @@ impl Policies {
             name: table.name.to_string(),
             table: Some(table.id),
             version,
+            place: place_of(table),
             policies: self.functions.clone(),
             fingerprint: self.fingerprint(),
             exempt: self.is_trivial(),

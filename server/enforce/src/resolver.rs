@@ -372,6 +372,7 @@ impl Scope {
             name,
             table: None,
             version: None,
+            place: String::new(),
             policies: Vec::new(),
             exempt: true,
             barrier,

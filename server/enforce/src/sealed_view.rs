@@ -118,6 +118,7 @@ fn behind(
         name,
         table,
         version: None,
+        place: String::new(),
         policies: Vec::new(),
         fingerprint: plan.display_indent().to_string(),
         exempt: true,

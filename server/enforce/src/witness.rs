@@ -96,6 +96,11 @@ impl Witness {
         self.witnessed.try_lock().map(|seen| seen.clone()).unwrap_or_default()
     }
 
+    /// What was seen is of a plan that another one takes the place of.
+    pub async fn forget(&self) {
+        *self.witnessed.lock().await = Witnessed::default();
+    }
+
     /// Somebody asked for a table or view.
     pub async fn access(&self, epoch: Epoch, access: TableAccess) {
         let mut seen = self.witnessed.lock().await;

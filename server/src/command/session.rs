@@ -79,6 +79,7 @@ fn set(session: &mut SessionSettings, setting: Setting, on: Option<bool>) {
         (Setting::DoubleQuotedIdentifiers, on) => session.double_quoted_identifiers = on.unwrap_or(false),
         // A moment is no switch: it is set apart.
         (Setting::ReadAtSnapshot, _) => session.read_at = None,
+        (Setting::UseCachedResult, on) => session.use_cached_result = on.unwrap_or(true),
         (Setting::BlockSelfJoins, Some(on)) => {
             session.accepted.insert(setting.name().to_owned(), on.to_string());
         }
@@ -96,6 +97,7 @@ fn show(session: &SessionSettings, wanted: Option<Setting>) -> Result<Outcome> {
             let value = match setting {
                 Setting::DoubleQuotedIdentifiers => session.double_quoted_identifiers.to_string(),
                 Setting::ReadAtSnapshot => session.read_at_text().unwrap_or_else(|| "newest".to_owned()),
+                Setting::UseCachedResult => session.use_cached_result.to_string(),
                 // Self-joins are always allowed, which is what `false` says.
                 Setting::BlockSelfJoins => {
                     session.accepted.get(setting.name()).cloned().unwrap_or_else(|| "false".to_owned())

@@ -1,7 +1,7 @@
 //! The documented default file, made from the sections' doc comments and defaults.
 
 use super::section::Key;
-use super::{Billing, Catalog, Config, Identity, Limits, Log, Server, Storage, identity};
+use super::{Billing, Cache, Catalog, Config, Identity, Limits, Log, Server, Storage, identity};
 use crate::error::{Error, Result};
 
 const OPENING: &str = "\
@@ -20,6 +20,7 @@ pub(super) fn document() -> Result<String> {
         ("storage", Storage::ABOUT, Storage::KEYS),
         ("identity", Identity::ABOUT, Identity::KEYS),
         ("limits", Limits::ABOUT, Limits::KEYS),
+        ("cache", Cache::ABOUT, Cache::KEYS),
         ("billing", Billing::ABOUT, Billing::KEYS),
         ("log", Log::ABOUT, Log::KEYS),
     ];

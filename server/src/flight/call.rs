@@ -66,12 +66,9 @@ impl Door {
             Presented::Nothing | Presented::Unusable => session_cookie::settings_of_headers(headers),
         };
         let client = described(headers, address);
-        Ok(Call {
-            context: Context::new(identity, session, client, clock),
-            presented,
-            afterwards: OnceLock::new(),
-            seal: Arc::clone(&self.seal),
-        })
+        let mut context = Context::new(identity, session, client, clock);
+        context.takes_kept_results = session_cookie::takes_kept_results(headers);
+        Ok(Call { context, presented, afterwards: OnceLock::new(), seal: Arc::clone(&self.seal) })
     }
 
     /// Opens a token that was given to the caller.

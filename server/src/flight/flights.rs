@@ -23,7 +23,7 @@ const UNKNOWN: i64 = -1;
 impl Door {
     /// One endpoint without a location, and always a schema: drivers expect just that.
     pub(crate) async fn flight_info(&self, call: &Call, descriptor: FlightDescriptor) -> Result<FlightInfo> {
-        let (schema, content) = self.told(call, &descriptor).await?;
+        let (schema, content, digest) = self.told(call, &descriptor).await?;
         let ticket = into_ticket(self.token(call, content).await?.seal(&self.seal, Purpose::Ticket)?);
         let info = FlightInfo::new()
             .try_with_schema(&schema)
@@ -32,7 +32,10 @@ impl Door {
             .with_endpoint(FlightEndpoint::new().with_ticket(ticket))
             .with_total_records(UNKNOWN)
             .with_total_bytes(UNKNOWN);
-        Ok(info)
+        Ok(match digest {
+            Some(digest) => info.with_app_metadata(policy_metadata(&digest)),
+            None => info,
+        })
     }
 
     /// Complete at once: what takes time is the fetching, and that streams.
@@ -42,7 +45,7 @@ impl Door {
     }
 
     pub(crate) async fn schema(&self, call: &Call, descriptor: FlightDescriptor) -> Result<SchemaResult> {
-        let (schema, _) = self.told(call, &descriptor).await?;
+        let (schema, ..) = self.told(call, &descriptor).await?;
         SchemaAsIpc::new(&schema, &IpcWriteOptions::default()).try_into().map_err(Error::internal)
     }
 
@@ -76,12 +79,16 @@ impl Door {
     }
 
     /// The schema of what `descriptor` asks for, and what its ticket is to hold.
-    async fn told(&self, call: &Call, descriptor: &FlightDescriptor) -> Result<(SchemaRef, Content)> {
+    async fn told(
+        &self,
+        call: &Call,
+        descriptor: &FlightDescriptor,
+    ) -> Result<(SchemaRef, Content, Option<String>)> {
         let statement = match Command::of_descriptor(descriptor)? {
             Command::Statement(sql) => call.statement(sql),
             Command::PreparedQuery(handle) => self.prepared(call, &handle)?.1,
             Command::Metadata(metadata) => {
-                return Ok((metadata.schema(), Content::Metadata(descriptor.cmd.clone())));
+                return Ok((metadata.schema(), Content::Metadata(descriptor.cmd.clone()), None));
             }
             Command::Update(_) | Command::PreparedUpdate(_) => {
                 let text = "an update is sent by DoPut; there is nothing to fetch";
@@ -90,6 +97,11 @@ impl Door {
             Command::Refused(what) => return Err(refused(what)),
         };
         let (described, content) = self.describe(call, statement).await?;
-        Ok((Arc::clone(&described.schema), content))
+        Ok((Arc::clone(&described.schema), content, described.digest))
     }
+}
+
+/// What an answer says of the policies that hold, for clients that compare: a JSON object.
+fn policy_metadata(digest: &str) -> String {
+    format!("{{\"policy_digest\":\"{digest}\"}}")
 }

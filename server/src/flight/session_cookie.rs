@@ -69,6 +69,11 @@ pub(crate) fn settings_of_headers(headers: &HeaderMap) -> SessionSettings {
     settings
 }
 
+/// Whether a call may be answered by a result that is kept: the header `use_cached_result` says `false` where not.
+pub(crate) fn takes_kept_results(headers: &HeaderMap) -> bool {
+    text(headers, "use_cached_result").is_none_or(|said| said == "true")
+}
+
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = headers.get(name)?.to_str().ok()?.trim();
     (!value.is_empty()).then(|| value.to_lowercase())
@@ -138,5 +143,10 @@ mod tests {
         headers.insert("catalog", "Sales".parse().unwrap());
         let settings = settings_of_headers(&headers);
         assert_eq!((settings.catalog.as_str(), settings.schema.as_str()), ("sales", "default"));
+        assert!(takes_kept_results(&headers));
+        for (said, takes) in [("true", true), ("FALSE", false), ("off", false)] {
+            headers.insert("use_cached_result", said.parse().unwrap());
+            assert_eq!(takes_kept_results(&headers), takes, "{said}");
+        }
     }
 }

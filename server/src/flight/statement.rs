@@ -170,6 +170,7 @@ fn again(context: &Context) -> Context {
         Arc::clone(context.clock()),
     );
     again.cancellation = context.cancellation.clone();
+    again.takes_kept_results = context.takes_kept_results;
     again
 }
 

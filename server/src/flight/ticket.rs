@@ -49,6 +49,8 @@ pub(crate) struct Session {
     accepted: std::collections::BTreeMap<String, String>,
     #[prost(sint64, optional, tag = "5")]
     read_at: Option<i64>,
+    #[prost(bool, tag = "6")]
+    leaves_kept_results: bool,
 }
 
 /// A statement that changes something, and the server that may run it.
@@ -163,6 +165,7 @@ impl From<&SessionSettings> for Session {
             double_quoted_identifiers: settings.double_quoted_identifiers,
             accepted: settings.accepted.clone(),
             read_at: settings.read_at,
+            leaves_kept_results: !settings.use_cached_result,
         }
     }
 }
@@ -175,6 +178,7 @@ impl From<Session> for SessionSettings {
             double_quoted_identifiers: session.double_quoted_identifiers,
             accepted: session.accepted,
             read_at: session.read_at,
+            use_cached_result: !session.leaves_kept_results,
         }
     }
 }

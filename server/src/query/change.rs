@@ -103,6 +103,11 @@ impl ChangePlan {
         Ok(Self { scope, table: table.clone(), changed, parameters, clauses, given, operation, plan })
     }
 
+    /// The plan whose parameters are open.
+    pub fn unbound(&self) -> &LogicalPlan {
+        &self.plan
+    }
+
     /// The plan with its parameters' values in place.
     pub fn bound(&self, parameters: &Parameters) -> Result<LogicalPlan> {
         parameters::bind(self.plan.clone(), &self.parameters, parameters)

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
+use chrono::{DateTime, Utc};
 use datafusion::config::Dialect;
 use datafusion::execution::context::SessionConfig;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -26,6 +27,8 @@ use crate::sql::{self, qualify, qualify::Qualified};
 pub struct Engine {
     base: SessionState,
     sources: Sources,
+    /// When the statements that it plans began, where that is not now.
+    began: Option<DateTime<Utc>>,
 }
 
 impl Engine {
@@ -47,7 +50,13 @@ impl Engine {
         let witness = Arc::default();
         let sources =
             Sources { tables, system, parse_type, parse_expression, parse_query, witness, read_at: None };
-        Self { base, sources }
+        Self { base, sources, began: None }
+    }
+
+    /// The same for planning a statement once more, of which `scope` was made before: the time is that of then.
+    #[must_use]
+    pub fn at_time_of(&self, scope: &Scope) -> Self {
+        Self { began: scope.state().execution_props().query_execution_start_time, ..self.clone() }
     }
 
     /// The scope of one statement: the catalog as of now, the caller, functions that speak of
@@ -91,6 +100,9 @@ impl Engine {
             state.register_udf(function)?;
         }
         state.mark_start_execution();
+        if self.began.is_some() {
+            state.execution_props_mut().query_execution_start_time = self.began;
+        }
         let sources = Sources { witness, read_at: session.read_at.map(Moment::Time), ..self.sources.clone() };
         Ok(Scope::new(Arc::clone(snapshot), caller, sources, state))
     }

@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use weir_enforce::{GovernedPlan, Scope};
 use weir_meter::MeteredStream;
@@ -21,7 +22,9 @@ use weir_meter::MeteredStream;
 use crate::context::Context;
 use crate::error::{Condition, Error, Result};
 use crate::query::gauges::StatementGauges;
+use crate::query::plan::Planned;
 use crate::query::record::{QueryRecord, Running};
+use crate::query::standing::{Standing, Verdict, changed};
 use crate::query::wire::to_wire;
 use crate::run::RowStream;
 
@@ -31,11 +34,53 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 /// The least time between two looks at a statement's deadline.
 const LOOK_EVERY_MIN: Duration = Duration::from_millis(10);
 
+/// How often a query that has sent nothing goes on by another plan.
+const RESTARTS_MAX: usize = 3;
+
 /// How long a statement may run.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     /// From its start; `None` is without end.
     pub statement_timeout: Option<Duration>,
+}
+
+/// What a query is held to while it runs.
+#[derive(Debug)]
+pub struct Guard {
+    /// How long it may run.
+    pub deadline: Deadline,
+    /// What it stands on, where that is looked at.
+    pub standing: Option<Standing>,
+}
+
+impl From<Deadline> for Guard {
+    fn from(deadline: Deadline) -> Self {
+        Self { deadline, standing: None }
+    }
+}
+
+/// How a query goes on while nothing of it was sent yet.
+pub trait Outset: Send {
+    /// The query by a plan of now, in the place of the one before.
+    fn again(
+        &mut self,
+        planned: Planned,
+        record: QueryRecord<Running>,
+    ) -> BoxFuture<'_, std::result::Result<Restarted, (QueryRecord<Running>, Error)>>;
+
+    /// A batch went out.
+    fn gave(&mut self, batch: &RecordBatch);
+
+    /// The query gave all it has.
+    fn ended(&mut self);
+}
+
+/// A query that runs by another plan.
+pub struct Restarted {
+    /// Its rows.
+    pub batches: MeteredStream<SendableRecordBatchStream>,
+    /// Its record, which knows of the other plan.
+    pub record: QueryRecord<Running>,
 }
 
 /// Starts `plan`: the engine's batches, charged to the statement.
@@ -57,7 +102,7 @@ pub fn rows(
     schema: SchemaRef,
     record: QueryRecord<Running>,
     gauges: Arc<StatementGauges>,
-    deadline: Deadline,
+    (guard, outset): (Guard, Box<dyn Outset>),
 ) -> RowStream {
     let run = Run {
         batches,
@@ -65,7 +110,11 @@ pub fn rows(
         record: Some(record),
         gauges,
         context: context.clone(),
-        deadline: deadline.from(context.started_at()),
+        deadline: guard.deadline.from(context.started_at()),
+        standing: guard.standing,
+        outset: Some(outset),
+        sent: false,
+        restarts: 0,
         handed_over_at: None,
     };
     RowStream { schema, batches: run.into_stream() }
@@ -78,15 +127,20 @@ pub fn checked(
     batches: MeteredStream<SendableRecordBatchStream>,
     schema: &SchemaRef,
     gauges: &Arc<StatementGauges>,
-    deadline: Deadline,
+    guard: impl Into<Guard>,
 ) -> BoxStream<'static, Result<RecordBatch>> {
+    let guard: Guard = guard.into();
     Run {
         batches,
         schema: Arc::clone(schema),
         record: None,
         gauges: Arc::clone(gauges),
         context: context.clone(),
-        deadline: deadline.from(context.started_at()),
+        deadline: guard.deadline.from(context.started_at()),
+        standing: guard.standing,
+        outset: None,
+        sent: false,
+        restarts: 0,
         handed_over_at: None,
     }
     .into_unrecorded()
@@ -98,9 +152,9 @@ pub async fn drain(
     batches: MeteredStream<SendableRecordBatchStream>,
     schema: &SchemaRef,
     gauges: &Arc<StatementGauges>,
-    deadline: Deadline,
+    guard: Guard,
 ) -> Result<()> {
-    let mut rows = checked(context, batches, schema, gauges, deadline);
+    let mut rows = checked(context, batches, schema, gauges, guard);
     while let Some(batch) = rows.next().await {
         gauges.produced(&batch?);
     }
@@ -123,6 +177,11 @@ struct Run {
     gauges: Arc<StatementGauges>,
     context: Context,
     deadline: Option<DateTime<Utc>>,
+    standing: Option<Standing>,
+    /// Of a query whose rows go to the client.
+    outset: Option<Box<dyn Outset>>,
+    sent: bool,
+    restarts: usize,
     handed_over_at: Option<DateTime<Utc>>,
 }
 
@@ -156,11 +215,16 @@ impl Run {
         match self.wait().await {
             Ok(Some(batch)) => {
                 self.gauges.produced(&batch);
+                self.sent = true;
+                self.outset.iter_mut().for_each(|outset| outset.gave(&batch));
                 self.handed_over_at = Some(self.context.clock().now());
                 Some(Ok(batch))
             }
             Ok(None) => match self.record.take()?.finish().await {
-                Ok(()) => None,
+                Ok(()) => {
+                    self.outset.iter_mut().for_each(|outset| outset.ended());
+                    None
+                }
                 Err(error) => Some(Err(error)),
             },
             Err(error) => {
@@ -178,8 +242,13 @@ impl Run {
             tokio::select! {
                 biased;
                 () = self.context.cancellation.cancelled() => return Err(cancelled()),
+                () = due(&mut self.standing) => self.look().await?,
                 batch = self.batches.next() => {
                     self.check_deadline()?;
+                    if batch.is_none() && self.record.is_none() {
+                        // What follows upon the last row, a commit, is done under the rights of now.
+                        self.look().await?;
+                    }
                     return batch.transpose()?.map(|batch| to_wire(batch, &self.schema)).transpose();
                 }
                 () = tick => {
@@ -188,6 +257,35 @@ impl Run {
                         record.checkpoint();
                     }
                 }
+            }
+        }
+    }
+
+    /// Whether the statement may go on. A query that has sent nothing goes on by a plan of now where its policies
+    /// have changed.
+    async fn look(&mut self) -> Result<()> {
+        let Some(standing) = &mut self.standing else { return Ok(()) };
+        if standing.look().await? == Verdict::Holds {
+            return Ok(());
+        }
+        let Some(outset) = self.outset.as_mut().filter(|_| !self.sent && self.restarts < RESTARTS_MAX) else {
+            return Err(changed());
+        };
+        let planned = standing.anew().await?;
+        if planned.schema != self.schema {
+            return Err(changed());
+        }
+        let Some(record) = self.record.take() else { return Err(changed()) };
+        match outset.again(planned, record).await {
+            Ok(restarted) => {
+                self.restarts += 1;
+                self.batches = restarted.batches;
+                self.record = Some(restarted.record);
+                Ok(())
+            }
+            Err((record, error)) => {
+                self.record = Some(record);
+                Err(error)
             }
         }
     }
@@ -204,6 +302,14 @@ impl Run {
             Some(deadline) if self.context.clock().now() > deadline => Err(timed_out()),
             _ => Ok(()),
         }
+    }
+}
+
+/// Resolves when it is time to look at what a statement stands on; never, where that is not looked at.
+async fn due(standing: &mut Option<Standing>) {
+    match standing {
+        Some(standing) => standing.due().await,
+        None => std::future::pending().await,
     }
 }
 

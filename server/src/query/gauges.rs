@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
 use weir_enforce::permit::Barrier;
-use weir_enforce::{GovernedPlan, LeafReadings, Witness};
+use weir_enforce::{GovernedPlan, LeafReadings, ScannedLeaf, Witness};
 use weir_meter::Meter;
 
 use crate::query::decisions::Decisions;
@@ -20,6 +20,7 @@ pub struct StatementGauges {
     meter: Meter,
     witness: Arc<Witness>,
     plans: Watched,
+    kept: OnceLock<Vec<ScannedLeaf>>,
     rows_produced: AtomicU64,
     bytes_produced: AtomicU64,
     rows_written: AtomicU64,
@@ -68,6 +69,12 @@ impl StatementGauges {
     /// More leaves to read from now on: a statement that counts has a plan for each count.
     pub fn watch(&self, plan: &GovernedPlan) {
         self.plans.push(plan);
+    }
+
+    /// The rows are kept ones, and this is what the leaves let pass when they were read.
+    pub fn answered_by_kept(&self, leaves: Vec<ScannedLeaf>) {
+        // reason: a statement is answered so once, at its beginning
+        let _answered_before = self.kept.set(leaves);
     }
 
     /// A batch went out.
@@ -125,7 +132,11 @@ impl Gauges for StatementGauges {
     }
 
     fn decisions(&self) -> Decisions {
-        let leaves: Vec<_> = self.plans.iter().flat_map(GovernedPlan::scanned).collect();
+        let mut leaves: Vec<_> = self.plans.iter().flat_map(GovernedPlan::scanned).collect();
+        // A statement that went on by another plan has read its rows itself.
+        if let Some(kept) = self.kept.get().filter(|_| self.plans.iter().count() == 1) {
+            leaves = kept.clone();
+        }
         Decisions::of(&self.witness.witnessed(), &leaves)
     }
 }

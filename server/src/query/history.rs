@@ -308,6 +308,9 @@ pub struct FinishedRecord {
     /// What was decided in it.
     #[serde(default)]
     pub decisions: Decisions,
+    /// Whether its rows came from the result cache.
+    #[serde(default)]
+    pub from_result_cache: bool,
 }
 
 impl FinishedRecord {

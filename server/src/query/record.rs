@@ -81,6 +81,8 @@ pub struct GovernedBy {
     pub tables: Vec<GovernedTable>,
     /// The strictest protection among them.
     pub protection: Protection,
+    /// Whether the rows are those of another statement, which were kept.
+    pub from_result_cache: bool,
 }
 
 impl QueryRecord<Received> {
@@ -113,6 +115,7 @@ impl QueryRecord<Received> {
             readings: Readings::default(),
             client_address: context.client.address.clone(),
             decisions: Decisions::default(),
+            from_result_cache: false,
         };
         Self::begin(record, sink, Arc::clone(context.clock()))
     }
@@ -242,6 +245,7 @@ impl Open {
             record.policy_digest = by.policy_digest;
             record.governed_tables = by.tables;
             record.protection = by.protection;
+            record.from_result_cache = by.from_result_cache;
         });
     }
 

@@ -40,7 +40,7 @@ use crate::context::Context;
 use crate::error::{Condition, Error, Kind, Result};
 use crate::location::Locations;
 use crate::query::engine::Engine;
-use crate::query::execute::{self, Deadline};
+use crate::query::execute::{self, Guard};
 use crate::query::gauges::StatementGauges;
 use crate::query::plan::Planned;
 use crate::query::wire::wire_schema;
@@ -66,6 +66,8 @@ pub struct PreparedWrite {
     schema: SchemaRef,
     made: Option<NewTable>,
     into: Option<Existing>,
+    /// The query as it was planned, parameters open.
+    asked: LogicalPlan,
 }
 
 /// A table that is there.
@@ -97,6 +99,11 @@ impl PreparedWrite {
     /// What is read.
     pub fn plan(&self) -> &GovernedPlan {
         &self.plan
+    }
+
+    /// The scope in which its query was planned, and that plan, parameters open.
+    pub fn stands_on(&self) -> (&Arc<Scope>, &LogicalPlan) {
+        (&self.scope, &self.asked)
     }
 }
 
@@ -137,7 +144,8 @@ impl Writer {
                 let filter = NewRows::of(&planned.scope, table, &opened).await?;
                 let plan = govern(&planned.scope, planned.scope.state(), &plan).await?;
                 let into = Some(Existing { table: table.clone(), filter });
-                Ok(Some(PreparedWrite { scope: planned.scope, plan, location, schema, made: None, into }))
+                let (scope, asked, made) = (planned.scope, planned.plan, None);
+                Ok(Some(PreparedWrite { scope, plan, location, schema, made, into, asked }))
             }
             Target::Create(create) => {
                 self.prepare_create(engine, context, snapshot, create, parameters).await
@@ -197,7 +205,8 @@ impl Writer {
         let made = Some(NewTable { spec, partition_columns, telling });
         // Whoever may replace a table chooses all of its rows: its filter is asked of none.
         let into = existing.map(|table| Existing { table: table.clone(), filter: None });
-        Ok(Some(PreparedWrite { scope: planned.scope, plan, location, schema, made, into }))
+        let (scope, asked) = (planned.scope, planned.plan);
+        Ok(Some(PreparedWrite { scope, plan, location, schema, made, into, asked }))
     }
 
     /// Writes the rows; their number.
@@ -206,14 +215,15 @@ impl Writer {
         context: &Context,
         prepared: PreparedWrite,
         gauges: &Arc<StatementGauges>,
-        deadline: Deadline,
+        guard: Guard,
     ) -> Result<u64> {
-        let PreparedWrite { scope, plan, location, schema, mut made, into } = prepared;
+        let deadline = guard.deadline;
+        let PreparedWrite { scope, plan, location, schema, mut made, into, .. } = prepared;
         if let Some(Existing { table, .. }) = &into {
             self.mark_derived(context, &scope, &plan, table).await?;
         }
         let source = execute::start(&scope, &plan, gauges)?;
-        let source = execute::checked(context, source, &wire_schema(&schema), gauges, deadline);
+        let source = execute::checked(context, source, &wire_schema(&schema), gauges, guard);
         let source = source.map_err(|error| DataFusionError::External(Box::new(error)));
         let mut input: SendableRecordBatchStream =
             Box::pin(RecordBatchStreamAdapter::new(wire_schema(&schema), source));

@@ -6,9 +6,9 @@ use futures::FutureExt;
 
 use super::{Outcome, Run, failed};
 use crate::error::{Condition, Result};
-use crate::query::digest;
 use crate::query::history::StatementType;
 use crate::query::record::{QueryRecord, Received, Running};
+use crate::query::standing::Asked;
 use crate::query::write::PreparedChange;
 use crate::sql::{Change, ChangeKind};
 
@@ -23,13 +23,14 @@ impl Run<'_> {
             Ok(prepared) => prepared,
             Err(error) => return failed(record, error).await,
         };
-        let record = record.planned(kind_of(change)).governed(digest::governed_by(prepared.plan()));
+        let by = self.warehouse.governed_by(prepared.stands_on().0, prepared.plan()).await;
+        let record = record.planned(kind_of(change)).governed(by);
         let mut record: QueryRecord<Running> = record.running(self.gauges.clone());
         let mut pause = FIRST_PAUSE;
         let mut attempt = 0;
         loop {
             attempt += 1;
-            match self.change_once(prepared).await {
+            match self.change_once(change, prepared).await {
                 Ok(rows) => {
                     record.finish().await?;
                     return Ok(Outcome::Done { rows: Some(rows), session: None });
@@ -46,7 +47,8 @@ impl Run<'_> {
                 Ok(prepared) => prepared,
                 Err(error) => return failed(record, error).await,
             };
-            record = record.governed_anew(digest::governed_by(prepared.plan()));
+            let by = self.warehouse.governed_by(prepared.stands_on().0, prepared.plan()).await;
+            record = record.governed_anew(by);
         }
     }
 
@@ -62,9 +64,9 @@ impl Run<'_> {
         Ok(prepared)
     }
 
-    async fn change_once(&self, prepared: PreparedChange) -> Result<u64> {
-        let deadline = self.warehouse.limits.deadline;
-        self.warehouse.writer.change(&self.context, prepared, &self.gauges, deadline).await
+    async fn change_once(&self, change: &Change, prepared: PreparedChange) -> Result<u64> {
+        let guard = self.guard(Asked::Change(Box::new(change.clone())), prepared.stands_on());
+        self.warehouse.writer.change(&self.context, prepared, &self.gauges, guard).await
     }
 }
 

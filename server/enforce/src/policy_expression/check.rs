@@ -68,6 +68,7 @@ impl PolicyCompiler<'_> {
             name: function.name.to_string(),
             table: None,
             version: None,
+            place: String::new(),
             policies: Vec::new(),
             fingerprint: String::new(),
             exempt: false,

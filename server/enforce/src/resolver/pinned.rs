@@ -5,6 +5,7 @@ use weir_catalog::TableId;
 
 use super::Scope;
 use crate::open_table::Moment;
+use crate::permit::place_of;
 
 /// One table at the version that a statement reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,23 +18,25 @@ pub struct Pinned {
     pub moment: Option<Moment>,
     /// The Delta version, where there is one.
     pub version: Option<u64>,
+    /// Where its files lie: a table that is replaced keeps its id and begins its versions anew.
+    pub place: String,
 }
 
 impl Scope {
     /// Everything that was opened so far, in an order of its own. For the books and for caches: the caller may
     /// not know of all of it.
     pub async fn pinned(&self) -> Vec<Pinned> {
-        let name = |table: TableId| {
-            self.snapshot.table_by_id(table).map_or_else(|| table.to_string(), |table| table.name.to_string())
+        let pin = |table: TableId, moment, version| {
+            let known = self.snapshot.table_by_id(table);
+            let name = known.map_or_else(|| table.to_string(), |table| table.name.to_string());
+            Pinned { table, name, moment, version, place: known.map_or_else(String::new, place_of) }
         };
         let mut pinned: Vec<Pinned> = Vec::new();
         for (table, opened) in self.opened.lock().await.iter() {
-            let version = opened.version;
-            pinned.push(Pinned { table: *table, name: name(*table), moment: None, version });
+            pinned.push(pin(*table, None, opened.version));
         }
         for ((table, moment), opened) in self.past.lock().await.iter() {
-            let (moment, version) = (Some(*moment), opened.version);
-            pinned.push(Pinned { table: *table, name: name(*table), moment, version });
+            pinned.push(pin(*table, Some(*moment), opened.version));
         }
         pinned.sort_by_key(|pinned| (pinned.name.clone(), pinned.version, format!("{:?}", pinned.moment)));
         pinned

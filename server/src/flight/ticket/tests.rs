@@ -13,6 +13,7 @@ fn statement() -> Statement {
         catalog: "sales".to_owned(),
         schema: "eu".to_owned(),
         double_quoted_identifiers: true,
+        use_cached_result: false,
         accepted: [("a".to_owned(), "b".to_owned())].into(),
         read_at: Some(-5),
     };

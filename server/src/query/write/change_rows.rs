@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use datafusion::logical_expr::LogicalPlan;
 use futures::StreamExt;
 use weir_catalog::Snapshot;
 use weir_enforce::new_rows::NewRows;
-use weir_enforce::{GovernedPlan, govern};
+use weir_enforce::{GovernedPlan, Scope, govern};
 use weir_scan::{PinnedTable, RowChanges};
 
 use super::Writer;
@@ -13,7 +14,7 @@ use crate::context::Context;
 use crate::error::{Condition, Error, Result};
 use crate::query::change::ChangePlan;
 use crate::query::engine::Engine;
-use crate::query::execute::{self, Deadline};
+use crate::query::execute::{self, Guard};
 use crate::query::gauges::StatementGauges;
 use crate::run::Parameters;
 use crate::sql::Change;
@@ -30,6 +31,11 @@ impl PreparedChange {
     /// What is read.
     pub fn plan(&self) -> &GovernedPlan {
         &self.plan
+    }
+
+    /// The scope in which it was planned, and that plan, parameters open.
+    pub fn stands_on(&self) -> (&Arc<Scope>, &LogicalPlan) {
+        (&self.change.scope, self.change.unbound())
     }
 }
 
@@ -57,9 +63,10 @@ impl Writer {
         context: &Context,
         prepared: PreparedChange,
         gauges: &Arc<StatementGauges>,
-        deadline: Deadline,
+        guard: Guard,
     ) -> Result<u64> {
-        let changes = Arc::new(self.gathered(context, &prepared, gauges, deadline).await?);
+        let deadline = guard.deadline;
+        let changes = Arc::new(self.gathered(context, &prepared, gauges, guard).await?);
         let PreparedChange { change, pinned, .. } = prepared;
         if changes.makes_rows() {
             let filter = NewRows::of(&change.scope, &change.table, &change.changed.opened).await?;
@@ -89,11 +96,11 @@ impl Writer {
         context: &Context,
         prepared: &PreparedChange,
         gauges: &Arc<StatementGauges>,
-        deadline: Deadline,
+        guard: Guard,
     ) -> Result<RowChanges> {
         let change = &prepared.change;
         let source = execute::start(&change.scope, &prepared.plan, gauges)?;
-        let mut found = execute::checked(context, source, &change.schema(), gauges, deadline);
+        let mut found = execute::checked(context, source, &change.schema(), gauges, guard);
         let pool = &change.scope.state().runtime_env().memory_pool;
         let schema = change.changed.opened.provider.schema();
         let mut changes = RowChanges::new(schema, change.clauses.clone(), &change.given, pool);

@@ -343,7 +343,7 @@ fn what_is_not_there_is_refused_by_name() {
         ("WITH RECURSIVE r AS (SELECT 1) SELECT * FROM r", "WITH RECURSIVE"),
         ("FROBNICATE t", "statement FROBNICATE"),
         ("SET datafusion.execution.batch_size = 1", "setting datafusion.execution.batch_size"),
-        ("SET use_cached_result = true", "setting use_cached_result"),
+        ("SET statement_timeout = 1", "setting statement_timeout"),
         ("SET TIME ZONE 'UTC'", "SET TIME ZONE"),
         ("CREATE MATERIALIZED VIEW v AS SELECT 1", "CREATE MATERIALIZED VIEW"),
         ("CREATE TEMPORARY VIEW v AS SELECT 1", "CREATE TEMPORARY VIEW"),

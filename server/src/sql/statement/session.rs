@@ -20,12 +20,18 @@ pub enum Setting {
     BlockSelfJoins,
     /// The moment at which tables are read.
     ReadAtSnapshot,
+    /// Results that are kept may answer statements.
+    UseCachedResult,
 }
 
 impl Setting {
     /// Every setting.
-    pub const ALL: [Setting; 3] =
-        [Setting::DoubleQuotedIdentifiers, Setting::ReadAtSnapshot, Setting::BlockSelfJoins];
+    pub const ALL: [Setting; 4] = [
+        Setting::DoubleQuotedIdentifiers,
+        Setting::ReadAtSnapshot,
+        Setting::BlockSelfJoins,
+        Setting::UseCachedResult,
+    ];
 
     /// Its name in SQL.
     pub fn name(self) -> &'static str {
@@ -33,6 +39,7 @@ impl Setting {
             Setting::DoubleQuotedIdentifiers => "double_quoted_identifiers",
             Setting::ReadAtSnapshot => "read_at_snapshot",
             Setting::BlockSelfJoins => "spark.databricks.remoteFiltering.blockSelfJoins",
+            Setting::UseCachedResult => "use_cached_result",
         }
     }
 

@@ -85,7 +85,7 @@ impl<'a> Rows<'a> {
             self.count(|record| record.readings.rows_produced),
             self.count(bytes_read),
             Arc::new(self.0.iter().map(|entry| cache_percent(&entry.record)).collect::<Int8Array>()),
-            truths(self.0.iter().map(|_| Some(false))),
+            truths(self.0.iter().map(|entry| Some(entry.record.from_result_cache))),
             self.count(|record| record.readings.spilled_bytes),
             self.count(|record| record.readings.bytes_written),
             self.count(|_| 0),

@@ -1,0 +1,28 @@
+//! `[cache]`: results that are kept and given again.
+
+use super::quantity::Size;
+use super::refused;
+use super::section::section;
+use crate::error::Result;
+
+section! {
+    /// Results that are kept and given again to whoever would get the same rows.
+    Cache {
+        /// Memory for kept results. 0 keeps none.
+        result_cache_bytes: Size = Size::mebibytes(64),
+        /// The largest result that is kept, as Arrow.
+        result_bytes_max: Size = Size::mebibytes(1),
+    }
+}
+
+impl Cache {
+    pub(super) fn check(&self) -> Result<()> {
+        let (all, each) = (self.result_cache_bytes, self.result_bytes_max);
+        if all > Size::new(0) && each > all {
+            return Err(refused(format!(
+                "`cache.result_bytes_max` is {each}, more than `cache.result_cache_bytes`, {all}"
+            )));
+        }
+        Ok(())
+    }
+}
