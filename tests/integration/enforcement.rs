@@ -22,6 +22,7 @@ mod policies;
 mod pushdown;
 mod read_at;
 mod refusals;
+mod revocation;
 mod snapshots;
 mod tag_policies;
 mod time_travel;
