@@ -14,8 +14,14 @@ const CRATES: &[(&str, &str, &str)] = &[
     ("server/meter/Cargo.toml", "", "deltalake tonic arrow-flight"),
     ("catalog/Cargo.toml", "", "datafusion arrow deltalake tonic axum"),
     ("server/scan/Cargo.toml", "weir-meter", "tonic arrow-flight axum sqlx"),
-    ("server/enforce/Cargo.toml", "weir-catalog weir-meter", "deltalake tonic arrow-flight axum sqlx"),
+    (
+        "server/enforce/Cargo.toml",
+        "weir-catalog weir-meter weir-generator",
+        "deltalake tonic arrow-flight axum sqlx",
+    ),
     ("server/Cargo.toml", "weir-catalog weir-meter weir-scan weir-enforce", ""),
+    // Makes cases as plain data; the crate that it is used against does not show in it.
+    ("tests/generator/Cargo.toml", "", "datafusion arrow deltalake tonic arrow-flight"),
     ("tests/kit/Cargo.toml", "weir-server weir-catalog weir-scan", ""),
 ];
 /// Crates at the end of all arrows; nothing of the product uses them.
