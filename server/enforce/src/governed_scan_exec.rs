@@ -8,6 +8,8 @@
 //!
 //! Its readings (CPU inside, rows, bytes, files, cache) are taken by the server alone.
 
+mod even_batches;
+
 use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
@@ -27,6 +29,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
 use datafusion::parquet::errors::ParquetError;
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
 use datafusion::physical_plan::filter_pushdown::{
     ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation, PushedDown,
@@ -37,12 +40,14 @@ use futures::{Stream, StreamExt};
 use weir_catalog::TableId;
 use weir_meter::{Meter, MeteredStream};
 
+use self::even_batches::EvenBatches;
 use crate::error::Refusal;
 use crate::governed_plan::ScannedLeaf;
 use crate::inlet::let_in;
 use crate::leakproof::Admission;
 use crate::open_table::{PlannedFiles, ScanNumbers};
 use crate::permit::{Barrier, Permit};
+use crate::row_bytes::row_bytes;
 
 /// DataFusion's own guess of what a filter keeps, used so that a leaf weighs in join planning
 /// what a visible filter would.
@@ -96,7 +101,7 @@ pub struct LeafReadings {
     pub cpu: Duration,
     /// Rows that left the leaf.
     pub rows: u64,
-    /// Arrow bytes that left the leaf, as sliced.
+    /// Bytes of the values that left the leaf, however they lie in memory.
     pub bytes: u64,
     /// Files of the planned scan.
     pub files: PlannedFiles,
@@ -138,6 +143,10 @@ impl GovernedScanExec {
         filters: usize,
         files: PlannedFiles,
     ) -> Self {
+        let inner = match permit.barrier {
+            Barrier::Strict => in_one_partition(inner),
+            Barrier::Standard | Barrier::None => inner,
+        };
         let properties = sealed_properties(&inner);
         Self {
             inner,
@@ -281,6 +290,14 @@ pub(crate) fn collect_readings(plan: &Arc<dyn ExecutionPlan>, readings: &mut Vec
     }
 }
 
+/// How many partitions a scan has hangs on how much there is, hidden rows included, and the plan above shows it.
+fn in_one_partition(inner: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+    match inner.properties().partitioning.partition_count() {
+        1 => inner,
+        _ => Arc::new(CoalescePartitionsExec::new(inner)),
+    }
+}
+
 /// What the optimiser may know: the schema and how many partitions there are.
 fn sealed_properties(inner: &Arc<dyn ExecutionPlan>) -> Arc<PlanProperties> {
     Arc::new(PlanProperties::new(
@@ -340,8 +357,13 @@ impl ExecutionPlan for GovernedScanExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let batch_rows = context.session_config().batch_size();
         let inner = self.meter.enter(|| self.inner.execute(partition, context));
         let inner = inner.map_err(|error| without_values(error, &self.permit))?;
+        let inner = match self.permit.barrier {
+            Barrier::Strict => EvenBatches::of(inner, batch_rows),
+            Barrier::Standard | Barrier::None => inner,
+        };
         Ok(Box::pin(SealedStream {
             schema: self.schema(),
             inner: self.meter.stream(inner),
@@ -412,7 +434,7 @@ impl Stream for SealedStream {
         Poll::Ready(batch.map(|batch| match batch {
             Ok(batch) => {
                 self.output.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-                self.output.bytes.fetch_add(sliced_bytes(&batch), Ordering::Relaxed);
+                self.output.bytes.fetch_add(row_bytes(&batch), Ordering::Relaxed);
                 Ok(batch)
             }
             Err(error) => Err(without_values(error, &self.permit)),
@@ -424,18 +446,6 @@ impl RecordBatchStream for SealedStream {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
-}
-
-/// The bytes of the rows in `batch`, not of the buffers it shares.
-fn sliced_bytes(batch: &RecordBatch) -> u64 {
-    batch
-        .columns()
-        .iter()
-        .map(|column| {
-            column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
-        })
-        .map(|bytes| bytes as u64)
-        .sum()
 }
 
 /// An error from inside a leaf, with nothing in it that a hidden row could have put there.

@@ -39,6 +39,7 @@ pub mod permit;
 mod policed_view;
 pub mod policy_expression;
 pub mod resolver;
+mod row_bytes;
 pub mod sealed_view;
 pub mod sql_function;
 mod three_valued;

@@ -4,6 +4,7 @@
 
 mod canary;
 mod raw_table;
+mod showing;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use weir_catalog::{
 
 pub(crate) use self::canary::Canary;
 pub(crate) use self::raw_table::{RawTable, taken};
+pub(crate) use self::showing::{numbers, show};
 use crate::identity_function::identity_functions;
 use crate::open_table::{
     Moment, OpenError, OpenSystemTable, OpenTable, OpenedChanges, OpenedTable, Stretch, SystemTable,
@@ -49,6 +51,8 @@ pub(crate) struct World {
     pub(crate) bob: PrincipalId,
     pub(crate) schema: SchemaId,
     pub(crate) partitions: usize,
+    /// The name of a rule of the optimiser that is left out.
+    pub(crate) without: Option<String>,
     pub(crate) books: Option<SystemTable>,
     raw: HashMap<TableId, OpenedTable>,
     functions: Vec<Arc<ScalarUDF>>,
@@ -99,7 +103,7 @@ pub(crate) fn type_text(data_type: &DataType) -> String {
     }
 }
 
-fn parse_type(text: &str) -> Option<DataType> {
+pub(crate) fn parse_type(text: &str) -> Option<DataType> {
     if let Some(fields) = text.strip_prefix("STRUCT<").and_then(|text| text.strip_suffix('>')) {
         let field = |text: &str| {
             let (name, type_text) = text.split_once(": ")?;
@@ -130,7 +134,17 @@ fn parse_expression(text: &str) -> Result<ast::Expr> {
     Ok(Parser::new(&DatabricksDialect {}).try_with_sql(text)?.parse_expr()?)
 }
 
-fn parse_query(text: &str) -> Result<ast::Query> {
+/// The same without the rule of that name, logical or physical.
+pub(crate) fn without(state: SessionState, rule: &str) -> SessionState {
+    let logical = state.optimizers().iter().filter(|one| one.name() != rule).cloned().collect();
+    let physical = state.physical_optimizers().iter().filter(|one| one.name() != rule).cloned().collect();
+    SessionStateBuilder::new_from_existing(state)
+        .with_optimizer_rules(logical)
+        .with_physical_optimizer_rules(physical)
+        .build()
+}
+
+pub(crate) fn parse_query(text: &str) -> Result<ast::Query> {
     Ok(*Parser::new(&DatabricksDialect {}).try_with_sql(text)?.parse_query()?)
 }
 
@@ -146,6 +160,7 @@ impl World {
             bob: root,
             schema: hr.id,
             partitions: 1,
+            without: None,
             books: None,
             raw: HashMap::new(),
             functions: Vec::new(),
@@ -377,13 +392,28 @@ impl World {
         for function in identity_functions(caller).into_iter().chain(self.functions.iter().cloned()) {
             state.register_udf(function).unwrap();
         }
-        state
+        match &self.without {
+            Some(rule) => without(state, rule),
+            None => state,
+        }
     }
 
     pub(crate) fn scope(&self, who: PrincipalId) -> Arc<Scope> {
+        self.scope_with(who, None)
+    }
+
+    /// A scope in which users may call one function more.
+    pub(crate) fn scope_calling(&self, who: PrincipalId, function: Arc<ScalarUDF>) -> Arc<Scope> {
+        self.scope_with(who, Some(function))
+    }
+
+    fn scope_with(&self, who: PrincipalId, function: Option<Arc<ScalarUDF>>) -> Arc<Scope> {
         let snapshot = Arc::new(Snapshot::new(Epoch(1), self.content.clone()));
         let caller = Arc::new(Caller::new(&snapshot, who, BTreeMap::new()).unwrap());
-        let state = self.state(&caller);
+        let mut state = self.state(&caller);
+        if let Some(function) = function {
+            state.register_udf(function).unwrap();
+        }
         let tables = Arc::new(Opener { raw: self.raw.clone(), opened: Arc::clone(&self.opened) });
         let sources = Sources {
             tables,
@@ -405,9 +435,13 @@ impl World {
 
     pub(crate) async fn plan(&self, who: PrincipalId, sql: &str) -> Result<(Arc<Scope>, GovernedPlan)> {
         let scope = self.scope(who);
-        let logical = self.logical(&scope, sql).await?;
-        let plan = govern(&scope, scope.state(), &logical).await?;
+        let plan = self.plan_in(&scope, sql).await?;
         Ok((scope, plan))
+    }
+
+    pub(crate) async fn plan_in(&self, scope: &Arc<Scope>, sql: &str) -> Result<GovernedPlan> {
+        let logical = self.logical(scope, sql).await?;
+        govern(scope, scope.state(), &logical).await
     }
 
     pub(crate) async fn batches(&self, who: PrincipalId, sql: &str) -> Result<Vec<RecordBatch>> {

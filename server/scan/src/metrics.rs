@@ -52,7 +52,7 @@ pub const ROWS_OUTPUT: Number = Number {
 pub const ROWS_OUTPUT_SIZE: Number = Number {
     name: "rows output size",
     unit: Unit::Bytes,
-    meaning: "size in memory of the rows output, counting only the parts of shared buffers that belong to them",
+    meaning: "size of the values of the rows output, however they lie in memory: each its own bytes, texts and lists four more",
 };
 /// Files not read.
 pub const FILES_PRUNED: Number = Number {
