@@ -4,6 +4,7 @@
 //! The table is `t(a INT, b INT, c STRING, d INT)`. Filters and masks are pairs: a SQL body, and
 //! the same in plain Rust.
 
+mod generated;
 mod tag_policies;
 
 use proptest::collection::vec;
