@@ -13,7 +13,7 @@ export CARGO_TARGET_DIR
 CARGO_TEST := cargo test --locked
 BENCHES ?= overhead shapes wire govern metering authorize
 
-.PHONY: help test tools format lint rust tidy clients golden bench hostile mutants demo
+.PHONY: help test tools format lint rust tidy fuzz clients golden bench hostile mutants demo
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,15 @@ rust: ## Rust tests, the house rules (tidy) among them
 
 tidy: ## the house rules alone
 	$(CARGO_TEST) -p weir-tests --test integration -- tidy::
+
+# A case that fails is printed as SQL with its seed, from which CASES=1 makes it again.
+fuzz: CASES ?= 5000
+fuzz: SEED ?= $(shell date +%s)
+fuzz: ## CASES=number SEED=number: generated tables, policies and queries, many more than the tests ask
+	@echo "CASES=$(CASES) SEED=$(SEED)"
+	cargo build --locked --bin weir
+	WEIR_FUZZ_CASES=$(CASES) WEIR_FUZZ_SEED=$(SEED) $(CARGO_TEST) -p weir-enforce --lib -- generated::
+	WEIR_FUZZ_CASES=$$(( ($(CASES) + 49) / 50 )) WEIR_FUZZ_SEED=$(SEED) $(CARGO_TEST) -p weir-tests --test integration -- generated:: --skip golden::
 
 clients: ## client examples and their tests against a demo server
 	cargo build --locked --bin weir

@@ -12,7 +12,7 @@ use arrow::array::RecordBatch;
 use weir_testkit::{ADMIN, Refusal, Rows, TestServer, block_on, read_parquet_folder, text_of, unpack};
 
 /// The folder of archives.
-fn archives() -> Vec<PathBuf> {
+pub(crate) fn archives() -> Vec<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "the folder of real tables is the caller's to name")]
     let folder = std::env::var("WEIR_GOLDEN_DIR");
     let Ok(folder) = folder else {
@@ -88,7 +88,7 @@ fn plain(batch: &RecordBatch) -> RecordBatch {
 }
 
 /// Unpacks and registers one archive as `main.default.<name>`.
-async fn register(server: &TestServer, archive: &Path) -> Result<(String, PathBuf), Refusal> {
+pub(crate) async fn register(server: &TestServer, archive: &Path) -> Result<(String, PathBuf), Refusal> {
     let name = name_of(archive);
     let folder = server.external().join(&name);
     unpack(archive, &folder);

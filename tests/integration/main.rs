@@ -23,6 +23,7 @@ mod digests;
 mod documents;
 mod enforcement;
 mod flight;
+mod generated;
 mod golden;
 mod hostile;
 mod impersonation;
