@@ -67,8 +67,9 @@ fn it_stands_in_flight_infos_and_in_history_for_text_and_prepared_alike() {
         let history = format!(
             "SELECT DISTINCT policy_digest FROM system.query.history WHERE statement_text = '{PEOPLE}' AND policy_digest IS NOT NULL"
         );
-        assert_eq!(server.rows(ADMIN, &history).await, [text.clone()]);
-        assert_eq!(server.rows("alice", &history).await, [text]);
+        let digests = [text];
+        assert_eq!(server.rows(ADMIN, &history).await, digests);
+        assert_eq!(server.rows("alice", &history).await, digests);
         // a listing reads no table by a query
         let listing = CommandStatementQuery { query: "SHOW SCHEMAS".to_owned(), transaction_id: None };
         assert!(alice.info(&listing).await.unwrap().app_metadata.is_empty());
