@@ -91,6 +91,7 @@ pub struct Scope {
     spelling: Mutex<HashMap<String, String>>,
     bodies: Mutex<HashMap<BodyKey, Arc<Body>>>,
     hides_expressions: AtomicBool,
+    reads_changes: AtomicBool,
     leaf_numbers: Arc<AtomicUsize>,
     definers: Definers,
 }
@@ -121,6 +122,7 @@ impl Scope {
             spelling: Mutex::default(),
             bodies: Mutex::default(),
             hides_expressions: AtomicBool::new(false),
+            reads_changes: AtomicBool::new(false),
             leaf_numbers: Arc::default(),
             definers: Definers::default(),
         })
@@ -158,6 +160,11 @@ impl Scope {
     /// Whether the plan holds no function's body that the caller may not know.
     pub fn shows_expressions(&self) -> bool {
         !self.hides_expressions.load(Ordering::Relaxed)
+    }
+
+    /// Whether the statement reads changes of rows, wherever they are named: no version of a table tells which.
+    pub fn reads_changes(&self) -> bool {
+        self.reads_changes.load(Ordering::Relaxed)
     }
 
     /// Numbers for leaves of calls, each given once a statement.

@@ -105,7 +105,7 @@ impl ResultCache {
         let answered = |name: &str| session_function_names().any(|known| known == name);
         let repeatable = mark_plan(plan, &answered, &mut marker)?;
         let pinned = planned.scope.pinned().await;
-        if repeatable == Repeatable::No || pinned.is_empty() {
+        if repeatable == Repeatable::No || pinned.is_empty() || planned.scope.reads_changes() {
             return Ok(None);
         }
         for table in &pinned {

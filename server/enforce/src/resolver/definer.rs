@@ -118,6 +118,7 @@ impl Scope {
             spelling: Mutex::default(),
             bodies: Mutex::default(),
             hides_expressions: super::AtomicBool::new(false),
+            reads_changes: super::AtomicBool::new(false),
             leaf_numbers: Arc::clone(&self.leaf_numbers),
             definers,
         };

@@ -11,6 +11,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use datafusion::arrow::datatypes::Field;
 use datafusion::common::Column;
@@ -48,6 +49,7 @@ impl Scope {
                 under_columns_of(table, &newest, self.open_past(table, &newest, moment).await?, &[])?
             }
             Past::Changes(stretch) => {
+                self.reads_changes.store(true, Ordering::Relaxed);
                 let opening = self.sources.tables.open_changes(table, newest.version, stretch);
                 let OpenedChanges { opened, own, throughout } = opening.await.map_err(Refusal::Open)?;
                 let common = with_columns(&opened, &throughout)?;

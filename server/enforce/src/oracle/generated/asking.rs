@@ -135,7 +135,7 @@ pub(super) async fn ask(world: &World, query: &Query) -> Answer {
     match world.plan_in(&scope, &query.sql("", Some("spy"))).await {
         Ok(plan) => {
             answer.schema = Some(plan.plan().schema());
-            answer.policies = plan.canonical();
+            answer.policies = plan.canonical().to_owned();
             answer.barriers = plan.permits().iter().map(|permit| permit.barrier).collect();
             let batches = run(&scope, &plan).await;
             answer.told = batches
