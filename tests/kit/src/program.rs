@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
 
 use crate::client::Client;
 
@@ -13,7 +14,7 @@ use crate::client::Client;
 pub struct Program {
     child: Child,
     address: SocketAddr,
-    log: Arc<Mutex<Vec<String>>>,
+    log: watch::Receiver<Vec<String>>,
 }
 
 /// Where cargo puts the program: beside the folder of the running test.
@@ -61,17 +62,16 @@ impl Program {
             }
         };
         // a full pipe would stop the server
-        let log = Arc::new(Mutex::new(said));
-        let kept = Arc::clone(&log);
+        let (writes, log) = watch::channel(said);
         std::thread::spawn(move || {
-            lines.map_while(Result::ok).for_each(|line| kept.lock().expect("the log").push(line));
+            lines.map_while(Result::ok).for_each(|line| writes.send_modify(|said| said.push(line)));
         });
         Self { child, address, log }
     }
 
     /// What it has written to its log so far, line by line.
     pub fn log(&self) -> Vec<String> {
-        self.log.lock().expect("the log").clone()
+        self.log.borrow().clone()
     }
 
     /// Where it listens.
