@@ -75,13 +75,11 @@ impl TableProvider for IdentifiedTable {
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let own = |filter: &Expr| filter.column_refs().iter().all(|column| !is_identity(&column.name));
-        let support = |filter: &&Expr| {
-            Ok(match own(filter) && pruning::is_answered(filter, &self.schema)? {
-                true => TableProviderFilterPushDown::Inexact,
-                false => TableProviderFilterPushDown::Unsupported,
-            })
+        let support = |filter: &&Expr| match own(filter) {
+            true => TableProviderFilterPushDown::Inexact,
+            false => TableProviderFilterPushDown::Unsupported,
         };
-        filters.iter().map(support).collect()
+        Ok(filters.iter().map(support).collect())
     }
 
     async fn scan(
@@ -94,7 +92,8 @@ impl TableProvider for IdentifiedTable {
         let columns = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
         let mut read: Vec<usize> = columns.iter().copied().filter(|column| *column < self.width).collect();
         read.push(self.width);
-        let scanned = self.scan.scan(session, Some(&read), filters, None).await?;
+        let filters = pruning::answered(filters, &self.schema)?;
+        let scanned = self.scan.scan(session, Some(&read), &filters, None).await?;
         let scanned = TrueStatisticsExec::over(scanned)?;
         let placed: Arc<dyn ExecutionPlan> = Arc::new(RowPlaceExec::new(scanned)?);
         let schema = placed.schema();

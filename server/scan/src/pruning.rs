@@ -24,8 +24,19 @@ enum Truth {
     Nulls,
 }
 
+/// Those of `predicates` by which files may be left out. What is left away here must stay above the scan.
+pub(crate) fn answered(predicates: &[Expr], schema: &Schema) -> Result<Vec<Expr>> {
+    let mut kept = Vec::with_capacity(predicates.len());
+    for predicate in predicates {
+        if is_answered(predicate, schema)? {
+            kept.push(predicate.clone());
+        }
+    }
+    Ok(kept)
+}
+
 /// Whether no file that holds a row for `predicate` is left out by its statistics.
-pub(crate) fn is_answered(predicate: &Expr, schema: &Schema) -> Result<bool> {
+fn is_answered(predicate: &Expr, schema: &Schema) -> Result<bool> {
     Ok(match predicate {
         Expr::IsNull(inner) | Expr::IsNotNull(inner) if matches!(inner.as_ref(), Expr::Column(_)) => true,
         Expr::BinaryExpr(both) if matches!(both.op, Operator::And | Operator::Or) => {

@@ -2,7 +2,8 @@
 //!
 //! delta-rs calls a predicate on nothing but partition columns exactly applied, also where it cannot
 //! evaluate it (a CASE, a function) and prunes nothing. Here every predicate stays above the scan as
-//! well, so that pruning is never what decides about a row; and one that statistics would answer wrongly does not go there.
+//! well, so that pruning is never what decides about a row; and one that statistics would answer wrongly
+//! goes no further, whoever scans.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -43,19 +44,16 @@ impl TableProvider for RecheckedTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        TrueStatisticsExec::over(self.0.scan(session, projection, filters, limit).await?)
+        let filters = pruning::answered(filters, &self.0.schema())?;
+        TrueStatisticsExec::over(self.0.scan(session, projection, &filters, limit).await?)
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let told = self.0.supports_filters_pushdown(filters)?;
-        let schema = self.0.schema();
-        let rechecked = |(support, filter): (TableProviderFilterPushDown, &&Expr)| {
-            Ok(match support {
-                _ if !pruning::is_answered(filter, &schema)? => TableProviderFilterPushDown::Unsupported,
-                TableProviderFilterPushDown::Exact => TableProviderFilterPushDown::Inexact,
-                other => other,
-            })
+        let rechecked = |support| match support {
+            TableProviderFilterPushDown::Exact => TableProviderFilterPushDown::Inexact,
+            other => other,
         };
-        told.into_iter().zip(filters).map(rechecked).collect()
+        Ok(told.into_iter().map(rechecked).collect())
     }
 }

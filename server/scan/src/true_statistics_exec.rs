@@ -30,7 +30,7 @@ use crate::pruning::is_told_whole;
 #[derive(Debug)]
 pub(crate) struct TrueStatisticsExec {
     input: Arc<dyn ExecutionPlan>,
-    told: HashSet<usize>,
+    untold: HashSet<usize>,
 }
 
 impl TrueStatisticsExec {
@@ -41,8 +41,8 @@ impl TrueStatisticsExec {
     }
 
     fn on(input: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-        let told = told_columns(&input.schema());
-        if told.len() == input.schema().fields().len() { input } else { Arc::new(Self { input, told }) }
+        let untold = untold_columns(&input.schema());
+        if untold.is_empty() { input } else { Arc::new(Self { input, untold }) }
     }
 }
 
@@ -52,10 +52,7 @@ fn without_untold(node: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn Ex
     let Some(scan) = source.and_then(|source| source.data_source().downcast_ref::<FileScanConfig>()) else {
         return Ok(Transformed::no(node));
     };
-    let untold: Vec<usize> = {
-        let columns = scan.file_schema().fields().iter().enumerate();
-        columns.filter(|(_, field)| !is_told_whole(field.data_type())).map(|(place, _)| place).collect()
-    };
+    let untold = untold_columns(scan.file_schema());
     if untold.is_empty() {
         return Ok(Transformed::no(node));
     }
@@ -63,7 +60,7 @@ fn without_untold(node: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn Ex
     for group in &mut scan.file_groups {
         let files = group.files().iter().cloned().map(|mut file| {
             if let Some(statistics) = &mut file.statistics {
-                untell(Arc::make_mut(statistics), |place| untold.contains(&place));
+                untell(Arc::make_mut(statistics), &untold);
             }
             file
         });
@@ -73,9 +70,9 @@ fn without_untold(node: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn Ex
 }
 
 /// Leaves out what is told of the values of these columns.
-fn untell(statistics: &mut Statistics, is_untold: impl Fn(usize) -> bool) {
+fn untell(statistics: &mut Statistics, untold: &HashSet<usize>) {
     for (place, column) in statistics.column_statistics.iter_mut().enumerate() {
-        if is_untold(place) {
+        if untold.contains(&place) {
             column.min_value = Precision::Absent;
             column.max_value = Precision::Absent;
             column.sum_value = Precision::Absent;
@@ -84,9 +81,9 @@ fn untell(statistics: &mut Statistics, is_untold: impl Fn(usize) -> bool) {
     }
 }
 
-fn told_columns(schema: &SchemaRef) -> HashSet<usize> {
+fn untold_columns(schema: &SchemaRef) -> HashSet<usize> {
     let columns = schema.fields().iter().enumerate();
-    columns.filter(|(_, field)| is_told_whole(field.data_type())).map(|(place, _)| place).collect()
+    columns.filter(|(_, field)| !is_told_whole(field.data_type())).map(|(place, _)| place).collect()
 }
 
 impl DisplayAs for TrueStatisticsExec {
@@ -168,7 +165,7 @@ impl ExecutionPlan for TrueStatisticsExec {
     ) -> Result<Arc<Statistics>> {
         let input = inputs.first().ok_or_else(|| internal_datafusion_err!("it has one input"))?;
         let mut statistics = Statistics::clone(input);
-        untell(&mut statistics, |place| !self.told.contains(&place));
+        untell(&mut statistics, &self.untold);
         Ok(Arc::new(statistics))
     }
 
@@ -178,11 +175,9 @@ impl ExecutionPlan for TrueStatisticsExec {
         parent_filters: Vec<Arc<dyn PhysicalExpr>>,
         _config: &ConfigOptions,
     ) -> Result<FilterDescription> {
-        let told = ChildFilterDescription::from_child_with_allowed_indices(
-            &parent_filters,
-            self.told.clone(),
-            &self.input,
-        )?;
+        let told = (0..self.schema().fields().len()).filter(|place| !self.untold.contains(place)).collect();
+        let told =
+            ChildFilterDescription::from_child_with_allowed_indices(&parent_filters, told, &self.input)?;
         Ok(FilterDescription::new().with_child(told))
     }
 }

@@ -22,7 +22,7 @@ const fn ordered(
     mask: &'static str,
     texts: [&'static str; 2],
 ) -> Kind {
-    Kind { sql_type, shown, hidden, mask, texts, ordered: true }
+    Kind { ordered: true, ..nested(sql_type, shown, hidden, mask, texts) }
 }
 
 const fn nested(
@@ -305,5 +305,27 @@ fn statistics_that_lack_a_value_hide_no_row_of_it() {
         assert_eq!(server.rows("admin", top).await, ["1"]);
         let joined = "SELECT a.id FROM main.default.t a JOIN main.default.t b ON a.f = b.f AND a.d = b.d";
         assert_eq!(server.rows("admin", joined).await, ["1", "2"]);
+    });
+}
+
+#[test]
+fn statistics_that_lack_a_value_hide_no_change_of_it() {
+    block_on(async {
+        let server = TestServer::start().await;
+        server
+            .prepare(
+                "CREATE TABLE main.default.t (id INT, f DOUBLE) TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true');
+                 INSERT INTO main.default.t VALUES (1, CAST('NaN' AS DOUBLE)), (2, CAST(1.5 AS DOUBLE))",
+            )
+            .await;
+        for (condition, ids) in [
+            ("f > 2", vec!["1"]),
+            ("f >= 1.5", vec!["1", "2"]),
+            ("NOT f < 2", vec!["1"]),
+            ("f < 2", vec!["2"]),
+        ] {
+            let sql = format!("SELECT id FROM table_changes('main.default.t', 0) WHERE {condition}");
+            assert_eq!(server.rows("admin", &sql).await, ids, "{sql}");
+        }
     });
 }
