@@ -1,34 +1,12 @@
 //! What does governance cost? A governed query ÷ the same query with predicates and masks written by
 //! hand, asked by a user whom each policy lets through. Both go through the spine, in process.
 
-use async_trait::async_trait;
-use weir_benches::rounds::{Answer, Case, Side, round_count, table, take_turns};
-use weir_benches::warehouse::{ANALYST, EXEMPT, SCHEMA, SampleWarehouse};
+use weir_benches::rounds::{Case, round_count, table, take_turns};
+use weir_benches::warehouse::{ANALYST, EXEMPT, SCHEMA, SampleWarehouse, User};
 use weir_benches::{Form, Result, Workload};
 
-/// A user of the sample warehouse.
-struct User<'a> {
-    warehouse: &'a SampleWarehouse,
-    name: &'static str,
-}
-
-#[async_trait]
-impl Side for User<'_> {
-    async fn run(&self, sql: &str) -> Result<Answer> {
-        self.warehouse.run(self.name, sql).await
-    }
-}
-
 fn main() -> std::process::ExitCode {
-    weir_testkit::block_on(async {
-        match measure().await {
-            Ok(()) => std::process::ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("error: {error}");
-                std::process::ExitCode::FAILURE
-            }
-        }
-    })
+    weir_benches::finish(measure())
 }
 
 async fn measure() -> Result<()> {

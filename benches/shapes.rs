@@ -3,9 +3,8 @@
 //!
 //! All shapes stand, one after the other, on one copy of `lineitem`; within a shape both sides take turns.
 
-use async_trait::async_trait;
-use weir_benches::rounds::{Answer, Case, Outcome, Side, round_count, table, take_turns};
-use weir_benches::warehouse::{ADMIN, ANALYST, EXEMPT, SCHEMA, SampleWarehouse, environment};
+use weir_benches::rounds::{Case, Outcome, round_count, table, take_turns};
+use weir_benches::warehouse::{ADMIN, ANALYST, EXEMPT, SCHEMA, SampleWarehouse, User, environment};
 use weir_benches::{Result, Workload};
 
 /// Where the copies and the functions are.
@@ -38,28 +37,8 @@ struct Shape {
     right: (&'static str, String),
 }
 
-struct User<'a> {
-    warehouse: &'a SampleWarehouse,
-    name: &'static str,
-}
-
-#[async_trait]
-impl Side for User<'_> {
-    async fn run(&self, sql: &str) -> Result<Answer> {
-        self.warehouse.run(self.name, sql).await
-    }
-}
-
 fn main() -> std::process::ExitCode {
-    weir_testkit::block_on(async {
-        match measure().await {
-            Ok(()) => std::process::ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("error: {error}");
-                std::process::ExitCode::FAILURE
-            }
-        }
-    })
+    weir_benches::finish(measure())
 }
 
 async fn measure() -> Result<()> {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
+use async_trait::async_trait;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionConfig;
@@ -30,7 +31,7 @@ use weir_server::session::SessionSettings;
 
 use crate::Result;
 use crate::Workload;
-use crate::rounds::{Answer, Stopwatch};
+use crate::rounds::{Answer, Side, Stopwatch};
 
 /// Owns everything.
 pub const ADMIN: &str = "admin";
@@ -56,6 +57,22 @@ pub struct SampleWarehouse {
     verifier: Verifier,
     scale: f64,
     directory: PathBuf,
+}
+
+/// One of its users, as a side of a comparison.
+#[derive(Debug)]
+pub struct User<'a> {
+    /// The warehouse that is asked, in process.
+    pub warehouse: &'a SampleWarehouse,
+    /// Who asks.
+    pub name: &'static str,
+}
+
+#[async_trait]
+impl Side for User<'_> {
+    async fn run(&self, sql: &str) -> Result<Answer> {
+        self.warehouse.run(self.name, sql).await
+    }
 }
 
 /// A server that serves until it is stopped.

@@ -53,15 +53,7 @@ impl Side for Bare {
 }
 
 fn main() -> std::process::ExitCode {
-    weir_testkit::block_on(async {
-        match measure().await {
-            Ok(()) => std::process::ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("error: {error}");
-                std::process::ExitCode::FAILURE
-            }
-        }
-    })
+    weir_benches::finish(measure())
 }
 
 async fn measure() -> Result<()> {

@@ -89,6 +89,22 @@ pub enum Form<'a> {
     Plain,
 }
 
+/// Runs a bench to its end; a failure is told in a sentence.
+pub fn finish<F>(measurement: F) -> std::process::ExitCode
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    weir_testkit::block_on(async {
+        match measurement.await {
+            Ok(()) => std::process::ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                std::process::ExitCode::FAILURE
+            }
+        }
+    })
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Queries {
