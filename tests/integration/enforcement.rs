@@ -166,50 +166,62 @@ fn canary_in(text: &str, sql: &str) -> Option<&'static str> {
     CANARIES.into_iter().find(|canary| !sql.contains(*canary) && text.contains(*canary))
 }
 
+/// The metadata commands, by the names that the list of ways in has.
+const METADATA: [&str; 10] = [
+    "Catalogs",
+    "DbSchemas",
+    "Tables",
+    "TableTypes",
+    "PrimaryKeys",
+    "ExportedKeys",
+    "ImportedKeys",
+    "CrossReference",
+    "SqlInfo",
+    "XdbcTypeInfo",
+];
+
+/// The answer's letters, whole schemas in binary columns among them.
+async fn metadata_answer(client: &Client, name: &str) -> Option<String> {
+    let (catalog, schema) = (Some("main".to_owned()), Some("hr".to_owned()));
+    let table = || "people".to_owned();
+    let answer = match name {
+        "Catalogs" => client.ask(&CommandGetCatalogs {}).await,
+        "DbSchemas" => client.ask(&CommandGetDbSchemas::default()).await,
+        "Tables" => {
+            let with_schemas = CommandGetTables { include_schema: true, ..CommandGetTables::default() };
+            let names = letters_in(&client.ask(&CommandGetTables::default()).await.unwrap());
+            return Some(names + &letters_in(&client.ask(&with_schemas).await.unwrap()));
+        }
+        "TableTypes" => client.ask(&CommandGetTableTypes {}).await,
+        "PrimaryKeys" => {
+            client.ask(&CommandGetPrimaryKeys { catalog, db_schema: schema, table: table() }).await
+        }
+        "ExportedKeys" => {
+            client.ask(&CommandGetExportedKeys { catalog, db_schema: schema, table: table() }).await
+        }
+        "ImportedKeys" => {
+            client.ask(&CommandGetImportedKeys { catalog, db_schema: schema, table: table() }).await
+        }
+        "CrossReference" => client.ask(&CommandGetCrossReference::default()).await,
+        "SqlInfo" => client.ask(&CommandGetSqlInfo::default()).await,
+        "XdbcTypeInfo" => client.ask(&CommandGetXdbcTypeInfo::default()).await,
+        _ => return None,
+    };
+    Some(letters_in(&answer.unwrap()))
+}
+
+fn letters_in(rows: &Rows) -> String {
+    let columns = rows.batches.iter().flat_map(|batch| batch.columns());
+    let letters = columns.flat_map(|column| letters_of(&column.to_data()));
+    let text: Vec<String> = letters.map(|letters| String::from_utf8_lossy(&letters).into_owned()).collect();
+    format!("{:?} {}\n", rows.schema, text.join("\n"))
+}
+
 /// Everything that the metadata commands tell a client, as text.
 async fn metadata_of(client: &Client) -> String {
-    let name = || "people".to_owned();
-    let (catalog, schema) = (Some("main".to_owned()), Some("hr".to_owned()));
-    let tables = |include_schema| CommandGetTables { include_schema, ..CommandGetTables::default() };
-    let answers = [
-        client.ask(&CommandGetCatalogs {}).await,
-        client.ask(&CommandGetDbSchemas::default()).await,
-        client.ask(&tables(false)).await,
-        client.ask(&tables(true)).await,
-        client.ask(&CommandGetTableTypes {}).await,
-        client
-            .ask(&CommandGetPrimaryKeys {
-                catalog: catalog.clone(),
-                db_schema: schema.clone(),
-                table: name(),
-            })
-            .await,
-        client
-            .ask(&CommandGetExportedKeys {
-                catalog: catalog.clone(),
-                db_schema: schema.clone(),
-                table: name(),
-            })
-            .await,
-        client.ask(&CommandGetImportedKeys { catalog, db_schema: schema, table: name() }).await,
-        client.ask(&CommandGetCrossReference::default()).await,
-        client.ask(&CommandGetSqlInfo::default()).await,
-        client.ask(&CommandGetXdbcTypeInfo::default()).await,
-    ];
     let mut text = String::new();
-    for answer in answers {
-        let rows = answer.unwrap();
-        text.push_str(&format!("{:?}\n", rows.schema));
-        for batch in &rows.batches {
-            for column in batch.columns() {
-                // binary columns hold whole schemas: their letters are looked at as they are
-                for letters in letters_of(&column.to_data()) {
-                    text.push_str(&String::from_utf8_lossy(&letters));
-                    text.push('\n');
-                }
-                text.push('\n');
-            }
-        }
+    for name in METADATA {
+        text.push_str(&metadata_answer(client, name).await.expect("a command of the list"));
     }
     text
 }

@@ -203,7 +203,7 @@ pub(super) const ATTACKS: &[WayAttack] = &[
     tells(
         "command",
         "ExternalLocation",
-        "CREATE EXTERNAL LOCATION l URL 'file:///tmp/l' WITH (STORAGE CREDENTIAL c)",
+        "CREATE EXTERNAL LOCATION l URL 'file:///elsewhere/l' WITH (STORAGE CREDENTIAL c)",
     ),
     tells("command", "StorageCredential", "DROP STORAGE CREDENTIAL c"),
     tells(

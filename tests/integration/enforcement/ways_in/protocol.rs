@@ -2,10 +2,8 @@
 
 use arrow_flight::sql::{
     ActionCancelQueryRequest, ActionClosePreparedStatementRequest, ActionCreatePreparedStatementRequest,
-    CommandGetCatalogs, CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys,
-    CommandGetImportedKeys, CommandGetPrimaryKeys, CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables,
-    CommandGetXdbcTypeInfo, CommandPreparedStatementQuery, CommandStatementIngest, CommandStatementQuery,
-    CommandStatementUpdate, ProstMessageExt,
+    CommandPreparedStatementQuery, CommandStatementIngest, CommandStatementQuery, CommandStatementUpdate,
+    ProstMessageExt,
 };
 use arrow_flight::{
     CancelFlightInfoRequest, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest,
@@ -15,7 +13,7 @@ use tonic::Code;
 use weir_server::ways_in::WayIn;
 use weir_testkit::{Client, Refusal, Way};
 
-use super::super::{People, canary_in, letters_of, text_of};
+use super::super::{METADATA, People, canary_in, metadata_answer, text_of};
 
 /// The sets whose ways are tried here.
 pub(super) const SETS: [&str; 4] = ["call", "flight command", "metadata", "action"];
@@ -41,7 +39,7 @@ pub(super) async fn breaches(people: &People, way: WayIn) -> Vec<String> {
     let told = match way.set {
         "call" => call(people, &alice, &stolen, way.name).await,
         "flight command" => command(&alice, way.name).await,
-        "metadata" => metadata(&alice, way.name).await.map(|told| vec![told]),
+        "metadata" => metadata_answer(&alice, way.name).await.map(|told| vec![told]),
         "action" => action(&alice, &stolen, way.name).await,
         _ => None,
     };
@@ -151,7 +149,7 @@ async fn command(alice: &Client, name: &str) -> Option<Vec<String>> {
         "Metadata" => {
             let mut told = Vec::new();
             for name in METADATA {
-                told.extend(metadata(alice, name).await);
+                told.extend(metadata_answer(alice, name).await);
             }
             told
         }
@@ -174,51 +172,6 @@ async fn bound(alice: &Client) -> weir_testkit::Told<weir_testkit::Rows> {
     let value: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int32Array::from(vec![77_700]));
     let values = arrow::array::RecordBatch::try_from_iter([("1", value)]).unwrap();
     alice.bound("SELECT * FROM main.hr.people WHERE id = ? OR 1 / (secret - 5) > 7", &values).await
-}
-
-const METADATA: [&str; 10] = [
-    "Catalogs",
-    "DbSchemas",
-    "Tables",
-    "TableTypes",
-    "PrimaryKeys",
-    "ExportedKeys",
-    "ImportedKeys",
-    "CrossReference",
-    "SqlInfo",
-    "XdbcTypeInfo",
-];
-
-/// The answer's letters, whole schemas in binary columns among them.
-async fn metadata(alice: &Client, name: &str) -> Option<String> {
-    let (catalog, schema) = (Some("main".to_owned()), Some("hr".to_owned()));
-    let table = || "people".to_owned();
-    let answer = match name {
-        "Catalogs" => alice.ask(&CommandGetCatalogs {}).await,
-        "DbSchemas" => alice.ask(&CommandGetDbSchemas::default()).await,
-        "Tables" => {
-            alice.ask(&CommandGetTables { include_schema: true, ..CommandGetTables::default() }).await
-        }
-        "TableTypes" => alice.ask(&CommandGetTableTypes {}).await,
-        "PrimaryKeys" => {
-            alice.ask(&CommandGetPrimaryKeys { catalog, db_schema: schema, table: table() }).await
-        }
-        "ExportedKeys" => {
-            alice.ask(&CommandGetExportedKeys { catalog, db_schema: schema, table: table() }).await
-        }
-        "ImportedKeys" => {
-            alice.ask(&CommandGetImportedKeys { catalog, db_schema: schema, table: table() }).await
-        }
-        "CrossReference" => alice.ask(&CommandGetCrossReference::default()).await,
-        "SqlInfo" => alice.ask(&CommandGetSqlInfo::default()).await,
-        "XdbcTypeInfo" => alice.ask(&CommandGetXdbcTypeInfo::default()).await,
-        _ => return None,
-    };
-    let rows = answer.unwrap();
-    let columns = rows.batches.iter().flat_map(|batch| batch.columns());
-    let letters = columns.flat_map(|column| letters_of(&column.to_data()));
-    let text: Vec<String> = letters.map(|letters| String::from_utf8_lossy(&letters).into_owned()).collect();
-    Some(format!("{:?} {}", rows.schema, text.join("\n")))
 }
 
 async fn action(alice: &Client, stolen: &Stolen, name: &str) -> Option<Vec<String>> {
