@@ -16,7 +16,6 @@
 pub mod analysis;
 pub mod change;
 pub mod column_names;
-pub mod comparison;
 pub mod counting;
 pub mod decisions;
 pub mod dependents;

@@ -26,9 +26,9 @@ use weir_catalog::TableId;
 use crate::error::Refusal;
 use crate::resolver::{Access, Scope};
 use crate::sql_function::{Budget, Calls, Spot, Uses, exists, in_expression, in_plan};
-use crate::three_valued;
 use crate::time_travel::Travels;
 use crate::type_names::TypeNames;
+use crate::{common_double, exponents, three_valued};
 
 /// Plans a query (or `EXPLAIN`-free statement over queries) with the rights of `access`.
 pub async fn bind_statement(
@@ -45,13 +45,14 @@ pub(crate) async fn bind_with_uses(
     access: &Access,
     mut statement: ast::Statement,
 ) -> Result<(LogicalPlan, Uses)> {
+    exponents::as_doubles(&mut statement);
     let travels = Travels::take(scope, access, &mut statement)?;
     let calls = Calls::resolve(scope, access, &mut statement).await?;
     let binder = Binder::new(scope, access, &statement, calls, &travels).await?;
     let planner = SqlToRel::new_with_options(&binder, parser_options(scope.state()));
     let plan = planner.statement_to_plan(ParsedStatement::Statement(Box::new(statement)))?;
     let plan = if binder.calls.is_empty() { plan } else { in_plan(plan, &Budget::default())? };
-    let plan = three_valued::in_plan(plan)?;
+    let plan = three_valued::in_plan(common_double::in_plan(plan)?)?;
     check_size(&plan)?;
     Ok((plan, binder.uses()))
 }
@@ -89,6 +90,7 @@ pub(crate) async fn bind_expression_with_uses(
     mut expression: ast::Expr,
     schema: &DFSchema,
 ) -> Result<(Expr, Uses)> {
+    exponents::as_doubles(&mut expression);
     let travels = Travels::take(scope, access, &mut expression)?;
     let calls = Calls::resolve(scope, access, &mut expression).await?;
     let binder = Binder::new(scope, access, &selection_of(expression.clone()), calls, &travels).await?;
@@ -98,6 +100,7 @@ pub(crate) async fn bind_expression_with_uses(
         true => planned,
         false => in_expression(planned, schema, Spot::Condition, &Budget::default())?,
     };
+    let planned = common_double::in_expression(planned, schema)?;
     // Where a policy would tell NULL from FALSE it is refused when it is set.
     let planned = match access.is_policy() {
         true => three_valued::in_subqueries(planned)?,
@@ -124,7 +127,8 @@ pub(crate) async fn bind_query_over(
 }
 
 /// Plans a constant: an expression that names no column and no table.
-pub(crate) fn bind_constant(scope: &Scope, access: &Access, expression: ast::Expr) -> Result<Expr> {
+pub(crate) fn bind_constant(scope: &Scope, access: &Access, mut expression: ast::Expr) -> Result<Expr> {
+    exponents::as_doubles(&mut expression);
     let (tables, read, calls) = Default::default();
     let binder = Binder { state: scope.state(), access, tables, read, calls };
     let planner = SqlToRel::new_with_options(&binder, parser_options(scope.state()));

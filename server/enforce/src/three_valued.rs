@@ -15,6 +15,8 @@ use datafusion::logical_expr::{
     BinaryExpr, Expr, ExprSchemable, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit, when,
 };
 
+use crate::subqueries::{around, with_subqueries};
+
 /// Every IN of `plan` with its three values, those of its subqueries among them.
 pub(crate) fn in_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
     let written = plan.transform_up_with_subqueries(|node| match node {
@@ -38,14 +40,6 @@ pub(crate) fn in_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(written.data)
 }
 
-/// The columns that a node's expressions speak of; none where they cannot be put together.
-fn around(node: &LogicalPlan) -> DFSchema {
-    let inputs = node.inputs();
-    let all = inputs.iter().try_fold(DFSchema::empty(), |all, input| all.join(input.schema()));
-    // reason: of columns that are not known every value may be NULL
-    all.unwrap_or_else(|_| DFSchema::empty())
-}
-
 /// The same for an expression over `schema`, wherever it will stand.
 pub(crate) fn in_expression(expression: Expr, schema: &DFSchema) -> Result<Expr> {
     told_apart(in_subqueries(expression)?, schema)
@@ -53,23 +47,7 @@ pub(crate) fn in_expression(expression: Expr, schema: &DFSchema) -> Result<Expr>
 
 /// The same for the subqueries within an expression, and nothing of itself.
 pub(crate) fn in_subqueries(expression: Expr) -> Result<Expr> {
-    let within = |subquery: Subquery| -> Result<Subquery> {
-        let plan = in_plan(Arc::unwrap_or_clone(subquery.subquery))?;
-        Ok(Subquery { subquery: Arc::new(plan), ..subquery })
-    };
-    let written = expression.transform_up(|part| {
-        Ok(match part {
-            Expr::InSubquery(found) => {
-                Transformed::yes(Expr::InSubquery(InSubquery { subquery: within(found.subquery)?, ..found }))
-            }
-            Expr::Exists(found) => {
-                Transformed::yes(Expr::Exists(Exists { subquery: within(found.subquery)?, ..found }))
-            }
-            Expr::ScalarSubquery(subquery) => Transformed::yes(Expr::ScalarSubquery(within(subquery)?)),
-            other => Transformed::no(other),
-        })
-    })?;
-    Ok(written.data)
+    with_subqueries(expression, in_plan)
 }
 
 fn holds_in(expression: &Expr) -> Result<bool> {

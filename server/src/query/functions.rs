@@ -12,8 +12,8 @@ use std::sync::Arc;
 use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
+use weir_enforce::ComparisonPlanner;
 
-use crate::query::comparison::ComparisonPlanner;
 use crate::query::division::DivisionPlanner;
 use crate::query::element_at::element_at;
 

@@ -329,3 +329,54 @@ fn statistics_that_lack_a_value_hide_no_change_of_it() {
         }
     });
 }
+
+#[test]
+fn a_double_beside_a_decimal_is_compared_as_a_double() {
+    block_on(async {
+        let server = TestServer::start().await;
+        server
+            .prepare(
+                "CREATE TABLE main.default.t (id INT, f DOUBLE, d DECIMAL(4,1));
+                 INSERT INTO main.default.t VALUES (1, CAST('NaN' AS DOUBLE), 9.5), (2, 15e-1, 1.5), (3, 1e300, 2.5), (4, NULL, NULL);
+                 CREATE TABLE main.default.g (id INT, f DOUBLE);
+                 INSERT INTO main.default.g SELECT id, f FROM main.default.t;
+                 CREATE FUNCTION main.default.near(f DOUBLE) RETURNS BOOLEAN RETURN f BETWEEN 1.5 AND 2.5 OR f IN (0.5, 1e300) OR coalesce(f, 0.5) < 1;
+                 ALTER TABLE main.default.g SET ROW FILTER main.default.near ON (f);
+                 GRANT USE CATALOG, USE SCHEMA, SELECT ON CATALOG main TO alice",
+            )
+            .await;
+        for (condition, ids) in [
+            ("f > 1.6", vec!["1", "3"]),
+            ("f BETWEEN 1.5 AND 2.5", vec!["2"]),
+            ("f NOT BETWEEN 1.5 AND 2.5", vec!["1", "3"]),
+            ("1.5 BETWEEN f AND d", vec!["2"]),
+            ("f IN (0.5, 1.5)", vec!["2"]),
+            ("f NOT IN (0.5, 1.5)", vec!["1", "3"]),
+            ("d IN (f, 0)", vec!["2"]),
+            ("f IN (SELECT b.d FROM main.default.t b)", vec!["2"]),
+            ("d IN (SELECT b.f FROM main.default.t b)", vec!["2"]),
+            ("CASE f WHEN 1.5 THEN TRUE ELSE FALSE END", vec!["2"]),
+            ("CASE WHEN id < 3 THEN f ELSE 0.5 END < 2", vec!["2", "3", "4"]),
+            ("coalesce(f, 0.5) < 1", vec!["4"]),
+            ("nvl(f, 0.5) < 1", vec!["4"]),
+            ("nullif(f, 1.5) IS NULL", vec!["2", "4"]),
+            ("greatest(f, 1.6) > 2", vec!["1", "3"]),
+            (
+                "EXISTS (SELECT 1 FROM main.default.t b WHERE b.f BETWEEN 1.5 AND 2.5 AND b.id = id)",
+                vec!["2"],
+            ),
+        ] {
+            let sql = format!("SELECT id FROM main.default.t WHERE {condition} ORDER BY id");
+            assert_eq!(server.rows("alice", &sql).await, ids, "{sql}");
+        }
+        assert_eq!(server.rows("alice", "SELECT id FROM main.default.g ORDER BY id").await, ["2", "3", "4"]);
+        let kinds = "SELECT coalesce(f, 0.5) AS a, CASE WHEN id = 4 THEN 2.5 ELSE f END AS b, f IN (1.5) AS c FROM main.default.t WHERE id IN (1, 4)";
+        assert_eq!(server.rows("alice", kinds).await, ["0.5 | 2.5 | NULL", "NaN | NaN | false"]);
+        let grouped = "SELECT CASE WHEN f > 2 THEN f ELSE 0.5 END AS k, count(*) AS n FROM main.default.t WHERE id > 1 GROUP BY CASE WHEN f > 2 THEN f ELSE 0.5 END HAVING count(*) BETWEEN 0.5 AND 1.5";
+        assert_eq!(server.rows("alice", grouped).await, ["1e300 | 1"]);
+        let joined = "SELECT a.id FROM main.default.t a JOIN main.default.t b ON a.f = b.d";
+        assert_eq!(server.rows("alice", joined).await, ["2"]);
+        let united = "SELECT f FROM main.default.t WHERE id < 3 UNION ALL SELECT 0.5 UNION ALL SELECT d FROM main.default.t WHERE id = 3";
+        assert_eq!(server.rows("alice", united).await, ["0.5", "1.5", "2.5", "NaN"]);
+    });
+}
