@@ -157,11 +157,13 @@ async fn with_deleted_rows(server: &TestServer) {
     add["deletionVector"] = vector([2, 4]);
     add["dataChange"] = json!(true);
     let mut metadata = log_line(&folder, 0, "metaData");
-    metadata["configuration"] = json!({"delta.enableDeletionVectors": "true"});
+    metadata["configuration"] =
+        json!({"delta.enableDeletionVectors": "true", "delta.enableChangeDataFeed": "true"});
     let features = json!(["deletionVectors"]);
+    let writer_features = json!(["deletionVectors", "changeDataFeed"]);
     let commit = [
         json!({"commitInfo": {"timestamp": 1_768_478_400_000_u64, "operation": "DELETE"}}),
-        json!({"protocol": {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": features, "writerFeatures": features}}),
+        json!({"protocol": {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": features, "writerFeatures": writer_features}}),
         json!({"metaData": metadata}),
         json!({"remove": {"path": path, "deletionTimestamp": 1_768_478_400_000_u64, "dataChange": true}}),
         json!({"add": add}),
@@ -204,5 +206,34 @@ fn rows_that_are_marked_as_deleted_come_back_through_no_filter_limit_or_partitio
                        WHERE statement_id IN (SELECT statement_id FROM system.query.history WHERE statement_text = 'SELECT id FROM main.default.marked')";
         // All six were looked at; two stayed, whoever dropped the others.
         assert_eq!(server.rows(ADMIN, decided).await, ["6 | 2 | 2"]);
+    });
+}
+
+#[test]
+fn changes_of_a_file_with_deleted_rows_are_those_of_the_others() {
+    block_on(async {
+        let server = TestServer::start().await;
+        with_deleted_rows(&server).await;
+        server.prepare("ALTER TABLE main.default.marked SET ROW FILTER main.default.north ON (region)").await;
+        let folder = server.external().join("marked");
+        let mut remove = log_line(&folder, 2, "add");
+        remove["deletionTimestamp"] = json!(1_768_478_400_000_u64);
+        remove["extendedFileMetadata"] = json!(true);
+        let commit = [
+            json!({"commitInfo": {"timestamp": 1_768_478_400_000_u64, "operation": "DELETE"}}),
+            json!({"remove": remove}),
+        ];
+        let lines: Vec<String> = commit.iter().map(ToString::to_string).collect();
+        std::fs::write(folder.join(format!("_delta_log/{:020}.json", 3)), lines.join("\n")).unwrap();
+        assert!(server.rows("alice", "SELECT id FROM main.default.marked").await.is_empty());
+        let changes = "SELECT id, _change_type FROM table_changes('main.default.marked', 3, 3) ORDER BY id";
+        assert_eq!(server.rows("alice", changes).await, ["1 | delete", "4 | delete"]);
+        server.prepare("ALTER TABLE main.default.marked DROP ROW FILTER").await;
+        let all = ["1 | delete", "2 | delete", "4 | delete", "6 | delete"];
+        assert_eq!(server.rows("alice", changes).await, all);
+        // Which rows a new vector deleted is told by no file of changes here.
+        let refusal =
+            server.refused("alice", "SELECT id FROM table_changes('main.default.marked', 2, 3)").await;
+        assert!(refusal.contains("deletion vectors"), "{refusal}");
     });
 }

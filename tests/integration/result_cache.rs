@@ -348,3 +348,29 @@ fn a_statement_answered_so_is_in_the_books_like_any_other() {
         assert_eq!(server.rows(ADMIN, trail).await, ["alice", "dave"]);
     });
 }
+
+#[test]
+fn no_result_is_kept_of_what_reads_changes() {
+    block_on(async {
+        let server = ground().await;
+        server
+            .prepare(
+                "CREATE TABLE main.default.moves (id INT) TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true');
+                 INSERT INTO main.default.moves VALUES (1);
+                 CREATE VIEW main.default.moved AS SELECT id FROM table_changes('main.default.moves', 0)",
+            )
+            .await;
+        let direct = "SELECT id FROM table_changes('main.default.moves', 0)";
+        let view = "SELECT id FROM main.default.moved";
+        let within = "SELECT id FROM main.default.people WHERE id IN (SELECT id FROM main.default.moved)";
+        for sql in [direct, view, within] {
+            for _ in 0..2 {
+                assert_eq!(of(&server, "alice", sql).await, (lines(&["1"]), false), "{sql}");
+            }
+        }
+        // The table itself is kept, so that it is the changes which are not.
+        let table = "SELECT id FROM main.default.moves";
+        assert_eq!(of(&server, "alice", table).await, (lines(&["1"]), false));
+        assert_eq!(of(&server, "alice", table).await, (lines(&["1"]), true));
+    });
+}
