@@ -2,7 +2,7 @@
 //!
 //! * The governed answer is the one that the plain engine gives over a filtered and masked copy ([`seen`]).
 //! * A twin, which differs in nothing that she sees, gives the same rows in the same order, the same errors, schema and
-//!   policies, and where all its leaves are strict the same EXPLAIN and the same numbers.
+//!   policies, and the same kinds of operators; where all its leaves are strict the same EXPLAIN and the same numbers.
 //! * A function that remembers its arguments is called with what she sees and with nothing else.
 //! * With any one rule of the optimiser left out the answer stays, or there is none.
 //!
