@@ -33,9 +33,12 @@ use crate::sql::{self, Command, Explain, ExplainMode, ObjectReference, Proof, St
 use crate::system::ServerTable;
 use querying::Ready;
 
+pub use foretold::Foretold;
+
 mod changing;
 mod dry_run;
 mod explain_policy;
+mod foretold;
 mod impersonation;
 mod partitions;
 mod policy_tests;
@@ -84,6 +87,19 @@ pub struct Described {
     pub parameters: SchemaRef,
     /// The digest of what governs it, as it stands in history once it has run; none of what reads no table by a query.
     pub digest: Option<String>,
+    /// The query with its plan, for the calls that follow.
+    pub foretold: Option<Arc<Foretold>>,
+}
+
+impl Described {
+    fn plain(answer: Answer, schema: SchemaRef) -> Self {
+        Self { answer, schema, parameters: parameters::none(), digest: None, foretold: None }
+    }
+
+    /// Rows that no query gives.
+    pub fn of_rows(schema: SchemaRef) -> Self {
+        Self::plain(Answer::Rows, schema)
+    }
 }
 
 /// What came of a statement.
@@ -182,7 +198,8 @@ impl Warehouse {
     /// What is told of a query before it runs.
     fn described(&self, answer: Answer, schema: SchemaRef, planned: &Planned) -> Result<Described> {
         let parameters = Arc::clone(&planned.parameters);
-        Ok(Described { answer, schema, parameters, digest: self.digest(&planned.plan)? })
+        let digest = self.digest(&planned.plan)?;
+        Ok(Described { answer, schema, parameters, digest, foretold: None })
     }
 
     /// The catalog as of now.
@@ -216,10 +233,23 @@ impl Warehouse {
     /// What `sql` would return, without running anything of it. A statement that is refused here is
     /// never run, so it is entered in the books here.
     pub async fn describe(&self, context: &Context, sql: &str) -> Result<Described> {
+        self.describe_foretold(context, sql, None).await
+    }
+
+    /// The same, of what was told of `sql` before, as far as that still holds.
+    pub async fn describe_foretold(
+        &self,
+        context: &Context,
+        sql: &str,
+        foretold: Option<Arc<Foretold>>,
+    ) -> Result<Described> {
+        if let Some(foretold) = self.holding(context, sql, foretold).await? {
+            return Ok(foretold.described());
+        }
         let context = &context.clone().seen_anew();
         let described = async {
             let statement = self.parse(context, sql)?;
-            self.describe_statement(context, statement).await
+            self.describe_statement(context, sql, statement).await
         };
         match described.await {
             Ok(described) => Ok(described),
@@ -231,14 +261,19 @@ impl Warehouse {
         }
     }
 
-    async fn describe_statement(&self, context: &Context, statement: Statement) -> Result<Described> {
-        let plain =
-            |answer, schema| Described { answer, schema, parameters: parameters::none(), digest: None };
-        let none = parameters::none;
+    async fn describe_statement(
+        &self,
+        context: &Context,
+        sql: &str,
+        statement: Statement,
+    ) -> Result<Described> {
+        let (plain, none) = (Described::plain, parameters::none);
         match statement {
             Statement::Query(query) => {
                 let planned = self.plan(context, &query).await?;
-                self.described(Answer::Rows, Arc::clone(&planned.schema), &planned)
+                let told = self.described(Answer::Rows, Arc::clone(&planned.schema), &planned)?;
+                let foretold = Foretold::new(context, (sql, query), planned, told.digest.clone())?;
+                Ok(Described { foretold: foretold.map(Arc::new), ..told })
             }
             Statement::Explain(explained) => {
                 let planned = self.plan(context, &explained.query).await?;
@@ -255,7 +290,7 @@ impl Warehouse {
             }
             Statement::ExecuteAs(execute) => {
                 let context = self.impersonable(context, &execute.user).await?;
-                Box::pin(self.describe_statement(&context, *execute.statement)).await
+                Box::pin(self.describe_statement(&context, sql, *execute.statement)).await
             }
             Statement::Proof(proof) => Ok(plain(Answer::Rows, proof_schema(&proof))),
             Statement::Insert(insert) => {
@@ -279,13 +314,31 @@ impl Warehouse {
 
     /// Runs `sql` once. The books hear of it whatever comes.
     pub async fn run(&self, context: Context, sql: &str, parameters: Parameters) -> Result<Outcome> {
-        // Planned before for the client, it is decided on anew.
-        let context = context.seen_anew();
+        self.run_foretold(context, sql, parameters, None).await
+    }
+
+    /// The same, by the plan of what was told of `sql` before, as far as that still holds.
+    pub async fn run_foretold(
+        &self,
+        context: Context,
+        sql: &str,
+        parameters: Parameters,
+        foretold: Option<Arc<Foretold>>,
+    ) -> Result<Outcome> {
+        let foretold = self.holding(&context, sql, foretold).await?;
+        let context = match &foretold {
+            Some(foretold) => foretold.decided(context),
+            // Planned before for the client, it is decided on anew.
+            None => context.seen_anew(),
+        };
         let gauges = StatementGauges::witnessed_by(Arc::clone(&context.witness));
         let record =
             QueryRecord::received(&context, sql, None, Arc::clone(&self.sink)).gauged(gauges.clone());
-        let statement = gauges.meter().enter(|| self.parse(&context, sql));
-        let run = Run { warehouse: self, context, sql, parameters, gauges };
+        let statement = match &foretold {
+            Some(foretold) => Ok(Statement::Query(foretold.query.clone())),
+            None => gauges.meter().enter(|| self.parse(&context, sql)),
+        };
+        let run = Run { warehouse: self, context, sql, parameters, foretold, gauges };
         match statement {
             Ok(statement) => run.statement(record, statement).await,
             Err(error) => failed(record, error).await,
@@ -316,6 +369,8 @@ struct Run<'a> {
     context: Context,
     sql: &'a str,
     parameters: Parameters,
+    /// A plan that holds.
+    foretold: Option<Arc<Foretold>>,
     gauges: Arc<StatementGauges>,
 }
 

@@ -11,6 +11,7 @@ mod composition;
 mod definers;
 mod deputies;
 mod existence;
+mod foretold;
 mod functions;
 mod handles;
 mod identifiers;

@@ -41,6 +41,7 @@ use crate::witness::{AccessAnswer, TableAccess, Witness};
 mod access;
 mod changed_table;
 mod definer;
+mod freshness;
 mod openness;
 mod past;
 mod pinned;

@@ -96,6 +96,11 @@ impl Witness {
         self.witnessed.try_lock().map(|seen| seen.clone()).unwrap_or_default()
     }
 
+    /// Another one that has seen the same.
+    pub fn copy(&self) -> Self {
+        Self { witnessed: Mutex::new(self.witnessed()) }
+    }
+
     /// What was seen is of a plan that another one takes the place of.
     pub async fn forget(&self) {
         *self.witnessed.lock().await = Witnessed::default();

@@ -1,8 +1,5 @@
 //! Descriptors and tickets: what a command would return, and the fetching of it.
 
-use std::sync::Arc;
-
-use arrow::datatypes::SchemaRef;
 use arrow::ipc::writer::IpcWriteOptions;
 use arrow_flight::{
     FlightDescriptor, FlightEndpoint, FlightInfo, PollInfo, SchemaAsIpc, SchemaResult, Ticket,
@@ -15,7 +12,7 @@ use super::seal::{Purpose, handle_not_found};
 use super::ticket::{Content, TICKET_LIFE, Token, from_ticket, into_ticket};
 use super::{Door, stream};
 use crate::error::{Condition, Error, Result};
-use crate::run::RowStream;
+use crate::run::{Described, RowStream};
 
 /// What is said of a number of rows or bytes that is not known; zero would be believed.
 const UNKNOWN: i64 = -1;
@@ -23,16 +20,20 @@ const UNKNOWN: i64 = -1;
 impl Door {
     /// One endpoint without a location, and always a schema: drivers expect just that.
     pub(crate) async fn flight_info(&self, call: &Call, descriptor: FlightDescriptor) -> Result<FlightInfo> {
-        let (schema, content, digest) = self.told(call, &descriptor).await?;
-        let ticket = into_ticket(self.token(call, content).await?.seal(&self.seal, Purpose::Ticket)?);
+        let (told, content) = self.told(call, &descriptor).await?;
+        let token = self.token(call, content).await?;
+        if let Some(foretold) = told.foretold {
+            self.foretold.insert(token.nonce().clone(), foretold);
+        }
+        let ticket = into_ticket(token.seal(&self.seal, Purpose::Ticket)?);
         let info = FlightInfo::new()
-            .try_with_schema(&schema)
+            .try_with_schema(&told.schema)
             .map_err(Error::internal)?
             .with_descriptor(descriptor)
             .with_endpoint(FlightEndpoint::new().with_ticket(ticket))
             .with_total_records(UNKNOWN)
             .with_total_bytes(UNKNOWN);
-        Ok(match digest {
+        Ok(match told.digest {
             Some(digest) => info.with_app_metadata(policy_metadata(&digest)),
             None => info,
         })
@@ -45,8 +46,8 @@ impl Door {
     }
 
     pub(crate) async fn schema(&self, call: &Call, descriptor: FlightDescriptor) -> Result<SchemaResult> {
-        let (schema, ..) = self.told(call, &descriptor).await?;
-        SchemaAsIpc::new(&schema, &IpcWriteOptions::default()).try_into().map_err(Error::internal)
+        let (told, _) = self.told(call, &descriptor).await?;
+        SchemaAsIpc::new(&told.schema, &IpcWriteOptions::default()).try_into().map_err(Error::internal)
     }
 
     /// Answers a ticket.
@@ -78,17 +79,14 @@ impl Door {
         Token::new(call.context.identity().principal(), epoch, Some(expires_at), content)
     }
 
-    /// The schema of what `descriptor` asks for, and what its ticket is to hold.
-    async fn told(
-        &self,
-        call: &Call,
-        descriptor: &FlightDescriptor,
-    ) -> Result<(SchemaRef, Content, Option<String>)> {
+    /// What is known of what `descriptor` asks for, and what its ticket is to hold.
+    async fn told(&self, call: &Call, descriptor: &FlightDescriptor) -> Result<(Described, Content)> {
         let statement = match Command::of_descriptor(descriptor)? {
             Command::Statement(sql) => call.statement(sql),
             Command::PreparedQuery(handle) => self.prepared(call, &handle)?.1,
             Command::Metadata(metadata) => {
-                return Ok((metadata.schema(), Content::Metadata(descriptor.cmd.clone()), None));
+                let told = Described::of_rows(metadata.schema());
+                return Ok((told, Content::Metadata(descriptor.cmd.clone())));
             }
             Command::Update(_) | Command::PreparedUpdate(_) => {
                 let text = "an update is sent by DoPut; there is nothing to fetch";
@@ -96,8 +94,7 @@ impl Door {
             }
             Command::Refused(what) => return Err(refused(what)),
         };
-        let (described, content) = self.describe(call, statement).await?;
-        Ok((Arc::clone(&described.schema), content, described.digest))
+        self.describe(call, statement).await
     }
 }
 

@@ -1,5 +1,5 @@
-//! Prepared statements. Preparing never runs anything, and keeps nothing on the server: the
-//! handle is the statement, sealed. Every use plans again, under the rights of that moment.
+//! Prepared statements. Preparing never runs anything: the handle is the statement, sealed, and what the server keeps is
+//! a plan that it can do without. Every use is under the rights of that moment, and plans again where they changed.
 //!
 //! Binding returns a new handle with the values inside. Clients that go on with the old handle,
 //! or have asked for their ticket before, find the values here as well for a while.
@@ -38,6 +38,9 @@ impl Door {
         let expires_at = self.clock.now() + PREPARED_LIFE;
         let principal = call.context.identity().principal();
         let token = Token::new(principal, epoch, Some(expires_at), Content::Rows(statement))?;
+        if let Some(foretold) = described.foretold {
+            self.foretold.insert(token.nonce().clone(), foretold);
+        }
         let result = ActionCreatePreparedStatementResult {
             prepared_statement_handle: token.seal(&self.seal, Purpose::Prepared)?,
             // JDBC takes a statement without a dataset schema for an update
@@ -54,6 +57,7 @@ impl Door {
     pub(crate) fn close_prepared(&self, call: &Call, request: &ActionClosePreparedStatementRequest) {
         if let Ok(token) = self.open(call, Purpose::Prepared, &request.prepared_statement_handle) {
             self.bindings.invalidate(token.nonce());
+            self.foretold.invalidate(token.nonce());
         }
     }
 

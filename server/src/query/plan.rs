@@ -21,7 +21,7 @@ use crate::run::Parameters;
 use crate::sql::ast;
 
 /// A planned query.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Planned {
     /// Everything the statement's names resolved to.
     pub scope: Arc<Scope>,
@@ -46,7 +46,7 @@ impl Planned {
         let plan = bind_query(&scope, &engine.access(context, &scope), query).await?;
         let parameters = parameter_schema(&plan)?;
         let typed = match parameters.fields().is_empty() {
-            true => scope.state().optimize(&plan)?,
+            true => with_types(&scope, plan.clone())?,
             false => plan.clone(),
         };
         let planned: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
@@ -64,6 +64,12 @@ impl Planned {
     pub fn bound(&self, parameters: &Parameters) -> Result<LogicalPlan> {
         bind(self.plan.clone(), &self.parameters, parameters)
     }
+}
+
+/// The plan with the types that its columns have when it runs.
+fn with_types(scope: &Scope, plan: LogicalPlan) -> Result<LogicalPlan> {
+    let state = scope.state();
+    Ok(state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?)
 }
 
 /// The plan of a query in `scope`, bounded before it is bound; its columns have distinct names.

@@ -49,7 +49,10 @@ impl Run<'_> {
     /// Planned and governed, charged to the statement.
     pub(super) async fn ready(&self, query: &ast::Query) -> Result<Ready> {
         let work = async {
-            let planned = self.warehouse.plan(&self.context, query).await?;
+            let planned = match &self.foretold {
+                Some(foretold) => foretold.planned.clone(),
+                None => self.warehouse.plan(&self.context, query).await?,
+            };
             let plan = planned.bound(&self.parameters)?;
             let governed = govern(&planned.scope, planned.scope.state(), &plan).await?;
             Ok(Ready { planned, plan, governed })

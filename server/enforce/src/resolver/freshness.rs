@@ -1,0 +1,27 @@
+//! Whether a plan that was made in a scope is the one that would be made now.
+
+use std::sync::Arc;
+
+use super::Scope;
+
+impl Scope {
+    /// Whether each table that was opened, for the statement or for a policy, is at its newest version still. Never so
+    /// of a scope that looked into the past, and not where that cannot be told.
+    pub async fn is_newest(&self) -> bool {
+        if self.reads_changes() || !self.past.lock().await.is_empty() {
+            return false;
+        }
+        let opened: Vec<_> =
+            self.opened.lock().await.iter().map(|(id, opened)| (*id, opened.clone())).collect();
+        for (id, opened) in opened {
+            let Some(table) = self.snapshot.table_by_id(id) else { return false };
+            // reason: who plans anew is told why the table cannot be opened
+            let Ok(now) = self.sources.tables.open(table).await else { return false };
+            // One version of a table is opened once, and shared.
+            if !Arc::ptr_eq(&now.provider, &opened.provider) {
+                return false;
+            }
+        }
+        true
+    }
+}
