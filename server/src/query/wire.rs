@@ -1,7 +1,7 @@
 //! Wire types: what leaves the server is plain Arrow that every driver reads.
 //!
-//! Inside, strings may be views and columns dictionaries; JDBC, ODBC, Grafana and older ADBC
-//! drivers know neither. [`wire_schema`] maps a schema to the types that go out, at any depth,
+//! Inside, strings may be views, columns dictionaries and numbers unsigned; JDBC, ODBC, Grafana and older ADBC
+//! drivers know none of these. [`wire_schema`] maps a schema to the types that go out, at any depth,
 //! and strips all metadata (a Delta log's expressions stand there); [`to_wire`] casts a batch
 //! to exactly that schema, nullability included: drivers compare the announced schema with the
 //! one of the stream and refuse on a difference.
@@ -64,6 +64,10 @@ fn wire_type(data_type: &DataType) -> DataType {
         DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
         DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
         DataType::Float16 => DataType::Float32,
+        // SQL has no unsigned numbers.
+        DataType::UInt8 => DataType::Int16,
+        DataType::UInt16 => DataType::Int32,
+        DataType::UInt32 | DataType::UInt64 => DataType::Int64,
         DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
             DataType::Decimal128(*precision, *scale)
         }

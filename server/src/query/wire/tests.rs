@@ -5,11 +5,11 @@ use std::collections::HashMap;
 
 use arrow::array::{
     AsArray, BinaryViewArray, DictionaryArray, Float32Array, Int32Array, LargeStringArray, ListArray,
-    RunArray, StringArray, StringViewArray, StructArray,
+    RunArray, StringArray, StringViewArray, StructArray, UInt64Array,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::{Int32Type, TimeUnit};
+use arrow::datatypes::{Int32Type, Int64Type, TimeUnit};
 
 use super::*;
 
@@ -54,6 +54,9 @@ fn dictionaries_and_runs_become_their_values() {
 fn numbers_are_widened_to_types_that_drivers_know() {
     let half = cast(&Float32Array::from(vec![1.5]), &DataType::Float16).unwrap();
     let decimal = cast(&Int32Array::from(vec![7]), &DataType::Decimal64(10, 2)).unwrap();
+    let count: ArrayRef = Arc::new(UInt64Array::from(vec![Some(7), None]));
+    let batch = through(vec![("n", count)]);
+    assert_eq!(batch.column(0).as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(7), None]);
     let batch = through(vec![("h", half), ("d", decimal)]);
     assert_eq!(batch.schema().field(0).data_type(), &DataType::Float32);
     assert_eq!(batch.schema().field(1).data_type(), &DataType::Decimal128(10, 2));
