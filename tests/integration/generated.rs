@@ -4,6 +4,7 @@
 //! The answer that alice must have is the administrator's to the same query over copies, made by CREATE TABLE AS from what
 //! the policies say when they are written out as a plain query. `make fuzz CASES=… SEED=…` looks longer.
 
+mod changes;
 mod golden;
 
 use std::cell::Cell;

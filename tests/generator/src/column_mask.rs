@@ -20,6 +20,15 @@ pub struct Mask {
 }
 
 impl Mask {
+    /// Whether it may be that it shows alice every value: she is in group `x`.
+    pub fn may_show_all(&self) -> bool {
+        let value = format!("{{{}}}", self.column);
+        let said = self.clause.to_string();
+        [value.clone(), format!("CASE WHEN {{in:x}} THEN {value} ELSE NULL END")]
+            .into_iter()
+            .any(|whole| said == whole || said == format!("CAST({whole} AS {})", self.of.sql()))
+    }
+
     /// As a function whose first parameter is the column itself.
     pub fn function(&self, mapping: &str) -> PolicyFunction {
         self.clause.function(&[self.column], mapping)

@@ -196,7 +196,7 @@ impl fmt::Display for Query {
     }
 }
 
-fn placed(template: &str, schema: &str) -> String {
+pub(crate) fn placed(template: &str, schema: &str) -> String {
     ["t", "u", "w", "plain"].iter().fold(template.to_owned(), |text, table| {
         let name = if schema.is_empty() { (*table).to_owned() } else { format!("{schema}.{table}") };
         text.replace(&format!("{{{table}}}"), &name)
