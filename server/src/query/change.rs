@@ -67,6 +67,9 @@ struct Target<'a> {
 /// The query so far: its parts before they are put together.
 struct Found {
     plan: LogicalPlan,
+    /// The new values alone, where the plan has them in the arms of what chooses a clause: a choice stores nothing of what
+    /// it looks at.
+    stored: Option<LogicalPlan>,
     clauses: Vec<Clause>,
     given: Vec<usize>,
     operation: RowOperation,
@@ -98,8 +101,11 @@ impl ChangePlan {
         };
         let changed = target.changed;
         let parameters = parameter_schema(&found.plan)?;
-        check_unmasked(&found.plan, OWN_COLUMNS, table)?;
-        let Found { plan, clauses, given, operation } = found;
+        match &found.stored {
+            Some(stored) => check_unmasked(stored, 0, table)?,
+            None => check_unmasked(&found.plan, OWN_COLUMNS, table)?,
+        }
+        let Found { plan, clauses, given, operation, .. } = found;
         Ok(Self { scope, table: table.clone(), changed, parameters, clauses, given, operation, plan })
     }
 
@@ -188,7 +194,7 @@ impl Target<'_> {
         let names = given.iter().filter_map(|column| own.fields().get(*column)).map(|field| field.name());
         columns.extend(values.into_iter().zip(names).map(|(value, name)| value.alias(name)));
         let plan = rows.project(columns)?.build()?;
-        Ok(Found { plan, clauses, given, operation })
+        Ok(Found { plan, stored: None, clauses, given, operation })
     }
 
     /// A value for a column of the table, in its type.

@@ -155,6 +155,11 @@ fn a_masked_value_is_not_written_back() {
         server.done("alice", "INSERT INTO main.default.people SELECT id + 10, name, region, 'own', n FROM main.default.people WHERE ssn = '***' AND id = 1").await;
         let rows = server.rows("admin", "SELECT id, ssn FROM main.default.people WHERE id IN (1, 11)").await;
         assert_eq!(rows, ["1 | CANARY-1+", "11 | own"]);
+        let merge = "MERGE INTO main.default.people p USING (VALUES (1), (12)) s(id) ON p.id = s.id WHEN MATCHED AND p.ssn = '***' THEN UPDATE SET n = 7, ssn = 'mine' WHEN NOT MATCHED THEN INSERT (id, region, ssn) VALUES (s.id, 'north', 'other')";
+        assert_eq!(server.done("alice", merge).await, 2);
+        let rows =
+            server.rows("admin", "SELECT id, n, ssn FROM main.default.people WHERE id IN (1, 12)").await;
+        assert_eq!(rows, ["1 | 7 | mine", "12 | NULL | other"]);
     });
 }
 

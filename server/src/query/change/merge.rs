@@ -54,6 +54,7 @@ impl Target<'_> {
         let mut columns: Vec<Expr> = rows.schema().columns().into_iter().map(Expr::Column).collect();
         columns.push(chosen);
         let clause = Expr::Column(Column::new_unqualified(CLAUSE));
+        let stored = self.stored(rows.clone(), &clauses)?;
         // Pairs that no clause is for are left out by whoever gathers the rows: as a filter here the conditions would be
         // asked of rows that are in no pair.
         let rows = rows.project(columns)?;
@@ -61,7 +62,25 @@ impl Target<'_> {
         let values =
             given.iter().map(|column| self.values(&clauses, *column, &clause)).collect::<Result<_>>()?;
         let told = clauses.into_iter().map(|clause| clause.clause).collect();
-        self.found(rows, clause, values, told, (given, RowOperation::Merge))
+        let found = self.found(rows, clause, values, told, (given, RowOperation::Merge))?;
+        Ok(Found { stored: Some(stored), ..found })
+    }
+
+    /// The values of all clauses over the pairs of rows.
+    fn stored(&self, pairs: LogicalPlanBuilder, clauses: &[Bound]) -> Result<LogicalPlan> {
+        let own = self.changed.opened.provider.schema();
+        let mut values = Vec::new();
+        for (position, clause) in clauses.iter().enumerate() {
+            let relation = TableReference::bare(format!("clause {position}"));
+            for (column, value) in &clause.values {
+                let field = own.fields().get(*column);
+                let field = field.ok_or_else(|| Error::internal("a column that is not there"))?;
+                values.push(value.clone().alias_qualified(Some(relation.clone()), field.name()));
+            }
+        }
+        let pairs =
+            if values.is_empty() { LogicalPlanBuilder::empty(false) } else { pairs.project(values)? };
+        Ok(pairs.build()?)
     }
 
     /// The source's rows under their name, each marked as one.
