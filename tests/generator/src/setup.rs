@@ -73,6 +73,12 @@ impl Setup {
         Self { t: self.t.unfailing(), u: self.u.unfailing(), ..self }
     }
 
+    /// Whether a row filter says NOT IN of a query.
+    pub fn anti_joins(&self) -> bool {
+        let filters = self.governed().into_iter().filter_map(|(_, governed)| governed.filter.as_ref());
+        filters.into_iter().any(|filter| filter.to_string().contains("NOT IN (SELECT"))
+    }
+
     /// The query of the view `w`, over `t` by whatever name.
     pub fn view_query(&self, t: &str) -> String {
         select_all(t, &self.view.over("t", ""))

@@ -90,6 +90,8 @@ impl<'a> Trial<'a> {
                 false => wrong("another answer than over the copy"),
             },
             (Err(_), Ok(_)) if may_fail => Ok(()),
+            // What the plain engine cannot plan it says nothing of.
+            (Err(text), Ok(_)) if !failure_of_a_value(text) => Ok(()),
             (Err(_), Ok(_)) => wrong("the copy fails though no row does"),
             (Ok(_), Err(text)) if may_fail && failure_of_a_value(text) => Ok(()),
             (Err(left), Err(right)) if may_fail && failure_of_a_value(left) && failure_of_a_value(right) => {
@@ -244,6 +246,10 @@ fn answers_without_any_rule(case: &Case) -> Result<(), String> {
         let sql = query.sql("", Some("spy"));
         let expected = blocking(trial.copy.lines(&sql));
         for rule in asking::rules(&world) {
+            // NOT IN, of policies too, knows NULL only as a hash join: without them the leaf is another one.
+            if rule == "extract_equijoin_predicate" && setup.anti_joins() {
+                continue;
+            }
             world.without = Some(rule.clone());
             // Without some rules the engine makes plans at which it panics; they give nothing.
             let Some(got) = unless_it_panics(|| blocking(ask(&world, query))) else { continue };
@@ -253,8 +259,7 @@ fn answers_without_any_rule(case: &Case) -> Result<(), String> {
             if got.told.as_ref().is_err_and(|text| !failure_of_a_value(text)) {
                 continue;
             }
-            // What the engine gets wrong by itself is not the leaf's: NOT IN, of policies and queries alike, knows NULL
-            // only as a hash join.
+            // What the engine gets wrong by itself is not the leaf's.
             let plainly = unless_it_panics(|| blocking(plainly_without(&rule, setup, &sql)));
             let alone = match (&expected, plainly) {
                 (Ok(left), Some(Ok(right))) => same(left, &right, query.ordered),
