@@ -239,7 +239,7 @@ fn open_storage(config: &Config) -> Result<(Arc<DeltaTables>, Arc<Locations>)> {
     let scan = scan_config(config);
     let router = Arc::new(Router::new(RangeCache::new(scan.range_cache_bytes)));
     let system = config.system_directory();
-    let external = &config.storage.external_roots;
+    let external = (config.storage.external_roots.as_slice(), config.storage.buckets.as_slice());
     let locations = Locations::new(&router, &config.data_root(), &system, external)?;
     Ok((Arc::new(DeltaTables::new(router, scan)), Arc::new(locations)))
 }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Condition, Error, Result};
 
 mod billing;
+mod bucket;
 mod cache;
 mod catalog;
 mod environment;
@@ -32,6 +33,7 @@ mod storage;
 mod tests;
 
 pub use billing::Billing;
+pub use bucket::Bucket;
 pub use cache::Cache;
 pub use catalog::{Catalog, StoreUrl};
 pub use environment::Variable;

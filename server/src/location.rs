@@ -1,8 +1,8 @@
 //! Where tables lie: from what the catalog stores to a place under a storage root.
 //!
 //! A managed table's location is a path under the data root. An external one's is a canonical
-//! `file:///…/` URL under one of the configured external roots; anything else is refused, links
-//! and `..` resolved before the look.
+//! `file:///…/` URL under one of the configured external roots, links and `..` resolved before the look, or an
+//! `s3://bucket/…/` URL under one of the configured places in buckets; anything else is refused.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -10,7 +10,10 @@ use url::Url;
 use weir_catalog::{Table, TableId, TableKind};
 use weir_scan::{RootName, Router, TableLocation};
 
+use crate::config::{self, Secret};
 use crate::error::{Condition, Error, Result};
+
+const S3: &str = "s3://";
 
 /// The storage root of managed tables.
 pub const DATA_ROOT: &str = "data";
@@ -22,6 +25,16 @@ pub const SYSTEM_ROOT: &str = "system";
 pub struct Locations {
     data: RootName,
     external: Vec<ExternalRoot>,
+    buckets: Vec<BucketRoot>,
+}
+
+/// A place in a bucket.
+#[derive(Debug, Clone)]
+struct BucketRoot {
+    name: RootName,
+    /// Ends in `/`.
+    url: String,
+    credential: String,
 }
 
 #[derive(Debug, Clone)]
@@ -32,8 +45,13 @@ struct ExternalRoot {
 
 impl Locations {
     /// Registers the roots with `router`: `data_root` and `system_root` are made where they do
-    /// not exist, external ones must exist.
-    pub fn new(router: &Router, data_root: &Path, system_root: &Path, external: &[PathBuf]) -> Result<Self> {
+    /// not exist, external directories must exist. Buckets are not looked at.
+    pub fn new(
+        router: &Router,
+        data_root: &Path,
+        system_root: &Path,
+        (external, buckets): (&[PathBuf], &[config::Bucket]),
+    ) -> Result<Self> {
         let data = register(router, DATA_ROOT, &made(data_root)?)?;
         register(router, SYSTEM_ROOT, &made(system_root)?)?;
         let external = external
@@ -45,7 +63,21 @@ impl Locations {
                 Ok(ExternalRoot { name, directory })
             })
             .collect::<Result<_>>()?;
-        Ok(Self { data, external })
+        let mut placed: Vec<BucketRoot> = Vec::new();
+        for (position, bucket) in buckets.iter().enumerate() {
+            let added = register_bucket(router, position, bucket)?;
+            let within =
+                |known: &&BucketRoot| known.url.starts_with(&added.url) || added.url.starts_with(&known.url);
+            if let Some(known) = placed.iter().find(within) {
+                let text = format!(
+                    "`storage.buckets` has `{}` and `{}`, one of which lies within the other",
+                    known.url, added.url
+                );
+                return Err(Error::new(Condition::InvalidConfiguration, text));
+            }
+            placed.push(added);
+        }
+        Ok(Self { data, external, buckets: placed })
     }
 
     /// The location that a new managed table gets, as the catalog stores it.
@@ -60,6 +92,11 @@ impl Locations {
 
     /// The place of an external table, from its stored URL.
     pub fn external(&self, location: &str) -> Result<TableLocation> {
+        if location.starts_with(S3) {
+            let root = self.bucket(location)?;
+            let relative = location.strip_prefix(&root.url).ok_or_else(|| not_allowed(location))?;
+            return TableLocation::new(root.name.clone(), relative).map_err(Error::from);
+        }
         let path = Url::parse(location).ok().and_then(|url| url.to_file_path().ok());
         let path = path.ok_or_else(|| not_allowed(location))?;
         let root = self.external.iter().find(|root| path.starts_with(&root.directory));
@@ -72,6 +109,9 @@ impl Locations {
     /// The URL of a folder as a user writes it, before storage is looked at: absolute, without `..`, ending in
     /// `/`. What it says is decided on; what is used is [`canonical_external`](Self::canonical_external).
     pub fn written_external(&self, written: &str) -> Result<String> {
+        if written.starts_with(S3) {
+            return in_bucket(written);
+        }
         let path = match Url::parse(written) {
             Ok(url) if url.scheme() == "file" => url.to_file_path().map_err(|()| not_allowed(written))?,
             Ok(_) => return Err(not_allowed(written)),
@@ -88,6 +128,9 @@ impl Locations {
     /// configuration, or lies under one.
     pub fn canonical_folder(&self, written: &str) -> Result<String> {
         let url = self.written_external(written)?;
+        if url.starts_with(S3) {
+            return self.bucket(&url).map(|_| url.clone());
+        }
         let path = Url::parse(&url).ok().and_then(|url| url.to_file_path().ok());
         let path = path.and_then(|path| path.canonicalize().ok()).filter(|path| path.is_dir());
         let path = path.ok_or_else(|| not_allowed(written))?;
@@ -95,6 +138,15 @@ impl Locations {
             return Err(not_allowed(written));
         }
         Url::from_directory_path(&path).map(Url::into).map_err(|()| not_allowed(written))
+    }
+
+    /// The storage credential with which files below this URL are read, where they need one.
+    pub fn credential_of(&self, url: &str) -> Option<&str> {
+        self.bucket(url).ok().map(|root| root.credential.as_str())
+    }
+
+    fn bucket(&self, url: &str) -> Result<&BucketRoot> {
+        self.buckets.iter().find(|root| url.starts_with(&root.url)).ok_or_else(|| not_allowed(url))
     }
 
     /// The refusal of a location that is outside the roots or does not exist.
@@ -105,6 +157,11 @@ impl Locations {
     /// The canonical URL of a location as a user writes it: a path or a `file:` URL of a folder
     /// that exists under an external root.
     pub fn canonical_external(&self, written: &str) -> Result<String> {
+        if written.starts_with(S3) {
+            let url = in_bucket(written)?;
+            self.external(&url).map_err(|_| not_allowed(written))?;
+            return Ok(url);
+        }
         let path = match Url::parse(written) {
             Ok(url) if url.scheme() == "file" => url.to_file_path().map_err(|()| not_allowed(written))?,
             Ok(_) => return Err(not_allowed(written)),
@@ -135,7 +192,44 @@ fn not_allowed(location: &str) -> Error {
         Condition::LocationNotAllowed,
         format!("location `{location}` is not a folder under an external location of this server"),
     )
-    .with_hint("an administrator configures external locations in [storage] external_roots")
+    .with_hint("an administrator configures external locations in [storage] external_roots and buckets")
+}
+
+/// The URL of a place in a bucket as it is kept: nothing in it that a store could read in two ways, and `/` at its end.
+fn in_bucket(written: &str) -> Result<String> {
+    let place = written.strip_prefix(S3).ok_or_else(|| not_allowed(written))?.trim_end_matches('/');
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.=+@,".contains(c);
+    let clear = |segment: &str| !matches!(segment, "" | "." | "..") && segment.chars().all(plain);
+    match place.split('/').all(clear) {
+        true => Ok(format!("{S3}{place}/")),
+        false => Err(not_allowed(written)),
+    }
+}
+
+fn register_bucket(router: &Router, position: usize, bucket: &config::Bucket) -> Result<BucketRoot> {
+    let unclear = |_| {
+        let text = format!("`storage.buckets` has the url `{}`, which is no place in a bucket", bucket.url);
+        Error::new(Condition::InvalidConfiguration, text).with_hint("write s3://bucket/path/")
+    };
+    let url = in_bucket(&bucket.url).map_err(unclear)?;
+    let place = url.trim_start_matches(S3).trim_end_matches('/');
+    let (name, prefix) = place.split_once('/').unwrap_or((place, ""));
+    let secret: Secret = bucket.secret()?;
+    let root = RootName::new(format!("bucket-{position}"))?;
+    let opened = weir_scan::Bucket {
+        name: name.to_owned(),
+        prefix: prefix.to_owned(),
+        region: bucket.region.clone(),
+        endpoint: bucket.endpoint.clone(),
+        allow_http: bucket.without_tls(),
+        access_key_id: bucket.access_key_id.clone(),
+        secret_access_key: secret.reveal().to_owned(),
+        request_timeout: bucket.request_timeout.duration(),
+        retries: bucket.retries,
+        retry_timeout: bucket.retry_timeout.duration(),
+    };
+    router.add_bucket_root(&root, &opened)?;
+    Ok(BucketRoot { name: root, url, credential: bucket.credential.clone() })
 }
 
 fn register(router: &Router, name: &str, directory: &Path) -> Result<RootName> {

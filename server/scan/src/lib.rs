@@ -19,6 +19,7 @@
 //! 3. Publish it where the sealed leaf publishes the others.
 //! 4. Tie it to a table with known files in `tests`: `metrics::tests::every_number_is_named_once` fails on a duplicate.
 
+mod bucket_root;
 mod caught_commit;
 mod change_data;
 mod change_feed;
@@ -48,6 +49,7 @@ mod table_writer;
 mod true_statistics_exec;
 mod written_log;
 
+pub use bucket_root::Bucket;
 pub use change_feed::{CHANGE_COLUMNS, ChangeFeed};
 pub use column_changes::{ColumnChange, Obstacle};
 pub use config::Config;

@@ -3,13 +3,13 @@
 //! Promise: a path reaches only the root it names, an unknown root is *not found*, nothing is copied or renamed from one
 //! root to another, and listings come sorted by path. Ranges of files that never change go through the [`RangeCache`].
 //!
-//! Roots are directories of this machine so far as kinds of roots go; each is behind `Arc<dyn ObjectStore>`, so another
-//! kind is one more `add_…` method.
+//! A root is a directory of this machine or a place in a bucket; each is behind `Arc<dyn ObjectStore>`, so another kind is
+//! one more `add_…` method.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
-use std::path::{Path as FilePath, PathBuf};
+use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -25,6 +25,7 @@ use object_store::{
 };
 use url::Url;
 
+use crate::bucket_root::Bucket;
 use crate::local_root::LocalRoot;
 use crate::location::{RootName, TableLocation};
 use crate::range_cache::{FileKey, RangeCache};
@@ -43,7 +44,8 @@ pub struct Router {
 
 #[derive(Clone)]
 struct Root {
-    directory: PathBuf,
+    /// What tells it from another root of the same name.
+    place: String,
     store: Arc<dyn ObjectStore>,
 }
 
@@ -70,11 +72,20 @@ impl Router {
             root: root.to_string(),
             source: Box::new(source),
         })?;
-        let added = Root { directory: store.directory().to_owned(), store: Arc::new(store) };
+        let place = store.directory().to_string_lossy().into_owned();
+        self.add(root, Root { place, store: Arc::new(store) })
+    }
+
+    /// Adds a place in a bucket as a storage root. It is not looked at. Adding the same one again changes nothing.
+    pub fn add_bucket_root(&self, root: &RootName, bucket: &Bucket) -> crate::Result<()> {
+        self.add(root, Root { place: bucket.place(), store: bucket.store(root.as_str())? })
+    }
+
+    fn add(&self, root: &RootName, added: Root) -> crate::Result<()> {
         let mut conflict = false;
         self.roots.send_if_modified(|roots| match roots.get(root) {
             Some(there) => {
-                conflict = there.directory != added.directory;
+                conflict = there.place != added.place;
                 false
             }
             None => {

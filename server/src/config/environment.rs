@@ -33,6 +33,12 @@ pub(super) fn variables() -> Result<Vec<Variable>> {
     Ok(found)
 }
 
+/// The value of a variable that the configuration names.
+pub(super) fn value(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    std::env::var(name).ok()
+}
+
 /// The configuration with each variable's key replaced by its value.
 pub(super) fn apply(config: Config, variables: &[Variable]) -> Result<Config> {
     variables.iter().try_fold(config, apply_one)

@@ -1,7 +1,7 @@
 //! The documented default file, made from the sections' doc comments and defaults.
 
 use super::section::Key;
-use super::{Billing, Cache, Catalog, Config, Identity, Limits, Log, Server, Storage, identity};
+use super::{Billing, Cache, Catalog, Config, Identity, Limits, Log, Server, Storage, bucket, identity};
 use crate::error::{Error, Result};
 
 const OPENING: &str = "\
@@ -44,8 +44,13 @@ fn comment(text: &mut String, lines: &[&str]) {
 
 fn entry(text: &mut String, defaults: &toml::Table, section: &str, key: &Key) {
     comment(text, key.text);
-    if section == "identity" && key.name == "issuers" {
-        comment(text, identity::ISSUER_EXAMPLE);
+    let tables = match (section, key.name) {
+        ("identity", "issuers") => Some(identity::ISSUER_EXAMPLE),
+        ("storage", "buckets") => Some(bucket::BUCKET_EXAMPLE),
+        _ => None,
+    };
+    if let Some(example) = tables {
+        comment(text, example);
         return;
     }
     let default = defaults.get(section).and_then(|table| table.get(key.name));

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::bucket::Bucket;
 use super::quantity::Size;
 use super::refused;
 use super::section::section;
@@ -21,6 +22,8 @@ section! {
         footer_cache_bytes: Size = Size::mebibytes(64),
         /// Tables whose newest snapshot (list of files and their statistics) is kept in memory.
         snapshot_cache_tables: u64 = 1024,
+        /// Places in S3-compatible buckets under which external tables may be registered, each a table of its own.
+        buckets: Vec<Bucket> = Vec::new(),
     }
 }
 
@@ -34,6 +37,6 @@ impl Storage {
                 )));
             }
         }
-        Ok(())
+        self.buckets.iter().try_for_each(Bucket::check)
     }
 }

@@ -53,21 +53,44 @@ fn reference_parses_back_to_the_defaults() {
 fn examples_of_the_reference_are_accepted() {
     let reference = Config::reference().unwrap();
     let mut text = String::new();
-    let key_file = "key_file =";
+    let one_of_two = ["key_file =", "url_file =", "secret_access_key_variable ="];
     for line in reference.lines() {
         let example = line.strip_prefix("# ").filter(|rest| {
             let key = rest.split(' ').next().unwrap_or_default();
             let is_key = key.chars().all(|c| c.is_ascii_lowercase() || c == '_') && rest.contains(" = ");
-            (is_key && !rest.starts_with(key_file) && !rest.starts_with("url_file ="))
-                || rest.starts_with("[[")
+            (is_key && !one_of_two.iter().any(|key| rest.starts_with(key))) || rest.starts_with("[[")
         });
         text.push_str(example.unwrap_or(line));
         text.push('\n');
     }
     let config = of_file(&text).unwrap();
-    assert_eq!(config.identity.issuers.len(), 1);
+    assert_eq!((config.identity.issuers.len(), config.storage.buckets.len()), (1, 1));
     assert!(config.server.is_tls());
     assert_eq!(config.catalog.initial_admin.as_deref(), Some("admin@example.com"));
+}
+
+#[test]
+fn buckets_need_one_secret_and_tls_beyond_this_machine() {
+    let bucket = |more: &str| {
+        let text = format!(
+            "[[storage.buckets]]\nurl = \"s3://lake/a/\"\ncredential = \"lake\"\naccess_key_id = \"AKIA\"\n{more}"
+        );
+        of_file(&text).and_then(|config| config.check())
+    };
+    let secret = "secret_access_key_file = \"/etc/weir/secret\"\n";
+    bucket(secret).unwrap();
+    bucket(&format!("{secret}endpoint = \"http://127.0.0.1:9000\"")).unwrap();
+    bucket(&format!("{secret}endpoint = \"http://s3.lan\"\nallow_http = true")).unwrap();
+    for (more, told) in [
+        (String::new(), "needs `secret_access_key_file` or"),
+        (format!("{secret}secret_access_key_variable = \"S\""), "one decides"),
+        (format!("{secret}endpoint = \"http://s3.lan\""), "without TLS"),
+        (format!("{secret}endpoint = \"s3.lan\""), "is no `http://` or `https://` URL"),
+        (format!("{secret}secret_access_key = \"x\""), "unknown field"),
+    ] {
+        let refusal = bucket(&more).unwrap_err().to_string();
+        assert!(refusal.contains(told), "{refusal}");
+    }
 }
 
 #[test]

@@ -162,7 +162,11 @@ impl From<ScanError> for Error {
             ScanError::InvalidRows { .. } => Condition::ConstraintViolated,
             ScanError::UnsupportedType { .. } => Condition::DatatypeMismatch,
             ScanError::InvalidDefinition { .. } => Condition::InvalidStatement,
-            ScanError::Io { .. } => Condition::Unavailable,
+            ScanError::Io { .. } => {
+                return Error::new(Condition::Unavailable, error.to_string())
+                    .with_hint("try again; where it stays so, the server's log has the cause")
+                    .caused_by(error);
+            }
             _ => return Error::internal(error),
         };
         Error::new(condition, error.to_string()).caused_by(error)
