@@ -14,6 +14,7 @@ mod audit;
 mod bad_input;
 mod billing;
 mod bounds;
+mod buckets;
 mod catalog_file;
 mod changes;
 mod columns;

@@ -1,0 +1,183 @@
+//! [`S3Server`]: a throw-away server that speaks S3, and [`FaultyStore`], which stands before it and fails as told.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+const SCRIPT: &str = include_str!("s3_server.sh");
+
+/// A server that speaks S3, on the loopback. It goes with this value.
+#[derive(Debug)]
+pub struct S3Server {
+    address: SocketAddr,
+    /// Closing it is what ends the server.
+    input: Option<ChildStdin>,
+    child: Child,
+}
+
+impl S3Server {
+    /// Starts it. A machine that lacks what it needs fails the test with one sentence.
+    pub fn start() -> Self {
+        let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/s3_requirements.txt");
+        let mut child = Command::new("sh")
+            .args(["-c", SCRIPT, "s3_server.sh"])
+            .arg(packages)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("sh can be started");
+        let input = child.stdin.take();
+        let mut said = String::new();
+        let output = child.stdout.take().expect("its output");
+        BufReader::new(output).read_line(&mut said).expect("the server of the S3 tests says its port");
+        let port: u16 = said.trim().parse().expect("the server of the S3 tests started");
+        Self { address: SocketAddr::from(([127, 0, 0, 1], port)), input, child }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Makes a bucket.
+    pub async fn bucket(&self, name: &str) {
+        let head = format!(
+            "PUT /{name} HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            self.address
+        );
+        let answer = ask(self.address, head.as_bytes()).await.expect("the server of the S3 tests answers");
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.lines().next().is_some_and(|line| line.contains(" 200 ")), "{answer}");
+    }
+}
+
+impl Drop for S3Server {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let _ended = self.child.wait();
+    }
+}
+
+async fn ask(address: SocketAddr, request: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut connection = TcpStream::connect(address).await?;
+    connection.write_all(request).await?;
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).await?;
+    Ok(answer)
+}
+
+/// How a store fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It answers with this status.
+    Status(u16),
+    /// It ends in the middle of its answer.
+    Cut,
+    /// It answers after so long.
+    Late(Duration),
+}
+
+/// Stands before a store, hands on what it is asked, and fails as told.
+#[derive(Debug)]
+pub struct FaultyStore {
+    address: SocketAddr,
+    fault: watch::Sender<Option<Fault>>,
+    left: Arc<AtomicUsize>,
+}
+
+impl FaultyStore {
+    /// Before the store at `store`; hands everything on as yet.
+    pub async fn before(store: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let (fault, told) = watch::channel(None);
+        let left = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&left);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (told, left) = (told.clone(), Arc::clone(&counted));
+                // A connection that breaks is the fault that was asked for, or the client's own.
+                tokio::spawn(async move { drop(serve(client, store, told, left).await) });
+            }
+        });
+        Self { address, fault, left }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Fails with `fault` the next `count` times.
+    pub fn fail(&self, count: usize, fault: Fault) {
+        self.fault.send_replace(Some(fault));
+        self.left.store(count, Ordering::SeqCst);
+    }
+
+    /// How many of the faults were not met.
+    pub fn left(&self) -> usize {
+        self.left.load(Ordering::SeqCst)
+    }
+}
+
+/// One request, then the connection ends.
+async fn serve(
+    mut client: TcpStream,
+    store: SocketAddr,
+    told: watch::Receiver<Option<Fault>>,
+    left: Arc<AtomicUsize>,
+) -> std::io::Result<()> {
+    let request = request(&mut client).await?;
+    let taken = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+    let fault = if taken { *told.borrow() } else { None };
+    if let Some(Fault::Status(status)) = fault {
+        let answer = format!("HTTP/1.1 {status} Told\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        return client.write_all(answer.as_bytes()).await;
+    }
+    if let Some(Fault::Late(time)) = fault {
+        tokio::time::sleep(time).await;
+    }
+    let answer = ask(store, &request).await?;
+    let sent = match fault {
+        Some(Fault::Cut) => answer.get(..answer.len().saturating_sub(3)),
+        _ => None,
+    };
+    client.write_all(sent.unwrap_or(&answer)).await?;
+    client.shutdown().await
+}
+
+/// The request's head and body, the connection to be closed after it.
+async fn request(client: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let (head_length, body_length) = loop {
+        let mut part = vec![0; 65_536];
+        let length = client.read(&mut part).await?;
+        if length == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        bytes.extend_from_slice(part.get(..length).unwrap_or_default());
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).to_ascii_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+            break (end, length.and_then(|text| text.trim().parse().ok()).unwrap_or(0_usize));
+        }
+    };
+    while bytes.len() < head_length + 4 + body_length {
+        let mut part = vec![0; 65_536];
+        let length = client.read(&mut part).await?;
+        if length == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        bytes.extend_from_slice(part.get(..length).unwrap_or_default());
+    }
+    bytes.splice(head_length..head_length, b"\r\nConnection: close".iter().copied());
+    Ok(bytes)
+}
