@@ -71,8 +71,9 @@ hostile: ## TARGET=place SECONDS=n: bytes of a fuzzer (sql, ticket, descriptor, 
 	cd fuzz && cargo +nightly fuzz run $(TARGET) -- -max_total_time=$(or $(SECONDS),60)
 
 MUTATED ?= server/enforce/src/leakproof.rs server/enforce/src/check_governed.rs
-mutants: ## MUTATED=files: mutations of the enforcer that no test notices; needs cargo-mutants
-	cargo mutants --package weir-enforce $(MUTATED:%=--file %) --output "$(CACHE)" -- --locked -p weir-features --lib
+mutants: ## MUTATED=files: mutations of the enforcer, in this clone, that no test notices; needs cargo-mutants
+	cargo mutants --in-place --baseline skip --timeout 300 --package weir-enforce $(MUTATED:%=--file %) --output "$(CACHE)" \
+	    --cargo-arg=--locked --cargo-arg=--package=weir-features --cargo-arg=--lib
 
 demo: ## the sample warehouse: `cargo run -- demo` with the build tree of the tests
 	cargo run --locked -- demo
