@@ -130,7 +130,7 @@ fn compares_without_failing(data_type: &DataType) -> bool {
         | DataType::Binary
         | DataType::LargeBinary
         | DataType::BinaryView => true,
-        DataType::Dictionary(_, value) => !value.is_nested() && compares_without_failing(value),
+        DataType::Dictionary(_, value) => compares_without_failing(value),
         _ => false,
     }
 }

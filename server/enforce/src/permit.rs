@@ -57,3 +57,27 @@ pub enum Barrier {
     /// Nothing of the user's goes in, and no sizes come out.
     Strict,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_its_version_a_permit_is_the_same_wherever_and_whichever_the_files_are() {
+        let permit = |version, place: &str, fingerprint: &str| Permit {
+            name: "main.hr.t".to_owned(),
+            table: None,
+            version: Some(version),
+            place: place.to_owned(),
+            policies: Vec::new(),
+            fingerprint: fingerprint.to_owned(),
+            exempt: false,
+            barrier: Barrier::Standard,
+        };
+        let (one, moved) = (permit(1, "a", "x = 1"), permit(0, "b", "x = 1"));
+        assert_ne!(one.canonical(), moved.canonical());
+        assert_ne!(one.canonical(), permit(1, "b", "x = 1").canonical());
+        assert_eq!(one.without_version(), moved.without_version());
+        assert_ne!(one.without_version(), permit(1, "a", "x = 2").without_version());
+    }
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch};
-use datafusion::arrow::datatypes::{Field, TimeUnit};
+use datafusion::arrow::datatypes::{Field, IntervalUnit, TimeUnit};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::functions::expr_fn::abs;
 use datafusion::logical_expr::execution_props::ExecutionProps;
@@ -223,7 +223,11 @@ fn nested_and_odd_types_are_refused() {
         DataType::List(Arc::clone(&item)),
         DataType::Struct(vec![Arc::clone(&item)].into()),
         DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::List(item))),
-        DataType::Interval(datafusion::arrow::datatypes::IntervalUnit::MonthDayNano),
+        DataType::Interval(IntervalUnit::MonthDayNano),
+        DataType::Dictionary(
+            Box::new(DataType::Int32),
+            Box::new(DataType::Interval(IntervalUnit::MonthDayNano)),
+        ),
         DataType::Null,
     ] {
         let schema = Schema::new(vec![Field::new("c", data_type.clone(), true)]);
