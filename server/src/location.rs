@@ -221,7 +221,6 @@ fn register_bucket(router: &Router, position: usize, bucket: &config::Bucket) ->
         prefix: prefix.to_owned(),
         region: bucket.region.clone(),
         endpoint: bucket.endpoint.clone(),
-        allow_http: bucket.without_tls(),
         access_key_id: bucket.access_key_id.clone(),
         secret_access_key: secret.reveal().to_owned(),
         request_timeout: bucket.request_timeout.duration(),

@@ -139,6 +139,12 @@ fn log_line(folder: &Path, version: u64, action: &str) -> Value {
     lines.filter_map(|line| line.get(action).cloned()).next().unwrap()
 }
 
+/// Writes a commit of these actions, as another writer would.
+fn write_commit(folder: &Path, version: u64, actions: &[Value]) {
+    let lines: Vec<String> = actions.iter().map(ToString::to_string).collect();
+    std::fs::write(folder.join(format!("_delta_log/{version:020}.json")), lines.join("\n")).unwrap();
+}
+
 /// An external table of one file with six rows, of which the log marks the third and the fifth as deleted.
 async fn with_deleted_rows(server: &TestServer) {
     let schema = Arc::new(Schema::new(vec![
@@ -168,8 +174,7 @@ async fn with_deleted_rows(server: &TestServer) {
         json!({"remove": {"path": path, "deletionTimestamp": 1_768_478_400_000_u64, "dataChange": true}}),
         json!({"add": add}),
     ];
-    let lines: Vec<String> = commit.iter().map(ToString::to_string).collect();
-    std::fs::write(folder.join(format!("_delta_log/{:020}.json", 2)), lines.join("\n")).unwrap();
+    write_commit(&folder, 2, &commit);
     let location = folder.display();
     server
         .prepare(&format!(
@@ -223,8 +228,7 @@ fn changes_of_a_file_with_deleted_rows_are_those_of_the_others() {
             json!({"commitInfo": {"timestamp": 1_768_478_400_000_u64, "operation": "DELETE"}}),
             json!({"remove": remove}),
         ];
-        let lines: Vec<String> = commit.iter().map(ToString::to_string).collect();
-        std::fs::write(folder.join(format!("_delta_log/{:020}.json", 3)), lines.join("\n")).unwrap();
+        write_commit(&folder, 3, &commit);
         assert!(server.rows("alice", "SELECT id FROM main.default.marked").await.is_empty());
         let changes = "SELECT id, _change_type FROM table_changes('main.default.marked', 3, 3) ORDER BY id";
         assert_eq!(server.rows("alice", changes).await, ["1 | delete", "4 | delete"]);

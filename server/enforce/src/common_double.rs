@@ -153,27 +153,24 @@ fn in_union(union: Union) -> Result<Transformed<LogicalPlan>> {
     Ok(Transformed::yes(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?)))
 }
 
-fn in_subquery(found: InSubquery, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    let InSubquery { expr, subquery, negated } = found;
-    let rows = subquery.subquery.schema();
-    let Some(field) = rows.fields().first() else {
-        return Ok(Transformed::no(Expr::InSubquery(InSubquery { expr, subquery, negated })));
+fn in_subquery(mut found: InSubquery, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let (asked, rows) = (found.expr.get_type(schema), found.subquery.subquery.schema());
+    // reason: a parameter has no type yet, and takes that of the rows
+    let (Ok(asked), Some(field)) = (asked, rows.fields().first()) else {
+        return Ok(Transformed::no(Expr::InSubquery(found)));
     };
-    let asked = expr.get_type(schema).unwrap_or(DataType::Null);
-    Ok(match (asked.is_floating(), field.data_type().is_floating()) {
-        (true, false) if field.data_type().is_decimal() => {
-            let column = Column::from(rows.qualified_field(0));
-            let double = cast(Expr::Column(column), DataType::Float64).alias(field.name());
-            let plan = LogicalPlanBuilder::from(subquery.subquery).project([double])?.build()?;
-            let subquery = Subquery { subquery: Arc::new(plan), ..subquery };
-            Transformed::yes(Expr::InSubquery(InSubquery { expr, subquery, negated }))
-        }
-        (false, true) if asked.is_decimal() => {
-            let expr = Box::new(cast(*expr, DataType::Float64));
-            Transformed::yes(Expr::InSubquery(InSubquery { expr, subquery, negated }))
-        }
-        _ => Transformed::no(Expr::InSubquery(InSubquery { expr, subquery, negated })),
-    })
+    if asked.is_floating() && field.data_type().is_decimal() {
+        let column = Expr::Column(Column::from(rows.qualified_field(0)));
+        let double = cast(column, DataType::Float64).alias(field.name());
+        let plan =
+            LogicalPlanBuilder::from(Arc::clone(&found.subquery.subquery)).project([double])?.build()?;
+        found.subquery = Subquery { subquery: Arc::new(plan), ..found.subquery };
+    } else if asked.is_decimal() && field.data_type().is_floating() {
+        found.expr = Box::new(cast(*found.expr, DataType::Float64));
+    } else {
+        return Ok(Transformed::no(Expr::InSubquery(found)));
+    }
+    Ok(Transformed::yes(Expr::InSubquery(found)))
 }
 
 /// What a CASE compares are doubles where these meet, and so are what it gives.

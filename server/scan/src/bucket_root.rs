@@ -27,10 +27,8 @@ pub struct Bucket {
     pub prefix: String,
     /// The region that requests are signed for.
     pub region: String,
-    /// `http://` or `https://` of a service that is not Amazon's.
+    /// `http://` or `https://` of a service that is not Amazon's. It is asked without TLS where it says so.
     pub endpoint: Option<String>,
-    /// Whether the endpoint may be asked without TLS.
-    pub allow_http: bool,
     /// The public part of the credential.
     pub access_key_id: String,
     /// The secret part of the credential; in no text that is shown.
@@ -66,7 +64,7 @@ impl Bucket {
             source: Box::new(source),
         };
         let client = ClientOptions::new()
-            .with_allow_http(self.allow_http)
+            .with_allow_http(self.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")))
             .with_connect_timeout(CONNECT_TIMEOUT)
             .with_timeout(self.request_timeout);
         let retry = RetryConfig {
@@ -80,7 +78,6 @@ impl Bucket {
             .with_region(&self.region)
             .with_access_key_id(&self.access_key_id)
             .with_secret_access_key(&self.secret_access_key)
-            .with_allow_http(self.allow_http)
             .with_conditional_put(S3ConditionalPut::ETagMatch)
             .with_client_options(client)
             .with_retry(retry);

@@ -125,11 +125,6 @@ impl Bucket {
             secret => Ok(Secret::new(secret)),
         }
     }
-
-    /// Whether requests may go out without TLS.
-    pub fn without_tls(&self) -> bool {
-        self.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"))
-    }
 }
 
 fn is_loopback(url: &url::Url) -> bool {

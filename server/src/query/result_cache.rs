@@ -29,7 +29,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::query::digest::{Mark, Marker};
 use crate::query::plan::Planned;
-use crate::query::session_functions::session_function_names;
+use crate::query::session_functions::is_session_function;
 use crate::run::Parameters;
 use crate::sql::ast;
 
@@ -102,8 +102,7 @@ impl ResultCache {
             return Ok(None);
         }
         let mut marker = Marker::default();
-        let answered = |name: &str| session_function_names().any(|known| known == name);
-        let repeatable = mark_plan(plan, &answered, &mut marker)?;
+        let repeatable = mark_plan(plan, &is_session_function, &mut marker)?;
         let pinned = planned.scope.pinned().await;
         if repeatable == Repeatable::No || pinned.is_empty() || planned.scope.reads_changes() {
             return Ok(None);

@@ -22,6 +22,11 @@ pub fn session_function_names() -> impl Iterator<Item = &'static str> {
     ["current_catalog", "current_database", "current_metastore", "current_schema", "version"].into_iter()
 }
 
+/// Whether a function of that name speaks of the session, and of nothing that changes within it.
+pub fn is_session_function(name: &str) -> bool {
+    session_function_names().any(|known| known == name)
+}
+
 /// The functions as they answer in `session`.
 pub fn session_functions(session: &SessionSettings, snapshot: &Snapshot) -> Vec<Arc<ScalarUDF>> {
     let named = session_function_names().map(|name| {

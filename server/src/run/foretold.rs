@@ -8,6 +8,7 @@
 //! A query that asks for the time, for chance, or for tables without versions is not foretold.
 
 use std::collections::BTreeMap;
+use std::hash::DefaultHasher;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -18,9 +19,8 @@ use weir_enforce::{Repeatable, Witness};
 use super::{Answer, Described, Warehouse};
 use crate::context::Context;
 use crate::error::Result;
-use crate::query::digest::Marker;
 use crate::query::plan::Planned;
-use crate::query::session_functions::session_function_names;
+use crate::query::session_functions::is_session_function;
 use crate::session::SessionSettings;
 use crate::sql::ast;
 
@@ -66,8 +66,9 @@ impl Foretold {
         planned: Planned,
         digest: Option<String>,
     ) -> Result<Option<Self>> {
-        let answered = |name: &str| session_function_names().any(|known| known == name);
-        let repeatable = mark_plan(&planned.plan, &answered, &mut Marker::default())? == Repeatable::Yes;
+        // The mark itself is of no use here.
+        let repeatable = mark_plan(&planned.plan, &is_session_function, &mut DefaultHasher::new())?;
+        let repeatable = repeatable == Repeatable::Yes;
         let asker = Asker::of(context).filter(|_| repeatable);
         let witness = Arc::clone(&context.witness);
         Ok(asker.map(|asker| Self { sql: sql.to_owned(), query, planned, witness, digest, asker }))

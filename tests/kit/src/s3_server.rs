@@ -158,12 +158,9 @@ async fn serve(
 async fn request(client: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let (head_length, body_length) = loop {
-        let mut part = vec![0; 65_536];
-        let length = client.read(&mut part).await?;
-        if length == 0 {
+        if client.read_buf(&mut bytes).await? == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
-        bytes.extend_from_slice(part.get(..length).unwrap_or_default());
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).to_ascii_lowercase();
             let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
@@ -171,12 +168,9 @@ async fn request(client: &mut TcpStream) -> std::io::Result<Vec<u8>> {
         }
     };
     while bytes.len() < head_length + 4 + body_length {
-        let mut part = vec![0; 65_536];
-        let length = client.read(&mut part).await?;
-        if length == 0 {
+        if client.read_buf(&mut bytes).await? == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
-        bytes.extend_from_slice(part.get(..length).unwrap_or_default());
     }
     bytes.splice(head_length..head_length, b"\r\nConnection: close".iter().copied());
     Ok(bytes)
