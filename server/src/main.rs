@@ -3,7 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use weir_server::client::{self, Arguments};
+
+/// Batches are freed on other threads than they were made on, by the hundred thousand.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Deeply nested statements are planned by recursion, on these threads.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
