@@ -121,7 +121,7 @@ pub(crate) fn parse_type(text: &str) -> Option<DataType> {
         "SMALLINT" => DataType::Int16,
         "BOOLEAN" => DataType::Boolean,
         "DOUBLE" => DataType::Float64,
-        "STRING" => DataType::Utf8,
+        "STRING" => DataType::Utf8View,
         "DATE" => DataType::Date32,
         "TIMESTAMP" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         "DECIMAL(10,2)" => DataType::Decimal128(10, 2),
@@ -379,7 +379,7 @@ impl World {
             .with_target_partitions(self.partitions)
             .with_information_schema(false)
             .with_create_default_catalog_and_schema(false);
-        config.options_mut().sql_parser.map_string_types_to_utf8view = false;
+        config.options_mut().sql_parser.map_string_types_to_utf8view = true;
         // As the server has it.
         config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
         let mut state = SessionStateBuilder::new()

@@ -64,7 +64,7 @@ impl DeltaTables {
             parts.push(self.table_of(last.location(), &actions).await?);
         }
         let file_count = u64::try_from(file_count).unwrap_or(u64::MAX);
-        Ok(ChangeFeed { last, throughout, parts, schema: none.schema(), file_count, total_bytes })
+        Ok(ChangeFeed { last, throughout, parts, schema: none.provider().schema(), file_count, total_bytes })
     }
 
     /// The first version whose commit came at that moment or later, in microseconds since 1970.

@@ -21,6 +21,7 @@ use crate::error::{self, Result as ScanResult};
 use crate::pinned_table::PinnedTable;
 use crate::pruning;
 use crate::row_place_exec::RowPlaceExec;
+use crate::table_schema;
 use crate::true_statistics_exec::TrueStatisticsExec;
 
 /// The column that names a row's file, as text. No column of a table has this name.
@@ -41,12 +42,13 @@ pub(crate) struct IdentifiedTable {
 impl IdentifiedTable {
     /// All rows of `table`, or those of the given files only, which are named as in [`FILE`].
     pub(crate) fn new(table: &PinnedTable, files: Option<Vec<String>>) -> ScanResult<Self> {
+        let own = table_schema::as_read(&table.schema());
         let config = DeltaScanConfig {
             file_column_name: Some(FILE.to_owned()),
             wrap_partition_values: false,
             enable_parquet_pushdown: false,
             schema_force_view_types: false,
-            schema: Some(table.schema()),
+            schema: Some(Arc::clone(&own)),
         };
         let scan = DeltaScanNext::new(Arc::new(table.snapshot().clone()), config)
             .map_err(|failure| error::from_datafusion(table.location(), failure))?;
@@ -54,7 +56,6 @@ impl IdentifiedTable {
             Some(files) => scan.with_file_paths(files),
             None => scan,
         };
-        let own = table.schema();
         let mut fields: Vec<Field> = own.fields().iter().map(|field| field.as_ref().clone()).collect();
         let width = fields.len();
         fields.push(Field::new(FILE, DataType::Utf8, false));

@@ -63,7 +63,7 @@ impl PinnedTable {
             wrap_partition_values: false,
             enable_parquet_pushdown: true,
             schema_force_view_types: false,
-            schema: Some(Arc::clone(&schema)),
+            schema: Some(table_schema::as_read(&schema)),
         };
         let provider = DeltaScanNext::new(Arc::clone(&snapshot), config)
             .map_err(|source| error::from_datafusion(&location, source))?;
@@ -95,7 +95,8 @@ impl PinnedTable {
         self.0.snapshot.version()
     }
 
-    /// The columns in plain Arrow types, without metadata. The provider has the same schema.
+    /// The columns in plain Arrow types, without metadata, as they are written. The provider gives the same columns,
+    /// strings as views.
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.0.schema)
     }

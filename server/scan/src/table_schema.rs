@@ -29,6 +29,15 @@ fn plain_field(field: &FieldRef) -> FieldRef {
     Arc::new(Field::new(field.name(), data_type, field.is_nullable()))
 }
 
+/// The columns as they are read: strings as views, which decoding and filtering copy less of.
+pub(crate) fn as_read(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
+        _ => Arc::clone(field),
+    });
+    Arc::new(Schema::new(fields.collect::<Fields>()))
+}
+
 /// The same columns, each of which may be NULL.
 pub(crate) fn nullable(schema: &Schema) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| Arc::new(field.as_ref().clone().with_nullable(true)));

@@ -131,7 +131,7 @@ fn options(partitions: usize) -> SessionConfig {
         .set_bool("datafusion.execution.parquet.pushdown_filters", true);
     let options = config.options_mut();
     options.sql_parser.dialect = Dialect::Databricks;
-    options.sql_parser.map_string_types_to_utf8view = false;
+    options.sql_parser.map_string_types_to_utf8view = true;
     options.sql_parser.parse_float_as_decimal = true;
     options.sql_parser.collect_spans = true;
     // NULLs sort low, first in ascending order.

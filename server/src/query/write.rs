@@ -222,17 +222,19 @@ impl Writer {
         if let Some(Existing { table, .. }) = &into {
             self.mark_derived(context, &scope, &plan, table).await?;
         }
+        // The types in which policies read the table, or those of a new one.
+        let own = if made.is_none() { Arc::clone(&schema) } else { wire_schema(&schema) };
         let source = execute::start(&scope, &plan, gauges)?;
-        let source = execute::checked(context, source, &wire_schema(&schema), gauges, guard);
+        let source = execute::checked(context, source, &own, gauges, guard);
         let source = source.map_err(|error| DataFusionError::External(Box::new(error)));
         let mut input: SendableRecordBatchStream =
-            Box::pin(RecordBatchStreamAdapter::new(wire_schema(&schema), source));
+            Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&own), source));
         if let Some(Existing { table, filter: Some(filter) }) = &into {
             let admitted = self.admitted(context, (&scope, table), filter, input, gauges, deadline).await?;
-            let own = wire_schema(&schema);
-            let admitted = admitted.map(move |rows| admitted::renamed(&rows?, &own));
+            let names = Arc::clone(&own);
+            let admitted = admitted.map(move |rows| admitted::renamed(&rows?, &names));
             let admitted = admitted.map_err(|error| DataFusionError::External(Box::new(error)));
-            input = Box::pin(RecordBatchStreamAdapter::new(wire_schema(&schema), admitted));
+            input = Box::pin(RecordBatchStreamAdapter::new(own, admitted));
         }
         let written = async {
             if let Some(made) = &mut made {

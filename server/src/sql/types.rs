@@ -118,6 +118,8 @@ impl Reader<'_, '_> {
         let Some(word) = self.cursor.peek_word(0) else { return Err(self.cursor.expected("a type")) };
         let refused = self.cursor.position();
         let simple = match word.as_str() {
+            // Columns are read as views; within other types strings are plain.
+            "STRING" if depth == 0 => DataType::Utf8View,
             "STRING" => DataType::Utf8,
             "BINARY" => DataType::Binary,
             "BOOLEAN" => DataType::Boolean,

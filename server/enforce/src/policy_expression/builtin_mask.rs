@@ -5,7 +5,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray, StringViewArray};
 use datafusion::arrow::compute::cast as cast_array;
 use datafusion::arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
@@ -245,6 +245,10 @@ impl MaskFunction {
             }
             DataType::Timestamp(TimeUnit::Nanosecond, _) => {
                 moment!(TimestampNanosecondType, SECONDS * 1_000_000_000)
+            }
+            DataType::Utf8View => {
+                let texts = array.as_string_view().iter();
+                Arc::new(texts.map(|text| text.map(|text| self.text(text))).collect::<StringViewArray>())
             }
             _ => {
                 let texts = cast_array(array, &DataType::Utf8)?;

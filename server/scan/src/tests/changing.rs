@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray, UInt64Array,
+    ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray, StringViewArray, UInt64Array,
 };
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, UInt64Type};
 use datafusion::datasource::provider_as_source;
@@ -26,7 +26,7 @@ impl Ground {
         let mut rows = Vec::new();
         for batch in self.rows(&plan, &Meter::new()).await.unwrap() {
             let ids = batch.column_by_name("id").unwrap().as_primitive::<Int64Type>().clone();
-            let regions = batch.column_by_name("region").unwrap().as_string::<i32>().clone();
+            let regions = batch.column_by_name("region").unwrap().as_string_view().clone();
             let files = batch.column_by_name(FILE).unwrap().as_string::<i32>().clone();
             let places = batch.column_by_name(PLACE).unwrap().as_primitive::<UInt64Type>().clone();
             for row in 0..batch.num_rows() {
@@ -44,7 +44,7 @@ impl Ground {
         let clauses = vec![Clause::Delete, Clause::Update(vec![1]), Clause::Insert];
         let state = self.state(1);
         let pool = &state.runtime_env().memory_pool;
-        let mut changes = RowChanges::new(table.schema(), clauses, &[0, 1, 2], pool);
+        let mut changes = RowChanges::new(table.provider().schema(), clauses, &[0, 1, 2], pool);
         let known = self.identified(&table, 1).await;
         let place = |id: i64| known.iter().find(|row| row.0 == id).map(|row| (row.2.clone(), row.3));
         let places: Vec<_> = wanted.iter().map(|(_, id)| place(*id)).collect();
@@ -54,16 +54,16 @@ impl Ground {
             column(FILE, DataType::Utf8),
             column(PLACE, DataType::UInt64),
             column("a", DataType::Int64),
-            column("b", DataType::Utf8),
-            column("c", DataType::Utf8),
+            column("b", DataType::Utf8View),
+            column("c", DataType::Utf8View),
         ];
         let columns: Vec<ArrayRef> = vec![
             Arc::new(wanted.iter().map(|(clause, _)| Some(*clause)).collect::<Int32Array>()),
             Arc::new(places.iter().map(|place| Some(place.as_ref()?.0.clone())).collect::<StringArray>()),
             Arc::new(places.iter().map(|place| Some(place.as_ref()?.1)).collect::<UInt64Array>()),
             Arc::new(wanted.iter().map(|(_, id)| Some(*id)).collect::<Int64Array>()),
-            Arc::new(StringArray::from(vec!["new"; wanted.len()])),
-            Arc::new(StringArray::from(vec!["x"; wanted.len()])),
+            Arc::new(StringViewArray::from(vec!["new"; wanted.len()])),
+            Arc::new(StringViewArray::from(vec!["x"; wanted.len()])),
         ];
         changes.push(&RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap())?;
         let changes = Arc::new(changes);
@@ -77,7 +77,7 @@ impl Ground {
         let mut names = BTreeMap::new();
         for batch in self.rows(&plan, &Meter::new()).await.unwrap() {
             let ids = batch.column(0).as_primitive::<Int64Type>().clone();
-            let (named, regions) = (batch.column(1).as_string::<i32>(), batch.column(2).as_string::<i32>());
+            let (named, regions) = (batch.column(1).as_string_view(), batch.column(2).as_string_view());
             for row in 0..batch.num_rows() {
                 let value = (named.value(row).to_owned(), regions.value(row).to_owned());
                 assert!(names.insert(ids.value(row), value).is_none(), "a row is there twice");
@@ -170,9 +170,9 @@ async fn not_null_is_checked_and_nothing_is_committed() {
     let table = ground.tables.open(&location).await.unwrap();
     let state = ground.state(1);
     let pool = &state.runtime_env().memory_pool;
-    let mut changes = RowChanges::new(table.schema(), vec![Clause::Update(vec![1])], &[1], pool);
+    let mut changes = RowChanges::new(table.provider().schema(), vec![Clause::Update(vec![1])], &[1], pool);
     let row = &ground.identified(&table, 1).await[0];
-    let nothing: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>]));
+    let nothing: ArrayRef = Arc::new(StringViewArray::from(vec![None::<&str>]));
     let columns: Vec<(&str, ArrayRef)> = vec![
         (CLAUSE, Arc::new(Int32Array::from(vec![0]))),
         (FILE, Arc::new(StringArray::from(vec![row.2.clone()]))),

@@ -64,8 +64,8 @@ impl Ground {
         for batch in self.rows(&plan, &Meter::new()).await.unwrap() {
             assert_eq!(batch.schema(), feed.provider().schema());
             let versions = batch.column_by_name("_commit_version").unwrap().as_primitive::<Int64Type>();
-            let kinds = batch.column_by_name("_change_type").unwrap().as_string::<i32>();
-            let regions = batch.column_by_name("region").unwrap().as_string::<i32>();
+            let kinds = batch.column_by_name("_change_type").unwrap().as_string_view();
+            let regions = batch.column_by_name("region").unwrap().as_string_view();
             for row in 0..batch.num_rows() {
                 let key = (versions.value(row), kinds.value(row).to_owned(), regions.value(row).to_owned());
                 *told.entry(key).or_default() += 1;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, RecordBatch,
-    StringArray,
+    StringViewArray,
 };
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
@@ -71,7 +71,7 @@ fn array(of: ColumnType, values: &[&Value]) -> ArrayRef {
     match of {
         ColumnType::Int => Arc::new(collected!(Int32Array, Int, value => *value)),
         ColumnType::BigInt => Arc::new(collected!(Int64Array, BigInt, value => *value)),
-        ColumnType::Text => Arc::new(collected!(StringArray, Text, value => value.as_str())),
+        ColumnType::Text => Arc::new(collected!(StringViewArray, Text, value => value.as_str())),
         ColumnType::Date => {
             Arc::new(collected!(Date32Array, Date, day => DAYS_BEFORE_2024 + i32::from(*day)))
         }
@@ -94,7 +94,7 @@ pub(super) fn schema_of(columns: &[(&str, ColumnType)]) -> SchemaRef {
 impl Plain {
     pub(super) fn new(partitions: usize) -> Self {
         let mut config = SessionConfig::new().with_target_partitions(partitions);
-        config.options_mut().sql_parser.map_string_types_to_utf8view = false;
+        config.options_mut().sql_parser.map_string_types_to_utf8view = true;
         let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
         let (spy, seen) = Canary::new("spy", Volatility::Immutable);
         seen.forget();
