@@ -43,6 +43,7 @@ mod row_changes;
 mod row_place_exec;
 mod row_rewrite;
 mod runtime;
+mod selectivity;
 mod table_history;
 mod table_schema;
 mod table_writer;

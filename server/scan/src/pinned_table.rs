@@ -51,7 +51,7 @@ impl PinnedTable {
             .try_into_arrow()
             .map_err(|source| Error::CorruptLog { table: location.clone(), source: Box::new(source) })?;
         let schema = table_schema::without_metadata(&arrow_schema);
-        let field_ids = columns
+        let field_ids: HashMap<String, i64> = columns
             .fields()
             .filter_map(|field| match field.metadata().get(FIELD_ID) {
                 Some(MetadataValue::Number(id)) => Some((field.name().clone(), *id)),
@@ -61,7 +61,9 @@ impl PinnedTable {
         let config = DeltaScanConfig {
             file_column_name: None,
             wrap_partition_values: false,
-            enable_parquet_pushdown: true,
+            // The engine hands filters to the files by itself, but not to files with other names for columns; both would
+            // ask each filter twice.
+            enable_parquet_pushdown: !field_ids.is_empty(),
             schema_force_view_types: false,
             schema: Some(table_schema::as_read(&schema)),
         };

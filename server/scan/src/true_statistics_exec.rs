@@ -1,7 +1,9 @@
-//! [`TrueStatisticsExec`]: stands on a scan of a table with columns whose statistics do not tell the whole truth, and lets
-//! neither filters on them down to where files are left out, nor their statistics up to where answers are made of them.
-//! The files below it have no statistics of these columns: the engine would give one value for all rows of a file whose
-//! least and greatest value are told to be the same.
+//! [`TrueStatisticsExec`]: stands on a scan. It lets those filters down to the files that are worth asking there
+//! ([`crate::selectivity`]); the others stay above.
+//!
+//! Of columns whose statistics do not tell the whole truth it lets neither filters down to where files are left out, nor
+//! statistics up to where answers are made of them. The files below it have no statistics of these columns: the engine would
+//! give one value for all rows of a file whose least and greatest value are told to be the same.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,14 +19,16 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::execution_plan::CardinalityEffect;
 use datafusion::physical_plan::filter_pushdown::{
     ChildFilterDescription, FilterDescription, FilterPushdownPhase,
 };
-use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
+use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
 use crate::pruning::is_told_whole;
+use crate::selectivity::asked_early;
 
 /// The rows of its input, as they are.
 #[derive(Debug)]
@@ -34,7 +38,7 @@ pub(crate) struct TrueStatisticsExec {
 }
 
 impl TrueStatisticsExec {
-    /// `input`, behind this node where one of its columns needs it.
+    /// `input`, behind this node.
     pub(crate) fn over(input: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
         let input = input.transform_down(without_untold)?.data;
         Ok(Self::on(input))
@@ -42,7 +46,7 @@ impl TrueStatisticsExec {
 
     fn on(input: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
         let untold = untold_columns(&input.schema());
-        if untold.is_empty() { input } else { Arc::new(Self { input, untold }) }
+        Arc::new(Self { input, untold })
     }
 }
 
@@ -175,9 +179,15 @@ impl ExecutionPlan for TrueStatisticsExec {
         parent_filters: Vec<Arc<dyn PhysicalExpr>>,
         _config: &ConfigOptions,
     ) -> Result<FilterDescription> {
+        let statistics = StatisticsContext::new().compute(self.input.as_ref(), &StatisticsArgs::new())?;
+        let early = asked_early(&parent_filters, &statistics);
+        // What is not asked early is told to the child as a filter of no column of its own.
+        let late: Arc<dyn PhysicalExpr> = Arc::new(Column::new("asked above the scan", usize::MAX));
+        let asked = early.into_iter().zip(&parent_filters);
+        let asked: Vec<_> =
+            asked.map(|(early, filter)| Arc::clone(if early { filter } else { &late })).collect();
         let told = (0..self.schema().fields().len()).filter(|place| !self.untold.contains(place)).collect();
-        let told =
-            ChildFilterDescription::from_child_with_allowed_indices(&parent_filters, told, &self.input)?;
+        let told = ChildFilterDescription::from_child_with_allowed_indices(&asked, told, &self.input)?;
         Ok(FilterDescription::new().with_child(told))
     }
 }
