@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use datafusion::execution::runtime_env::RuntimeEnv;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -17,13 +18,15 @@ use crate::error::{Error, Result};
 use crate::flight::{self, Door};
 use crate::identity::{LocalIssuer, Login, Verifier};
 use crate::location::{Locations, SYSTEM_ROOT};
+use crate::metrics::{self, Counted, Metrics};
 use crate::query::digest::Digests;
 use crate::query::execute::Deadline;
 use crate::query::open_delta::OpenDelta;
+use crate::query::record::RecordSink;
 use crate::query::result_cache::ResultCache;
 use crate::query::write::Writer;
 use crate::query::{Analysis, Engine};
-use crate::run::{Keeping, Limits, Warehouse};
+use crate::run::{Keeping, Limits, TurnLimits, Warehouse};
 use crate::system::{DeltaStore, SystemArchive, SystemTables, TableStore};
 
 /// The name under which the catalog keeps the key that seals tickets.
@@ -44,6 +47,8 @@ pub struct App {
     tables: Arc<DeltaTables>,
     locations: Arc<Locations>,
     local_issuer: Option<Arc<LocalIssuer>>,
+    metrics: Arc<Metrics>,
+    runtime: Arc<RuntimeEnv>,
 }
 
 impl App {
@@ -72,20 +77,23 @@ impl App {
 
         let open =
             Arc::new(OpenDelta::new(Arc::clone(&metastore), Arc::clone(&tables), Arc::clone(&locations)));
-        let engine = Engine::new(runtime, partitions(), open, system);
+        let engine = Engine::new(Arc::clone(&runtime), partitions(), open, system);
         let writer = Writer::new(Arc::clone(&metastore), Arc::clone(&tables), Arc::clone(&locations));
+        let (all, each) = (config.cache.result_cache_bytes, config.cache.result_bytes_max);
+        let results = ResultCache::new(all.bytes(), each.bytes());
         let commands = command::Environment {
             metastore: Arc::clone(&metastore),
             analysis: Arc::new(Analysis::new(engine.clone())),
             tables: Arc::clone(&tables),
             locations: Arc::clone(&locations),
+            caches: command::Caches { runtime: Arc::clone(&runtime), results: results.clone() },
         };
-        let deadline = Deadline { statement_timeout: Some(config.limits.statement_timeout.duration()) };
-        let sink = Arc::clone(&ledger);
-        let limits = Limits { deadline, statement_bytes: config.limits.statement_bytes.bytes() };
+        let metrics = Arc::new(Metrics::default());
+        let books: Arc<dyn RecordSink> = Arc::clone(&ledger) as _;
+        let sink = Arc::new(Counted { books, metrics: Arc::clone(&metrics) });
+        let limits = limits(&config.limits);
         let digests = Digests::new(&shared_key(&metastore, DIGEST_KEY).await?);
-        let (all, each) = (config.cache.result_cache_bytes, config.cache.result_bytes_max);
-        let keeping = Keeping { digests, results: ResultCache::new(all.bytes(), each.bytes()) };
+        let keeping = Keeping { digests, results };
         let (metastore_of, means) = (Arc::clone(&metastore), (limits, keeping));
         let warehouse = Arc::new(Warehouse::new(metastore_of, engine, writer, commands, sink, means));
 
@@ -107,6 +115,8 @@ impl App {
             tables,
             locations,
             local_issuer,
+            metrics,
+            runtime,
         })
     }
 
@@ -148,6 +158,7 @@ impl App {
     /// Serves on `listener` until `stop`; then running statements may end, and the books are
     /// flushed.
     pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+        self.tell_figures(&stop).await?;
         let flushing = self.keep_books(CancellationToken::new());
         let config = flight::Config { tls: tls(&self.config)?, drain: self.config.server.drain.duration() };
         let served = flight::serve(Arc::clone(&self.door), listener, config, stop).await;
@@ -157,6 +168,31 @@ impl App {
             tracing::error!(%error, "the books were not flushed; the journal keeps them");
         }
         served
+    }
+
+    /// Opens the door for figures, where the configuration has one.
+    async fn tell_figures(&self, stop: &CancellationToken) -> Result<()> {
+        let Some(listener) = self.config.metrics.listen().await? else { return Ok(()) };
+        tracing::info!("figures on http://{}/metrics", listener.local_addr().map_err(Error::internal)?);
+        let (warehouse, tables) = (Arc::clone(&self.warehouse), Arc::clone(&self.tables));
+        let runtime = Arc::clone(&self.runtime);
+        let now = move || metrics::Now {
+            running: warehouse.turns().running() as u64,
+            waiting: warehouse.turns().waiting() as u64,
+            memory_bytes: runtime.memory_pool.reserved() as u64,
+            spill_bytes: runtime.disk_manager.used_disk_space(),
+            range_cache_bytes: tables.router().cache().used_bytes(),
+            footers: runtime.cache_manager.get_file_metadata_cache().len() as u64,
+            snapshots: tables.known(),
+            result_cache_bytes: warehouse.results().bytes(),
+        };
+        let serving = metrics::door::serve(listener, Arc::clone(&self.metrics), now, stop.clone());
+        tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the door for figures closed");
+            }
+        });
+        Ok(())
     }
 
     fn keep_books(&self, stop: CancellationToken) -> (CancellationToken, JoinHandle<()>) {
@@ -242,6 +278,19 @@ fn open_storage(config: &Config) -> Result<(Arc<DeltaTables>, Arc<Locations>)> {
     let external = (config.storage.external_roots.as_slice(), config.storage.buckets.as_slice());
     let locations = Locations::new(&router, &config.data_root(), &system, external)?;
     Ok((Arc::new(DeltaTables::new(router, scan)), Arc::new(locations)))
+}
+
+fn limits(configured: &config::Limits) -> Limits {
+    Limits {
+        deadline: Deadline { statement_timeout: Some(configured.statement_timeout.duration()) },
+        statement_bytes: configured.statement_bytes.bytes(),
+        memory_bytes: configured.statement_memory_bytes.memory(),
+        turns: TurnLimits {
+            running: configured.running_statements,
+            waiting: configured.waiting_statements,
+            waiting_of_user: configured.waiting_statements_per_user,
+        },
+    }
 }
 
 fn scan_config(config: &Config) -> weir_scan::Config {

@@ -23,6 +23,7 @@ use crate::run::Outcome;
 use crate::sql::{Command, TagPolicyCommand};
 
 mod access;
+mod cache;
 mod catalog;
 mod describe;
 mod external_location;
@@ -44,6 +45,8 @@ mod tag_policy;
 mod view;
 mod volume;
 
+pub use cache::Caches;
+pub(crate) use cache::require_rank;
 pub(crate) use listing::Pattern;
 pub(crate) use policy::{Tried, tried};
 
@@ -58,6 +61,8 @@ pub struct Environment {
     pub tables: Arc<DeltaTables>,
     /// Where tables lie.
     pub locations: Arc<Locations>,
+    /// Further caches.
+    pub caches: Caches,
 }
 
 /// Runs one command for the caller of `context`.
@@ -83,6 +88,7 @@ pub async fn run(environment: &Environment, context: &Context, command: &Command
         Command::Principal(command) => principal::run(call, command).await,
         Command::Show(show) => show::run(call, show).await,
         Command::Describe(describe) => describe::run(call, describe).await,
+        Command::Cache(command) => cache::run(call, *command).await,
         Command::Session(command) => session::run(call, command).await,
     }
 }
@@ -96,7 +102,8 @@ pub fn schema(command: &Command) -> Option<SchemaRef> {
         Command::TagPolicy(TagPolicyCommand::Validate { .. }) => Some(tag_policy::VALIDATE_COLUMNS),
         Command::PolicyTest(command) => policy_test::columns(command),
         Command::Access(command) => Some(access::columns(command)),
-        Command::Catalog(_)
+        Command::Cache(_)
+        | Command::Catalog(_)
         | Command::Schema(_)
         | Command::Table(_)
         | Command::View(_)

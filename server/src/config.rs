@@ -23,6 +23,7 @@ mod file;
 mod identity;
 mod limits;
 mod log;
+mod metrics;
 mod quantity;
 mod reference;
 pub mod secret;
@@ -40,6 +41,7 @@ pub use environment::Variable;
 pub use identity::{Identity, Issuer, LOCAL_ISSUER_NAME};
 pub use limits::Limits;
 pub use log::Log;
+pub use metrics::Metrics;
 pub use quantity::{Period, Size};
 pub use secret::Secret;
 pub use server::Server;
@@ -63,6 +65,8 @@ pub struct Config {
     pub cache: Cache,
     /// What usage is called and what it costs.
     pub billing: Billing,
+    /// The door for figures.
+    pub metrics: Metrics,
     /// What is logged.
     pub log: Log,
 }
@@ -92,7 +96,8 @@ impl Config {
         self.identity.check()?;
         self.limits.check()?;
         self.cache.check()?;
-        self.billing.check()
+        self.billing.check()?;
+        self.metrics.check()
     }
 
     /// The defaults, except that everything lies in `data_directory`.

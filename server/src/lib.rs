@@ -18,6 +18,7 @@ pub mod demo;
 pub mod flight;
 pub mod identity;
 pub mod location;
+pub mod metrics;
 pub mod query;
 pub mod run;
 pub mod session;

@@ -40,6 +40,7 @@ pub mod record;
 pub mod result_cache;
 pub mod session_functions;
 pub mod standing;
+pub mod statement_memory;
 pub mod wire;
 pub mod write;
 

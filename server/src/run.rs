@@ -34,7 +34,9 @@ use crate::system::ServerTable;
 use querying::Ready;
 
 pub use foretold::Foretold;
+pub use turns::{TurnLimits, Turns};
 
+mod caching;
 mod changing;
 mod dry_run;
 mod explain_policy;
@@ -44,6 +46,7 @@ mod partitions;
 mod policy_tests;
 mod query_columns;
 mod querying;
+mod turns;
 
 /// Rows on their way out, in wire types, each batch with exactly `schema`.
 pub struct RowStream {
@@ -140,6 +143,10 @@ pub struct Limits {
     pub deadline: Deadline,
     /// How long its text may be, in bytes.
     pub statement_bytes: u64,
+    /// How much memory its operators may have, in bytes.
+    pub memory_bytes: usize,
+    /// How many run and wait.
+    pub turns: TurnLimits,
 }
 
 /// What statements leave for others.
@@ -161,6 +168,7 @@ pub struct Warehouse {
     sink: Arc<dyn RecordSink>,
     limits: Limits,
     keeping: Keeping,
+    turns: Turns,
 }
 
 impl Warehouse {
@@ -173,7 +181,17 @@ impl Warehouse {
         sink: Arc<dyn RecordSink>,
         (limits, keeping): (Limits, Keeping),
     ) -> Self {
-        Self { metastore, engine, writer, commands, sink, limits, keeping }
+        let turns = Turns::new(limits.turns);
+        Self { metastore, engine, writer, commands, sink, limits, keeping, turns }
+    }
+
+    /// Who runs and who waits.
+    pub fn turns(&self) -> &Turns {
+        &self.turns
+    }
+
+    fn gauges(&self, context: &Context) -> Arc<StatementGauges> {
+        StatementGauges::witnessed_by(Arc::clone(&context.witness), self.limits.memory_bytes)
     }
 
     /// The results that are kept.
@@ -254,9 +272,8 @@ impl Warehouse {
         match described.await {
             Ok(described) => Ok(described),
             Err(error) => {
-                let gauges = StatementGauges::witnessed_by(Arc::clone(&context.witness));
                 let record = QueryRecord::received(context, sql, None, Arc::clone(&self.sink));
-                failed(record.gauged(gauges), error).await
+                failed(record.gauged(self.gauges(context)), error).await
             }
         }
     }
@@ -296,6 +313,10 @@ impl Warehouse {
             Statement::Insert(insert) => {
                 self.described(Answer::Update, none(), &self.plan(context, &insert.query).await?)
             }
+            Statement::Cache(query) => {
+                command::require_rank(&*self.snapshot().await?, context)?;
+                self.described(Answer::Update, none(), &self.plan(context, &query).await?)
+            }
             Statement::Change(change) => {
                 let snapshot = self.snapshot().await?;
                 let planned = ChangePlan::new(&self.engine, context, &snapshot, &change).await?;
@@ -331,7 +352,7 @@ impl Warehouse {
             // Planned before for the client, it is decided on anew.
             None => context.seen_anew(),
         };
-        let gauges = StatementGauges::witnessed_by(Arc::clone(&context.witness));
+        let gauges = self.gauges(&context);
         let record =
             QueryRecord::received(&context, sql, None, Arc::clone(&self.sink)).gauged(gauges.clone());
         let statement = match &foretold {
@@ -340,7 +361,7 @@ impl Warehouse {
         };
         let run = Run { warehouse: self, context, sql, parameters, foretold, gauges };
         match statement {
-            Ok(statement) => run.statement(record, statement).await,
+            Ok(statement) => run.in_turn(record, statement).await,
             Err(error) => failed(record, error).await,
         }
     }
@@ -378,6 +399,7 @@ impl Run<'_> {
     async fn statement(self, record: QueryRecord<Received>, statement: Statement) -> Result<Outcome> {
         match statement {
             Statement::Query(query) => self.query(record, StatementType::Select, &query).await,
+            Statement::Cache(query) => self.cache(record, &query).await,
             Statement::DescribeQuery(query) => self.describe_query(record, &query).await,
             Statement::ShowPartitions(table) => self.partitions(record, &table).await,
             Statement::Explain(explained) => self.explain(record, &explained).await,
@@ -549,6 +571,7 @@ fn changes(statement: &Statement) -> bool {
         // Those that give no rows.
         Statement::Command(command) => command::schema(command).is_none(),
         Statement::Query(_)
+        | Statement::Cache(_)
         | Statement::Explain(_)
         | Statement::DescribeQuery(_)
         | Statement::ShowPartitions(_)

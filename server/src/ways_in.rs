@@ -121,6 +121,7 @@ fn add_statement(statement: &Statement, found: &mut Vec<WayIn>) {
         }
         Statement::ExecuteAs(execute) => add_statement(&execute.statement, found),
         Statement::Query(_)
+        | Statement::Cache(_)
         | Statement::DescribeQuery(_)
         | Statement::ShowPartitions(_)
         | Statement::Insert(_)

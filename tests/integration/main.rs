@@ -29,6 +29,7 @@ mod golden;
 mod hostile;
 mod impersonation;
 mod information_schema;
+mod limits;
 mod logs;
 mod membership;
 mod names;

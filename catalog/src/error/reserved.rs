@@ -29,6 +29,8 @@ pub enum Reserved {
     ReadAudit,
     /// Replacing or dropping somebody else's policy test.
     ChangePolicyTest,
+    /// Filling and emptying the caches of a server.
+    ManageCaches,
     /// Importing a document of the whole catalog.
     ImportCatalog,
 }
@@ -60,6 +62,9 @@ impl Reserved {
             Reserved::ReplaceDefinition => "only the owner may replace the definition of a view or function",
             Reserved::SetPassword => "only an account admin may set another user's password",
             Reserved::ImportCatalog => "only an account admin may import a catalog",
+            Reserved::ManageCaches => {
+                "only an account admin or the metastore admin may fill and clear the server's caches"
+            }
             Reserved::ReadAudit => "only an account admin may read the audit trail",
             Reserved::ChangePolicyTest => {
                 "only its owner, an account admin or the metastore admin may replace or drop a policy test"

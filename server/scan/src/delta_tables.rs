@@ -79,6 +79,11 @@ impl DeltaTables {
         &self.router
     }
 
+    /// Tables whose newest snapshot is kept in memory, about.
+    pub fn known(&self) -> u64 {
+        self.slots.entry_count()
+    }
+
     /// Versions before the newest that are kept in memory.
     pub(crate) fn past(&self) -> &Cache<PastKey, PinnedTable> {
         &self.past
@@ -114,6 +119,13 @@ impl DeltaTables {
     pub fn forget(&self, location: &TableLocation) {
         self.slots.invalidate(location);
         self.router.forget(location);
+    }
+
+    /// Drops what is kept in memory of all tables.
+    pub fn clear(&self) {
+        self.slots.invalidate_all();
+        self.past.invalidate_all();
+        self.router.clear();
     }
 
     /// Says why reading a table failed, by looking at its files: the first that is missing, has another size than the log

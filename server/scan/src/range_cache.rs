@@ -68,6 +68,11 @@ impl RangeCache {
         self.entries.weighted_size()
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        self.entries.invalidate_all();
+    }
+
     /// Forgets everything at or below a path.
     pub(crate) fn forget(&self, below: Path) {
         // Fails only without support for closures, which `new` asks for.

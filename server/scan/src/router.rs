@@ -119,6 +119,12 @@ impl Router {
         let _predicate_id = self.known.invalidate_entries_if(move |path, _| path.prefix_matches(&below));
     }
 
+    /// Drops what the caches hold.
+    pub fn clear(&self) {
+        self.ranges.clear();
+        self.known.invalidate_all();
+    }
+
     /// The store that a path names, and the path inside it.
     fn route(&self, location: &Path) -> Result<(RootName, Arc<dyn ObjectStore>, Path)> {
         let unknown =

@@ -12,6 +12,15 @@ section! {
         statement_timeout: Period = Period::minutes(10),
         /// Memory that running statements share; sorts and aggregations spill before they fail.
         memory_bytes: Size = Size::gibibytes(2),
+        /// What one of them may have of it.
+        statement_memory_bytes: Size = Size::gibibytes(2),
+        /// Statements that run at the same time; commands, which read no table, do not count. Further ones wait for
+        /// their turn, in which each user stands once: many statements of one do not keep another's waiting.
+        running_statements: usize = 64,
+        /// Statements that may wait; further ones are refused.
+        waiting_statements: usize = 1024,
+        /// How many of them may be one user's.
+        waiting_statements_per_user: usize = 256,
         /// Longest text of a statement.
         statement_bytes: Size = Size::mebibytes(1),
         /// Disk that running statements share for spilling, in the data directory.
@@ -23,12 +32,16 @@ impl Limits {
     pub(super) fn check(&self) -> Result<()> {
         let least = [
             ("limits.memory_bytes", self.memory_bytes, Size::mebibytes(16)),
+            ("limits.statement_memory_bytes", self.statement_memory_bytes, Size::mebibytes(16)),
             ("limits.statement_bytes", self.statement_bytes, Size::new(1024)),
         ];
         for (key, size, least) in least {
             if size < least {
                 return Err(refused(format!("`{key}` is {size}; the least is {least}")));
             }
+        }
+        if self.running_statements == 0 {
+            return Err(refused("`limits.running_statements` is 0: no statement could run"));
         }
         if self.statement_timeout.duration().is_zero() {
             return Err(refused("`limits.statement_timeout` is zero: no statement could run"));

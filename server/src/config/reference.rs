@@ -1,7 +1,9 @@
 //! The documented default file, made from the sections' doc comments and defaults.
 
 use super::section::Key;
-use super::{Billing, Cache, Catalog, Config, Identity, Limits, Log, Server, Storage, bucket, identity};
+use super::{
+    Billing, Cache, Catalog, Config, Identity, Limits, Log, Metrics, Server, Storage, bucket, identity,
+};
 use crate::error::{Error, Result};
 
 const OPENING: &str = "\
@@ -22,6 +24,7 @@ pub(super) fn document() -> Result<String> {
         ("limits", Limits::ABOUT, Limits::KEYS),
         ("cache", Cache::ABOUT, Cache::KEYS),
         ("billing", Billing::ABOUT, Billing::KEYS),
+        ("metrics", Metrics::ABOUT, Metrics::KEYS),
         ("log", Log::ABOUT, Log::KEYS),
     ];
     for (name, about, keys) in sections {

@@ -107,15 +107,20 @@ fn from_root(error: DataFusionError) -> Error {
         DataFusionError::SQL(error, _) => {
             Error::new(Condition::ParseSyntaxError, first_line(&error.to_string()))
         }
-        DataFusionError::ResourcesExhausted(text) => {
-            Error::new(Condition::ResourceExhausted, "the statement needs more memory than it may use")
-                .with_hint("read fewer columns or rows, or ask an administrator for [limits] memory_bytes")
-                .caused_by(text)
-        }
+        DataFusionError::ResourcesExhausted(text) => exhausted(&text),
         DataFusionError::ArrowError(error, _) => from_arrow(&error.to_string()),
         DataFusionError::Execution(text) => from_arrow(&text),
         other => Error::internal(other),
     }
+}
+
+fn exhausted(text: &str) -> Error {
+    Error::new(Condition::ResourceExhausted, "the statement needs more memory or disk than it may use")
+        .with_hint(
+            "read fewer columns or rows, or ask an administrator for more of [limits] statement_memory_bytes, \
+             memory_bytes or temp_bytes",
+        )
+        .caused_by(text.to_owned())
 }
 
 /// One error that several readers got: told by what it is, since it cannot be taken apart.
@@ -126,6 +131,7 @@ fn from_shared(error: &DataFusionError) -> Error {
         DataFusionError::ArrowError(error, _) => from_arrow(&error.to_string()),
         DataFusionError::Execution(text) => from_arrow(text),
         DataFusionError::Plan(text) => from_planning(text),
+        DataFusionError::ResourcesExhausted(text) => exhausted(text),
         DataFusionError::External(cause) => from_shared_external(cause.as_ref()),
         other => Error::internal(other.to_string()),
     }

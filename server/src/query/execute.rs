@@ -89,7 +89,8 @@ pub fn start(
     plan: &GovernedPlan,
     gauges: &Arc<StatementGauges>,
 ) -> Result<MeteredStream<SendableRecordBatchStream>> {
-    let task: Arc<TaskContext> = scope.state().task_ctx();
+    let shared = scope.state().runtime_env();
+    let task = Arc::new(TaskContext::from(scope.state()).with_runtime(gauges.environment(shared)));
     #[expect(clippy::disallowed_methods, reason = "the one place where a plan runs, and it is governed")]
     let batches = gauges.meter().enter(|| execute_stream(Arc::clone(plan.plan()), task))?;
     Ok(gauges.meter().stream(batches))
@@ -162,6 +163,12 @@ pub async fn drain(
 }
 
 impl Deadline {
+    /// What is left of it for the statement of `context`; none where it is without end.
+    pub fn left(self, context: &Context) -> Option<Duration> {
+        let end = self.from(context.started_at())?;
+        Some((end - context.clock().now()).to_std().unwrap_or(Duration::ZERO))
+    }
+
     fn from(self, start: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let timeout = chrono::Duration::from_std(self.statement_timeout?).ok()?;
         start.checked_add_signed(timeout)

@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_plan::ExecutionPlan;
 use weir_enforce::permit::Barrier;
 use weir_enforce::{GovernedPlan, LeafReadings, ScannedLeaf, Witness};
 use weir_meter::Meter;
@@ -12,6 +14,7 @@ use weir_meter::Meter;
 use crate::query::decisions::Decisions;
 use crate::query::history::{Readings, ScanTotals};
 use crate::query::record::Gauges;
+use crate::query::statement_memory::StatementMemory;
 
 /// The gauges of one statement. Work charged to its meter is all but that of the leaves, which
 /// have meters of their own.
@@ -27,6 +30,9 @@ pub struct StatementGauges {
     files_written: AtomicU64,
     bytes_written: AtomicU64,
     fetch_micros: AtomicU64,
+    capacity_micros: AtomicU64,
+    memory_bytes_max: Option<usize>,
+    environment: OnceLock<(Arc<StatementMemory>, Arc<RuntimeEnv>)>,
 }
 
 /// Plans in the order in which they came; grows at its end only.
@@ -56,9 +62,30 @@ impl StatementGauges {
         Arc::default()
     }
 
-    /// Gauges at zero of a statement whose decisions `witness` sees.
-    pub fn witnessed_by(witness: Arc<Witness>) -> Arc<Self> {
-        Arc::new(Self { witness, ..Self::default() })
+    /// Gauges at zero of a statement whose decisions `witness` sees, and which may have so many bytes of memory.
+    pub fn witnessed_by(witness: Arc<Witness>, memory_bytes_max: usize) -> Arc<Self> {
+        Arc::new(Self { witness, memory_bytes_max: Some(memory_bytes_max), ..Self::default() })
+    }
+
+    /// The environment in which the statement's plans run: that of all, with the memory of one.
+    pub fn environment(&self, shared: &RuntimeEnv) -> Arc<RuntimeEnv> {
+        let (_, environment) = self.environment.get_or_init(|| {
+            let bytes_max = self.memory_bytes_max.unwrap_or(usize::MAX);
+            let memory = Arc::new(StatementMemory::new(Arc::clone(&shared.memory_pool), bytes_max));
+            let environment = memory.environment(shared);
+            (memory, environment)
+        });
+        Arc::clone(environment)
+    }
+
+    /// The most memory that operators had reserved at one time, in bytes.
+    pub fn memory_peak(&self) -> usize {
+        self.environment.get().map_or(0, |(memory, _)| memory.peak())
+    }
+
+    /// The statement waited for its turn.
+    pub fn waited_for_turn(&self, time: Duration) {
+        self.capacity_micros.fetch_add(micros(time), Ordering::Relaxed);
     }
 
     /// What is charged with the statement's work outside the leaves.
@@ -90,8 +117,7 @@ impl StatementGauges {
 
     /// The result waited for its client.
     pub fn waited(&self, time: Duration) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.fetch_micros.fetch_add(micros, Ordering::Relaxed);
+        self.fetch_micros.fetch_add(micros(time), Ordering::Relaxed);
     }
 
     /// Rows were written.
@@ -124,7 +150,8 @@ impl Gauges for StatementGauges {
             scans,
             other_cpu,
             result_fetch: Duration::from_micros(self.fetch_micros.load(Ordering::Relaxed)),
-            spilled_bytes: 0,
+            waiting_at_capacity: Duration::from_micros(self.capacity_micros.load(Ordering::Relaxed)),
+            spilled_bytes: self.plans.iter().map(|plan| spilled_by(plan.plan().as_ref())).sum(),
             rows_written: self.rows_written.load(Ordering::Relaxed),
             files_written: self.files_written.load(Ordering::Relaxed),
             bytes_written: self.bytes_written.load(Ordering::Relaxed),
@@ -139,6 +166,16 @@ impl Gauges for StatementGauges {
         }
         Decisions::of(&self.witness.witnessed(), &leaves)
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// What the operators above the leaves have spilled; what leaves do inside tells of rows that they hide.
+fn spilled_by(plan: &dyn ExecutionPlan) -> u64 {
+    let own = plan.metrics().and_then(|metrics| metrics.spilled_bytes()).unwrap_or(0);
+    plan.children().iter().fold(own as u64, |sum, child| sum.saturating_add(spilled_by(child.as_ref())))
 }
 
 /// The nine numbers of one leaf. A leaf that hides nothing filters nothing: its time counts as

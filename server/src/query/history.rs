@@ -244,6 +244,9 @@ pub struct Readings {
     pub other_cpu: Duration,
     /// Time in which the result waited for its client.
     pub result_fetch: Duration,
+    /// Time in which the statement waited for its turn.
+    #[serde(default)]
+    pub waiting_at_capacity: Duration,
     /// Bytes spilled to local disk.
     pub spilled_bytes: u64,
     /// Rows written to tables.

@@ -264,7 +264,8 @@ impl Open {
             record.decisions = gauges.decisions();
         }
         let compiled_at = self.running_since.unwrap_or(record.ended_at);
-        record.compilation = elapsed(record.started_at, compiled_at);
+        record.compilation =
+            elapsed(record.started_at, compiled_at).saturating_sub(record.readings.waiting_at_capacity);
         record.execution = elapsed(compiled_at, record.ended_at).saturating_sub(record.readings.result_fetch);
     }
 

@@ -133,6 +133,13 @@ impl ResultCache {
         Collected { cache: self.clone(), key, batches: Vec::new(), bytes: ENTRY_BYTES }
     }
 
+    /// Keeps nothing of what was given so far.
+    pub fn clear(&self) {
+        if let Some(results) = &self.results {
+            results.invalidate_all();
+        }
+    }
+
     /// The bytes that the cache holds now.
     pub fn bytes(&self) -> u64 {
         self.results.as_ref().map_or(0, |results| {

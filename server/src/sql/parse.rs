@@ -92,6 +92,8 @@ fn read(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let family: fn(&mut Cursor<'_>) -> Result<Statement> = match word.as_str() {
         "EXPLAIN" => statement::query::explain,
         "INSERT" => statement::query::insert,
+        "CACHE" => statement::cache::cache,
+        "CLEAR" => statement::cache::clear,
         "UPDATE" => statement::change::update,
         "DELETE" => statement::change::delete,
         "TRUNCATE" => statement::change::truncate,
@@ -267,7 +269,9 @@ fn comment(cursor: &mut Cursor<'_>) -> Result<Statement> {
 
 fn check_placeholders(statement: &Statement, question_marks: usize) -> Result<()> {
     match statement {
-        Statement::Query(query) => placeholders::check_unmixed(question_marks, query),
+        Statement::Query(query) | Statement::Cache(query) => {
+            placeholders::check_unmixed(question_marks, query)
+        }
         Statement::Explain(explain) => placeholders::check_unmixed(question_marks, &explain.query),
         Statement::DescribeQuery(query) => placeholders::check_unmixed(question_marks, query),
         Statement::ShowPartitions(_) => Ok(()),
@@ -289,7 +293,7 @@ fn check_placeholders(statement: &Statement, question_marks: usize) -> Result<()
 
 fn check_clauses(statement: &Statement) -> Result<()> {
     match statement {
-        Statement::Query(query) => refused_clauses::check_query(query),
+        Statement::Query(query) | Statement::Cache(query) => refused_clauses::check_query(query),
         Statement::Explain(explain) => refused_clauses::check_query(&explain.query),
         Statement::DescribeQuery(query) => refused_clauses::check_query(query),
         Statement::ShowPartitions(_) => Ok(()),

@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::ast;
 use strum::{IntoStaticStr, VariantNames};
 
 pub mod access;
+pub mod cache;
 pub mod catalog;
 pub mod change;
 pub mod describe;
@@ -30,6 +31,7 @@ pub mod view;
 pub mod volume;
 
 pub use access::AccessCommand;
+pub use cache::CacheCommand;
 pub use catalog::{CatalogCommand, DropBehaviour, PropertiesChange, SchemaCommand};
 pub use change::{Assignment, Change, ChangeKind, Merge, MergeAction, MergeClause, MergeRows};
 pub use describe::Describe;
@@ -62,6 +64,8 @@ pub enum Statement {
     Query(Box<ast::Query>),
     /// EXPLAIN of a query.
     Explain(Explain),
+    /// CACHE: a query that is run for what it reads.
+    Cache(Box<ast::Query>),
     /// DESCRIBE QUERY: the columns of a query that is not run.
     DescribeQuery(Box<ast::Query>),
     /// SHOW PARTITIONS: a query on the table's partition columns.
@@ -150,6 +154,8 @@ pub enum Command {
     Show(Show),
     /// DESCRIBE.
     Describe(Describe),
+    /// CLEAR CACHE.
+    Cache(CacheCommand),
     /// USE, SET, RESET.
     Session(SessionCommand),
 }

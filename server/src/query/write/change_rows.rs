@@ -101,7 +101,7 @@ impl Writer {
         let change = &prepared.change;
         let source = execute::start(&change.scope, &prepared.plan, gauges)?;
         let mut found = execute::checked(context, source, &change.schema(), gauges, guard);
-        let pool = &change.scope.state().runtime_env().memory_pool;
+        let pool = &gauges.environment(change.scope.state().runtime_env()).memory_pool;
         let schema = change.changed.opened.provider.schema();
         let mut changes = RowChanges::new(schema, change.clauses.clone(), &change.given, pool);
         while let Some(batch) = found.next().await {

@@ -39,7 +39,11 @@ pub(crate) fn execute_as(
         }
         Statement::ExecuteAs(_) => "EXECUTE AS within EXECUTE AS".to_owned(),
         Statement::Proof(_) => format!("{first} of policies within EXECUTE AS"),
-        Statement::Insert(_) | Statement::Change(_) | Statement::CreateTableAs(_) | Statement::Command(_) => {
+        Statement::Insert(_)
+        | Statement::Cache(_)
+        | Statement::Change(_)
+        | Statement::CreateTableAs(_)
+        | Statement::Command(_) => {
             format!("{first} within EXECUTE AS")
         }
     };

@@ -65,7 +65,7 @@ impl<'a> Rows<'a> {
         vec![
             self.millis(FinishedRecord::total_duration),
             self.count(|_| 0),
-            self.count(|_| 0),
+            self.millis(|record| record.readings.waiting_at_capacity),
             self.millis(|record| record.execution),
             self.millis(|record| record.compilation),
             self.millis(|record| record.readings.filtering_cpu + record.readings.other_cpu),

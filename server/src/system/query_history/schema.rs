@@ -41,7 +41,7 @@ fn times() -> Vec<Column> {
     vec![
         Column::new("total_duration_ms", Int64, "From coming in to the end, without waiting for the client."),
         Column::new("waiting_for_compute_duration_ms", Int64, "Zero: compute is always there."),
-        Column::new("waiting_at_capacity_duration_ms", Int64, "Zero: statements do not queue."),
+        Column::new("waiting_at_capacity_duration_ms", Int64, "Waiting for its turn."),
         Column::new("execution_duration_ms", Int64, "Running the plan, without waiting for the client."),
         Column::new("compilation_duration_ms", Int64, "Parsing, planning and governing."),
         Column::new("total_task_duration_ms", Int64, "CPU time summed over cores."),

@@ -137,6 +137,8 @@ pub(super) const ATTACKS: &[WayAttack] = &[
         "Analyze",
         "EXPLAIN ANALYZE SELECT max(ssn), count(*) FROM main.hr.people WHERE born < DATE '1950-01-01'",
     ),
+    tells("statement", "Cache", "CACHE SELECT max(ssn) FROM main.hr.people WHERE salary > 100"),
+    tells("command", "Cache", "CLEAR CACHE"),
     tells("statement", "DescribeQuery", "DESCRIBE QUERY SELECT ssn, salary FROM main.hr.people"),
     tells("statement", "ShowPartitions", "SHOW PARTITIONS main.hr.people"),
     tells("statement", "Insert", "INSERT INTO main.hr.mine SELECT id, ssn FROM main.hr.people"),

@@ -1,0 +1,146 @@
+//! [`StatementMemory`]: the share of the memory of all statements that one may have.
+//!
+//! Operators ask their statement's pool, which asks the shared one: what the shared one refuses is refused, and what goes
+//! beyond the statement's own bound as well. Sorts and aggregations spill upon a refusal, other operators fail.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
+use datafusion::execution::runtime_env::RuntimeEnv;
+
+/// The memory of one statement.
+#[derive(Debug)]
+pub struct StatementMemory {
+    shared: Arc<dyn MemoryPool>,
+    bytes_max: usize,
+    reserved: AtomicUsize,
+    peak: AtomicUsize,
+}
+
+impl StatementMemory {
+    /// A pool of at most `bytes_max` within `shared`.
+    pub fn new(shared: Arc<dyn MemoryPool>, bytes_max: usize) -> Self {
+        Self { shared, bytes_max, reserved: AtomicUsize::new(0), peak: AtomicUsize::new(0) }
+    }
+
+    /// The same environment for one statement, with this memory.
+    pub fn environment(self: &Arc<Self>, shared: &RuntimeEnv) -> Arc<RuntimeEnv> {
+        let memory_pool: Arc<dyn MemoryPool> = Arc::clone(self) as _;
+        Arc::new(RuntimeEnv { memory_pool, ..shared.clone() })
+    }
+
+    /// The most that was reserved at one time, in bytes.
+    pub fn peak(&self) -> usize {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    /// What is reserved now, with `bytes` more than before.
+    fn added(&self, bytes: usize) -> usize {
+        self.reserved.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes)
+    }
+
+    fn granted(&self, reserved: usize) {
+        self.peak.fetch_max(reserved, Ordering::Relaxed);
+    }
+
+    fn removed(&self, bytes: usize) {
+        self.reserved.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl MemoryPool for StatementMemory {
+    fn name(&self) -> &str {
+        "statement"
+    }
+
+    fn register(&self, consumer: &MemoryConsumer) {
+        self.shared.register(consumer);
+    }
+
+    fn unregister(&self, consumer: &MemoryConsumer) {
+        self.shared.unregister(consumer);
+    }
+
+    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
+        self.shared.grow(reservation, additional);
+        self.granted(self.added(additional));
+    }
+
+    fn shrink(&self, reservation: &MemoryReservation, bytes: usize) {
+        self.shared.shrink(reservation, bytes);
+        self.removed(bytes);
+    }
+
+    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
+        // Of threads that ask at the same time all may be told no; together they never get too much.
+        let reserved = self.added(additional);
+        let granted = match reserved > self.bytes_max {
+            true => Err(DataFusionError::ResourcesExhausted(format!(
+                "one statement may have {} bytes of memory",
+                self.bytes_max
+            ))),
+            false => self.shared.try_grow(reservation, additional),
+        };
+        granted.inspect(|()| self.granted(reserved)).inspect_err(|_| self.removed(additional))
+    }
+
+    fn reserved(&self) -> usize {
+        self.reserved.load(Ordering::Relaxed)
+    }
+
+    fn memory_limit(&self) -> MemoryLimit {
+        MemoryLimit::Finite(self.bytes_max)
+    }
+}
+
+impl fmt::Display for StatementMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "statement({} of {} bytes)", self.reserved(), self.bytes_max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
+
+    use datafusion::execution::memory_pool::GreedyMemoryPool;
+
+    use super::*;
+
+    fn shared(bytes: usize) -> Arc<dyn MemoryPool> {
+        Arc::new(GreedyMemoryPool::new(bytes))
+    }
+
+    #[test]
+    fn a_statement_has_its_share_and_no_more() {
+        let all = shared(1000);
+        let own = Arc::new(StatementMemory::new(Arc::clone(&all), 300));
+        let pool: Arc<dyn MemoryPool> = Arc::clone(&own) as _;
+        let reservation = MemoryConsumer::new("sort").register(&pool);
+        reservation.try_grow(300).unwrap();
+        assert_eq!((own.reserved(), all.reserved()), (300, 300));
+        let refused = reservation.try_grow(1).unwrap_err();
+        assert!(refused.to_string().contains("one statement may have 300 bytes"), "{refused}");
+        assert_eq!((own.reserved(), all.reserved()), (300, 300));
+        reservation.shrink(200);
+        assert_eq!((own.reserved(), all.reserved()), (100, 100));
+        drop(reservation);
+        assert_eq!((own.reserved(), all.reserved(), own.peak()), (0, 0, 300));
+    }
+
+    #[test]
+    fn what_others_have_is_not_there() {
+        let all = shared(1000);
+        let pool = |bytes| -> Arc<dyn MemoryPool> { Arc::new(StatementMemory::new(Arc::clone(&all), bytes)) };
+        let (one, two) = (pool(800), pool(800));
+        let first = MemoryConsumer::new("join").register(&one);
+        let second = MemoryConsumer::new("join").register(&two);
+        first.try_grow(800).unwrap();
+        assert!(second.try_grow(300).is_err());
+        assert_eq!((two.reserved(), all.reserved()), (0, 800));
+        second.try_grow(200).unwrap();
+    }
+}
