@@ -13,7 +13,7 @@ export CARGO_TARGET_DIR
 CARGO_TEST := cargo test --locked
 BENCHES ?= overhead shapes rls wire govern metering authorize
 
-.PHONY: help test tools format lint rust tidy fuzz clients golden bench hostile mutants demo
+.PHONY: help test tools format lint rust tidy fuzz clients golden bench peers hostile mutants demo
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,14 @@ golden: ## DIR=folder: reads every table of a folder of Spark-written tables
 
 bench: ## benches and their numbers (see benches/README.md)
 	cargo bench --locked --profile dev -p weir-features -p weir-benches $(BENCHES:%=--bench %)
+
+PEERS := $(CACHE)/peers
+peers: ## Weir beside DuckDB, Sail, ROAPI and delta-rs (see benches/README.md); builds for release, and takes long
+	@test -f "$(CACHE)/bench-sf1/complete" || $(MAKE) bench BENCHES=overhead
+	cargo build --locked --release --bin weir
+	@test -x "$(PEERS)/bin/python" || python3 -m venv "$(PEERS)"
+	@"$(PEERS)/bin/pip" install --quiet --disable-pip-version-check --requirement benches/peers/requirements.txt
+	"$(PEERS)/bin/python" benches/peers/peers.py "$(CARGO_TARGET_DIR)/release/weir" --results "$(PEERS)/results.md"
 
 hostile: ## TARGET=place SECONDS=n: bytes of a fuzzer (sql, ticket, descriptor, handshake, put, action); needs nightly and cargo-fuzz
 	@test -d "fuzz/corpus/$(TARGET)" && test -n "$(TARGET)" || { echo "error: say where: make hostile TARGET=sql" >&2; exit 1; }

@@ -2,7 +2,7 @@
 //!
 //! A managed table's location is a path under the data root. An external one's is a canonical
 //! `file:///…/` URL under one of the configured external roots, links and `..` resolved before the look, or an
-//! `s3://bucket/…/` URL under one of the configured places in buckets; anything else is refused.
+//! `s3://`, `gs://` or `abfss://` URL under one of the configured places in buckets; anything else is refused.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -13,7 +13,8 @@ use weir_scan::{RootName, Router, TableLocation};
 use crate::config::{self, Secret};
 use crate::error::{Condition, Error, Result};
 
-const S3: &str = "s3://";
+/// How URLs of places in buckets begin.
+const IN_BUCKETS: [&str; 3] = ["s3://", "gs://", "abfss://"];
 
 /// The storage root of managed tables.
 pub const DATA_ROOT: &str = "data";
@@ -92,7 +93,7 @@ impl Locations {
 
     /// The place of an external table, from its stored URL.
     pub fn external(&self, location: &str) -> Result<TableLocation> {
-        if location.starts_with(S3) {
+        if is_in_bucket(location) {
             let root = self.bucket(location)?;
             let relative = location.strip_prefix(&root.url).ok_or_else(|| not_allowed(location))?;
             return TableLocation::new(root.name.clone(), relative).map_err(Error::from);
@@ -109,7 +110,7 @@ impl Locations {
     /// The URL of a folder as a user writes it, before storage is looked at: absolute, without `..`, ending in
     /// `/`. What it says is decided on; what is used is [`canonical_external`](Self::canonical_external).
     pub fn written_external(&self, written: &str) -> Result<String> {
-        if written.starts_with(S3) {
+        if is_in_bucket(written) {
             return in_bucket(written);
         }
         let path = match Url::parse(written) {
@@ -128,7 +129,7 @@ impl Locations {
     /// configuration, or lies under one.
     pub fn canonical_folder(&self, written: &str) -> Result<String> {
         let url = self.written_external(written)?;
-        if url.starts_with(S3) {
+        if is_in_bucket(&url) {
             return self.bucket(&url).map(|_| url.clone());
         }
         let path = Url::parse(&url).ok().and_then(|url| url.to_file_path().ok());
@@ -157,7 +158,7 @@ impl Locations {
     /// The canonical URL of a location as a user writes it: a path or a `file:` URL of a folder
     /// that exists under an external root.
     pub fn canonical_external(&self, written: &str) -> Result<String> {
-        if written.starts_with(S3) {
+        if is_in_bucket(written) {
             let url = in_bucket(written)?;
             self.external(&url).map_err(|_| not_allowed(written))?;
             return Ok(url);
@@ -195,13 +196,22 @@ fn not_allowed(location: &str) -> Error {
     .with_hint("an administrator configures external locations in [storage] external_roots and buckets")
 }
 
+fn scheme_of(url: &str) -> Option<&'static str> {
+    IN_BUCKETS.into_iter().find(|scheme| url.starts_with(scheme))
+}
+
+fn is_in_bucket(url: &str) -> bool {
+    scheme_of(url).is_some()
+}
+
 /// The URL of a place in a bucket as it is kept: nothing in it that a store could read in two ways, and `/` at its end.
 fn in_bucket(written: &str) -> Result<String> {
-    let place = written.strip_prefix(S3).ok_or_else(|| not_allowed(written))?.trim_end_matches('/');
+    let scheme = scheme_of(written).ok_or_else(|| not_allowed(written))?;
+    let place = written.trim_start_matches(scheme).trim_end_matches('/');
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.=+@,".contains(c);
     let clear = |segment: &str| !matches!(segment, "" | "." | "..") && segment.chars().all(plain);
     match place.split('/').all(clear) {
-        true => Ok(format!("{S3}{place}/")),
+        true => Ok(format!("{scheme}{place}/")),
         false => Err(not_allowed(written)),
     }
 }
@@ -209,20 +219,21 @@ fn in_bucket(written: &str) -> Result<String> {
 fn register_bucket(router: &Router, position: usize, bucket: &config::Bucket) -> Result<BucketRoot> {
     let unclear = |_| {
         let text = format!("`storage.buckets` has the url `{}`, which is no place in a bucket", bucket.url);
-        Error::new(Condition::InvalidConfiguration, text).with_hint("write s3://bucket/path/")
+        Error::new(Condition::InvalidConfiguration, text).with_hint("write s3://bucket/path/, gs://bucket/path/ or abfss://container@account.dfs.core.windows.net/path/")
     };
     let url = in_bucket(&bucket.url).map_err(unclear)?;
-    let place = url.trim_start_matches(S3).trim_end_matches('/');
-    let (name, prefix) = place.split_once('/').unwrap_or((place, ""));
+    let place = scheme_of(&url).and_then(|scheme| url.strip_prefix(scheme)).unwrap_or_default();
+    let (authority, prefix) = place.trim_end_matches('/').split_once('/').unwrap_or((place, ""));
+    // At Azure the account stands behind the container.
+    let name = authority.trim_end_matches('/').split('@').next().unwrap_or_default();
     let secret: Secret = bucket.secret()?;
     let root = RootName::new(format!("bucket-{position}"))?;
     let opened = weir_scan::Bucket {
         name: name.to_owned(),
         prefix: prefix.to_owned(),
-        region: bucket.region.clone(),
+        service: bucket.service().map_err(config::refused)?,
         endpoint: bucket.endpoint.clone(),
-        access_key_id: bucket.access_key_id.clone(),
-        secret_access_key: secret.reveal().to_owned(),
+        secret: secret.reveal().to_owned(),
         request_timeout: bucket.request_timeout.duration(),
         retries: bucket.retries,
         retry_timeout: bucket.retry_timeout.duration(),

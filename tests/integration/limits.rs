@@ -132,10 +132,10 @@ fn the_line_is_bounded_and_who_is_refused_is_told() {
 #[test]
 fn a_statement_has_its_share_of_memory_and_spills_before_it_fails() {
     block_on(async {
-        let server = ground(|config| config.limits.statement_memory_bytes = Size::mebibytes(16)).await;
+        let server = ground(|config| config.limits.statement_memory_bytes = Size::mebibytes(40)).await;
         // The build side of a join does not spill.
         let texts = "SELECT concat('some longer text that takes memory ', a.n, '-', b.n) AS t \
-                     FROM main.hr.numbers a JOIN main.hr.numbers b ON b.n < 60";
+                     FROM main.hr.numbers a JOIN main.hr.numbers b ON b.n < 100";
         let hungry = format!("SELECT count(*) FROM ({texts}) x JOIN ({texts}) y ON x.t = y.t");
         let refusal = server.sql("alice", &hungry).await.unwrap_err();
         assert_eq!(refusal.code, Code::ResourceExhausted, "{}", refusal.text);
@@ -144,7 +144,7 @@ fn a_statement_has_its_share_of_memory_and_spills_before_it_fails() {
         assert_eq!(server.rows("bob", PEOPLE).await.len(), 2);
         let sorted = "SELECT sum(n) FROM (SELECT n, row_number() OVER (ORDER BY t) AS r FROM (SELECT a.n, \
                       concat('some longer text that takes memory ', a.n * 7 % 1000, '-', b.n) AS t \
-                      FROM main.hr.numbers a JOIN main.hr.numbers b ON b.n < 60)) WHERE r % 2 = 0";
+                      FROM main.hr.numbers a JOIN main.hr.numbers b ON b.n < 100)) WHERE r % 2 = 0";
         assert_eq!(server.rows("alice", sorted).await.len(), 1);
         let spilled = "SELECT spilled_local_bytes > 0 FROM system.query.history \
                        WHERE statement_text LIKE '%row_number%' AND executed_by = 'alice'";

@@ -50,7 +50,7 @@ mod table_writer;
 mod true_statistics_exec;
 mod written_log;
 
-pub use bucket_root::Bucket;
+pub use bucket_root::{AzureSecret, Bucket, Service};
 pub use change_feed::{CHANGE_COLUMNS, ChangeFeed};
 pub use column_changes::{ColumnChange, Obstacle};
 pub use config::Config;

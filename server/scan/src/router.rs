@@ -385,12 +385,16 @@ impl Router {
             },
             None => None,
         };
-        let listed = match inner_offset {
-            Some(offset) => store.list_with_offset(Some(&inner), &offset),
+        let listed = match &inner_offset {
+            Some(offset) => store.list_with_offset(Some(&inner), offset),
             None => store.list(Some(&inner)),
         };
         let sorted = listed.try_collect::<Vec<_>>().map(move |listed| match listed {
             Ok(mut objects) => {
+                // There are servers that know no offset and list from the beginning.
+                if let Some(offset) = &inner_offset {
+                    objects.retain(|object| object.location > *offset);
+                }
                 objects.sort_unstable_by(|a, b| a.location.cmp(&b.location));
                 let mount =
                     move |meta: ObjectMeta| ObjectMeta { location: mounted(&root, meta.location), ..meta };

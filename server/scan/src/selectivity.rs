@@ -149,8 +149,6 @@ fn number(value: &ScalarValue) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
-
     use datafusion::arrow::datatypes::{Field, Schema};
     use datafusion::common::ColumnStatistics;
     use datafusion::common::stats::Precision;

@@ -1,8 +1,9 @@
-//! `[[storage.buckets]]`: places in S3-compatible buckets, each with a credential of its own.
+//! `[[storage.buckets]]`: places in buckets of S3-compatible services, Azure and Google, each with a credential of its own.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use weir_scan::{AzureSecret, Service};
 
 use super::quantity::Period;
 use super::{Secret, environment, refused};
@@ -15,13 +16,20 @@ pub(super) const BUCKET_EXAMPLE: &[&str] = &[
     "url = \"s3://lake/sales/\"",
     "# the storage credential of the catalog that stands for this one; external locations name it",
     "credential = \"sales_lake\"",
+    "# a file that holds the secret and nothing else",
+    "secret_file = \"/etc/weir/sales_lake.secret\"",
+    "# or, instead of the file, an environment variable that holds it",
+    "secret_variable = \"SALES_LAKE_SECRET\"",
+    "# of s3: the secret is the secret access key",
     "region = \"eu-central-1\"",
     "access_key_id = \"AKIAEXAMPLE\"",
-    "# a file that holds the secret and nothing else",
-    "secret_access_key_file = \"/etc/weir/sales_lake.secret\"",
-    "# or, instead of the file, an environment variable that holds it",
-    "secret_access_key_variable = \"SALES_LAKE_SECRET\"",
-    "# for a service that is not Amazon's",
+    "# of abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/path/: what the secret is, `account_key`, `sas_token`, or",
+    "# `client_secret` of a service principal, whose directory and id then stand here; of gs://BUCKET/path/ the",
+    "# secret is the JSON key of a service account",
+    "# secret_is = \"client_secret\"",
+    "# tenant_id = \"00000000-0000-0000-0000-000000000000\"",
+    "# client_id = \"00000000-0000-0000-0000-000000000000\"",
+    "# of s3 and abfss: a server that is not Amazon's or Microsoft's",
     "endpoint = \"https://s3.example.com\"",
     "# lets an endpoint beyond this machine be asked without TLS",
     "allow_http = false",
@@ -35,27 +43,37 @@ pub(super) const BUCKET_EXAMPLE: &[&str] = &[
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bucket {
-    /// `s3://bucket/path/`.
+    /// `s3://bucket/path/`, `gs://bucket/path/` or `abfss://container@account.dfs.core.windows.net/path/`.
     pub url: String,
     /// The storage credential that stands for it.
     pub credential: String,
-    /// The region that requests are signed for.
-    #[serde(default = "default_region")]
-    pub region: String,
-    /// Of a service that is not Amazon's.
+    /// The region that requests are signed for, of S3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Another server that speaks as the service does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
     /// Whether an endpoint beyond this machine may be asked without TLS.
     #[serde(default)]
     pub allow_http: bool,
-    /// The public part of the credential.
-    pub access_key_id: String,
+    /// The public part of the credential, of S3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
+    /// What the secret is, of Azure; without it the account's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_is: Option<SecretIs>,
+    /// The directory of a service principal, of Azure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<String>,
+    /// The service principal, of Azure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
     /// Holds the secret part; this or the variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret_access_key_file: Option<PathBuf>,
+    pub secret_file: Option<PathBuf>,
     /// Names the environment variable that holds the secret part; this or the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret_access_key_variable: Option<String>,
+    pub secret_variable: Option<String>,
     /// How long one request may take.
     #[serde(default = "default_request_timeout")]
     pub request_timeout: Period,
@@ -67,9 +85,20 @@ pub struct Bucket {
     pub retry_timeout: Period,
 }
 
-fn default_region() -> String {
-    "us-east-1".to_owned()
+/// What the secret of an Azure credential is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretIs {
+    /// The account's key.
+    AccountKey,
+    /// A shared access signature.
+    SasToken,
+    /// The secret of a service principal.
+    ClientSecret,
 }
+
+/// Where requests go that name no region.
+const DEFAULT_REGION: &str = "us-east-1";
 
 fn default_request_timeout() -> Period {
     Period::seconds(30)
@@ -86,18 +115,17 @@ fn default_retry_timeout() -> Period {
 impl Bucket {
     pub(super) fn check(&self) -> Result<()> {
         let refuse = |what: &str| Err(refused(format!("bucket `{}` in `storage.buckets` {what}", self.url)));
-        if self.credential.is_empty() || self.access_key_id.is_empty() {
-            return refuse("needs a `credential` and an `access_key_id`");
+        if self.credential.is_empty() {
+            return refuse("needs a `credential`");
         }
-        match (&self.secret_access_key_file, &self.secret_access_key_variable) {
-            (None, None) => return refuse("needs `secret_access_key_file` or `secret_access_key_variable`"),
+        match (&self.secret_file, &self.secret_variable) {
+            (None, None) => return refuse("needs `secret_file` or `secret_variable`"),
             (Some(_), Some(_)) => {
-                return refuse(
-                    "has both `secret_access_key_file` and `secret_access_key_variable`: one decides",
-                );
+                return refuse("has both `secret_file` and `secret_variable`: one decides");
             }
             _ => {}
         }
+        self.service().map_or_else(|what| refuse(&what), |_| Ok(()))?;
         let Some(endpoint) = &self.endpoint else { return Ok(()) };
         match url::Url::parse(endpoint) {
             Ok(url) if url.scheme() == "https" => Ok(()),
@@ -109,10 +137,56 @@ impl Bucket {
         }
     }
 
+    /// The service that the URL names, with what its credential has beside the secret; else what is wrong. Keys of another
+    /// service are refused.
+    pub fn service(&self) -> std::result::Result<Service, String> {
+        let scheme = self.url.split_once("://").map_or("", |(scheme, _)| scheme);
+        let of_s3 = [("region", self.region.is_some()), ("access_key_id", self.access_key_id.is_some())];
+        let of_azure = [
+            ("secret_is", self.secret_is.is_some()),
+            ("tenant_id", self.tenant_id.is_some()),
+            ("client_id", self.client_id.is_some()),
+        ];
+        let foreign: Vec<(&str, bool)> = match scheme {
+            "s3" => of_azure.to_vec(),
+            "abfss" => of_s3.to_vec(),
+            "gs" => {
+                of_s3.into_iter().chain(of_azure).chain([("endpoint", self.endpoint.is_some())]).collect()
+            }
+            _ => return Err("has a url that is none of s3://, gs:// and abfss://".to_owned()),
+        };
+        if let Some((key, _)) = foreign.iter().find(|(_, is_set)| *is_set) {
+            return Err(format!("has `{key}`, which means nothing for {scheme}://"));
+        }
+        let needed = |key: &str, value: &Option<String>| {
+            let value = value.clone().filter(|value| !value.is_empty());
+            value.ok_or_else(|| format!("needs `{key}`"))
+        };
+        Ok(match scheme {
+            "s3" => Service::S3 {
+                region: self.region.clone().unwrap_or_else(|| DEFAULT_REGION.to_owned()),
+                access_key_id: needed("access_key_id", &self.access_key_id)?,
+            },
+            "gs" => Service::Google,
+            _ => Service::Azure {
+                account: account_of(&self.url)
+                    .ok_or("has a url that is not abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/path/")?,
+                secret: match self.secret_is {
+                    None | Some(SecretIs::AccountKey) => AzureSecret::AccountKey,
+                    Some(SecretIs::SasToken) => AzureSecret::SharedAccess,
+                    Some(SecretIs::ClientSecret) => AzureSecret::ClientSecret {
+                        tenant_id: needed("tenant_id", &self.tenant_id)?,
+                        client_id: needed("client_id", &self.client_id)?,
+                    },
+                },
+            },
+        })
+    }
+
     /// The secret part of the credential, from where it is kept.
     pub fn secret(&self) -> Result<Secret> {
         let of = |what: String| refused(format!("bucket `{}` in `storage.buckets`: {what}", self.url));
-        let text = match (&self.secret_access_key_file, &self.secret_access_key_variable) {
+        let text = match (&self.secret_file, &self.secret_variable) {
             (Some(file), _) => std::fs::read_to_string(file).map_err(|cause| {
                 of(format!("cannot read `{}`: {}", file.display(), super::reason(&cause)))
             })?,
@@ -125,6 +199,14 @@ impl Bucket {
             secret => Ok(Secret::new(secret)),
         }
     }
+}
+
+/// The storage account that an `abfss://` URL names.
+fn account_of(url: &str) -> Option<String> {
+    let authority = url.strip_prefix("abfss://")?.split('/').next()?;
+    let (container, host) = authority.split_once('@')?;
+    let (account, _) = host.split_once('.')?;
+    (!container.is_empty() && !account.is_empty()).then(|| account.to_owned())
 }
 
 fn is_loopback(url: &url::Url) -> bool {

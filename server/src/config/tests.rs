@@ -53,7 +53,8 @@ fn reference_parses_back_to_the_defaults() {
 fn examples_of_the_reference_are_accepted() {
     let reference = Config::reference().unwrap();
     let mut text = String::new();
-    let one_of_two = ["key_file =", "url_file =", "secret_access_key_variable ="];
+    let one_of_two =
+        ["key_file =", "url_file =", "secret_variable =", "secret_is =", "tenant_id =", "client_id ="];
     for line in reference.lines() {
         let example = line.strip_prefix("# ").filter(|rest| {
             let key = rest.split(' ').next().unwrap_or_default();
@@ -77,19 +78,57 @@ fn buckets_need_one_secret_and_tls_beyond_this_machine() {
         );
         of_file(&text).and_then(|config| config.check())
     };
-    let secret = "secret_access_key_file = \"/etc/weir/secret\"\n";
+    let secret = "secret_file = \"/etc/weir/secret\"\n";
     bucket(secret).unwrap();
     bucket(&format!("{secret}endpoint = \"http://127.0.0.1:9000\"")).unwrap();
     bucket(&format!("{secret}endpoint = \"http://s3.lan\"\nallow_http = true")).unwrap();
     for (more, told) in [
-        (String::new(), "needs `secret_access_key_file` or"),
-        (format!("{secret}secret_access_key_variable = \"S\""), "one decides"),
+        (String::new(), "needs `secret_file` or"),
+        (format!("{secret}secret_variable = \"S\""), "one decides"),
         (format!("{secret}endpoint = \"http://s3.lan\""), "without TLS"),
         (format!("{secret}endpoint = \"s3.lan\""), "is no `http://` or `https://` URL"),
         (format!("{secret}secret_access_key = \"x\""), "unknown field"),
     ] {
         let refusal = bucket(&more).unwrap_err().to_string();
         assert!(refusal.contains(told), "{refusal}");
+    }
+}
+
+#[test]
+fn a_bucket_has_the_keys_of_its_service_and_no_others() {
+    let bucket = |url: &str, more: &str| {
+        let text = format!(
+            "[[storage.buckets]]\nurl = \"{url}\"\ncredential = \"lake\"\nsecret_file = \"/etc/weir/secret\"\n{more}"
+        );
+        of_file(&text).and_then(|config| config.check())
+    };
+    let azure = "abfss://sales@lake.dfs.core.windows.net/a/";
+    let principal = "secret_is = \"client_secret\"\ntenant_id = \"t\"\nclient_id = \"c\"";
+    for (url, more) in [
+        ("s3://lake/a/", "access_key_id = \"AKIA\"\nregion = \"eu-central-1\""),
+        ("gs://lake/a/", ""),
+        (azure, ""),
+        (azure, "secret_is = \"sas_token\""),
+        (azure, principal),
+    ] {
+        bucket(url, more).unwrap();
+    }
+    for (url, more, told) in [
+        ("s3://lake/a/", "", "needs `access_key_id`"),
+        (
+            "s3://lake/a/",
+            "access_key_id = \"A\"\nclient_id = \"c\"",
+            "`client_id`, which means nothing for s3://",
+        ),
+        ("gs://lake/a/", "region = \"eu\"", "`region`, which means nothing for gs://"),
+        ("gs://lake/a/", "endpoint = \"https://x\"", "`endpoint`, which means nothing for gs://"),
+        (azure, "access_key_id = \"A\"", "`access_key_id`, which means nothing for abfss://"),
+        (azure, "secret_is = \"client_secret\"\nclient_id = \"c\"", "needs `tenant_id`"),
+        ("abfss://sales/a/", "", "abfss://CONTAINER@ACCOUNT"),
+        ("https://lake/a/", "", "none of s3://, gs:// and abfss://"),
+    ] {
+        let refusal = bucket(url, more).unwrap_err().to_string();
+        assert!(refusal.contains(told), "{url} {more}: {refusal}");
     }
 }
 

@@ -37,6 +37,8 @@ pub fn profile_lines(scope: &Scope, plan: &GovernedPlan, gauges: &StatementGauge
     lines.push(format!("rows: {}", readings.rows_produced));
     lines.push(format!("cpu outside filtering: {}", milliseconds(readings.other_cpu)));
     lines.push(format!("cpu filtering: {}", milliseconds(readings.filtering_cpu)));
+    lines.push(format!("waiting for its turn: {}", milliseconds(readings.waiting_at_capacity)));
+    lines.push(format!("spilled to disk: {}", bytes(readings.spilled_bytes)));
     for leaf in gauges.leaves() {
         lines.push(String::new());
         lines.push(format!("GovernedScanExec: {}", leaf.name));

@@ -7,23 +7,26 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
+use datafusion::error::Result;
+use datafusion::execution::memory_pool::{
+    FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
+};
 use datafusion::execution::runtime_env::RuntimeEnv;
 
 /// The memory of one statement.
 #[derive(Debug)]
 pub struct StatementMemory {
     shared: Arc<dyn MemoryPool>,
+    /// Divides the statement's share among those of its operators that can spill, so that no one of them starves another.
+    own: FairSpillPool,
     bytes_max: usize,
-    reserved: AtomicUsize,
     peak: AtomicUsize,
 }
 
 impl StatementMemory {
     /// A pool of at most `bytes_max` within `shared`.
     pub fn new(shared: Arc<dyn MemoryPool>, bytes_max: usize) -> Self {
-        Self { shared, bytes_max, reserved: AtomicUsize::new(0), peak: AtomicUsize::new(0) }
+        Self { shared, own: FairSpillPool::new(bytes_max), bytes_max, peak: AtomicUsize::new(0) }
     }
 
     /// The same environment for one statement, with this memory.
@@ -37,17 +40,8 @@ impl StatementMemory {
         self.peak.load(Ordering::Relaxed)
     }
 
-    /// What is reserved now, with `bytes` more than before.
-    fn added(&self, bytes: usize) -> usize {
-        self.reserved.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes)
-    }
-
-    fn granted(&self, reserved: usize) {
-        self.peak.fetch_max(reserved, Ordering::Relaxed);
-    }
-
-    fn removed(&self, bytes: usize) {
-        self.reserved.fetch_sub(bytes, Ordering::Relaxed);
+    fn granted(&self) {
+        self.peak.fetch_max(self.own.reserved(), Ordering::Relaxed);
     }
 }
 
@@ -57,38 +51,34 @@ impl MemoryPool for StatementMemory {
     }
 
     fn register(&self, consumer: &MemoryConsumer) {
+        self.own.register(consumer);
         self.shared.register(consumer);
     }
 
     fn unregister(&self, consumer: &MemoryConsumer) {
+        self.own.unregister(consumer);
         self.shared.unregister(consumer);
     }
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
+        self.own.grow(reservation, additional);
         self.shared.grow(reservation, additional);
-        self.granted(self.added(additional));
+        self.granted();
     }
 
     fn shrink(&self, reservation: &MemoryReservation, bytes: usize) {
+        self.own.shrink(reservation, bytes);
         self.shared.shrink(reservation, bytes);
-        self.removed(bytes);
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        // Of threads that ask at the same time all may be told no; together they never get too much.
-        let reserved = self.added(additional);
-        let granted = match reserved > self.bytes_max {
-            true => Err(DataFusionError::ResourcesExhausted(format!(
-                "one statement may have {} bytes of memory",
-                self.bytes_max
-            ))),
-            false => self.shared.try_grow(reservation, additional),
-        };
-        granted.inspect(|()| self.granted(reserved)).inspect_err(|_| self.removed(additional))
+        self.own.try_grow(reservation, additional)?;
+        let granted = self.shared.try_grow(reservation, additional);
+        granted.inspect(|()| self.granted()).inspect_err(|_| self.own.shrink(reservation, additional))
     }
 
     fn reserved(&self) -> usize {
-        self.reserved.load(Ordering::Relaxed)
+        self.own.reserved()
     }
 
     fn memory_limit(&self) -> MemoryLimit {
@@ -122,13 +112,22 @@ mod tests {
         let reservation = MemoryConsumer::new("sort").register(&pool);
         reservation.try_grow(300).unwrap();
         assert_eq!((own.reserved(), all.reserved()), (300, 300));
-        let refused = reservation.try_grow(1).unwrap_err();
-        assert!(refused.to_string().contains("one statement may have 300 bytes"), "{refused}");
+        assert!(reservation.try_grow(1).is_err());
         assert_eq!((own.reserved(), all.reserved()), (300, 300));
         reservation.shrink(200);
         assert_eq!((own.reserved(), all.reserved()), (100, 100));
         drop(reservation);
         assert_eq!((own.reserved(), all.reserved(), own.peak()), (0, 0, 300));
+    }
+
+    #[test]
+    fn operators_that_can_spill_have_equal_parts_of_it() {
+        let pool: Arc<dyn MemoryPool> = Arc::new(StatementMemory::new(shared(1000), 300));
+        let sort = || MemoryConsumer::new("sort").with_can_spill(true).register(&pool);
+        let (first, second) = (sort(), sort());
+        first.try_grow(150).unwrap();
+        assert!(first.try_grow(1).is_err(), "the rest is the other's");
+        second.try_grow(150).unwrap();
     }
 
     #[test]
