@@ -38,7 +38,7 @@ use visitor::Visitor;
 const ADMIN: &str = "admin";
 /// Only what goes wrong. The reader of Delta logs reports each missing log, though a table that is
 /// about to be made has none; its errors come back as errors.
-const QUIET: &str = "warn,buoyant_kernel=off";
+const QUIET: &str = "warn,buoyant_kernel=off,deltalake_core::kernel::transaction=off";
 /// Everybody who gets a token.
 const USERS: [&str; 4] = ["alice", "bob", "carol", ADMIN];
 

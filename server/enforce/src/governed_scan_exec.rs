@@ -28,7 +28,9 @@ use datafusion::common::{ColumnStatistics, Statistics};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
 use datafusion::parquet::errors::ParquetError;
-use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr, PhysicalSortExpr};
+use datafusion::physical_plan::SortOrderPushdownResult;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
 use datafusion::physical_plan::filter_pushdown::{
@@ -390,6 +392,25 @@ impl ExecutionPlan for GovernedScanExec {
             }
             (Barrier::Standard | Barrier::Strict, _) => Ok(Arc::new(self.guess(&inner))),
         }
+    }
+
+    /// Reads files first whose rows come first. It tells nothing but time: the rows are the same, and the sort stays.
+    fn try_pushdown_sort(
+        &self,
+        order: &[PhysicalSortExpr],
+    ) -> Result<SortOrderPushdownResult<Arc<dyn ExecutionPlan>>> {
+        let wanted = order.first().and_then(|first| {
+            let column = first.expr.downcast_ref::<Column>()?.name();
+            let admitted = self.permit.barrier != Barrier::Strict && self.admission.admits_order(column);
+            let numbers = self.numbers.as_ref().filter(|_| admitted)?;
+            numbers.in_order(&self.inner, column, first.options.descending)
+        });
+        Ok(match wanted {
+            Some(inner) => SortOrderPushdownResult::Inexact {
+                inner: Arc::new(self.with_inner(inner, self.admitted.clone())),
+            },
+            None => SortOrderPushdownResult::Unsupported,
+        })
     }
 
     fn handle_child_pushdown_result(

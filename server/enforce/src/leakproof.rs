@@ -77,6 +77,11 @@ impl Admission {
             })
     }
 
+    /// Whether rows may be read in the order of this column.
+    pub fn admits_order(&self, column: &str) -> bool {
+        self.open_type(column).is_some()
+    }
+
     fn compares(&self, left: &Expr, right: &Expr) -> bool {
         self.fits(left, right) || self.fits(right, left)
     }

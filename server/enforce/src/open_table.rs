@@ -99,6 +99,17 @@ pub trait ScanNumbers: Debug + Send + Sync {
     /// How many rows the scans of this table within `inner` have read so far, those among them that
     /// a predicate threw away while reading; `None` where that is not counted.
     fn rows_read(&self, inner: &Arc<dyn ExecutionPlan>) -> Option<u64>;
+
+    /// `inner` with its files read in the order of a column, as far as their statistics tell it; none where they do not.
+    /// The rows are the same.
+    fn in_order(
+        &self,
+        _inner: &Arc<dyn ExecutionPlan>,
+        _column: &str,
+        _descending: bool,
+    ) -> Option<Arc<dyn ExecutionPlan>> {
+        None
+    }
 }
 
 /// The file numbers of one planned scan; sizes are bytes on storage.

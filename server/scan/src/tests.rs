@@ -25,6 +25,7 @@ mod altering;
 mod changing;
 mod damage;
 mod feed;
+mod ordering;
 mod past;
 mod pruning;
 mod routing;

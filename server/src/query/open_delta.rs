@@ -15,7 +15,7 @@ use weir_enforce::open_table::OpenError;
 use weir_enforce::{
     IdentifyRows, Moment, OpenTable, OpenedChanges, OpenedTable, PlannedFiles, ScanNumbers, Stretch,
 };
-use weir_scan::{CHANGE_COLUMNS, ChangeFeed, DeltaTables, PinnedTable, rows_read, scan_numbers};
+use weir_scan::{CHANGE_COLUMNS, ChangeFeed, DeltaTables, PinnedTable, in_order, rows_read, scan_numbers};
 
 use crate::error::{Condition, Error};
 use crate::location::Locations;
@@ -190,5 +190,14 @@ impl ScanNumbers for DeltaNumbers {
 
     fn rows_read(&self, inner: &Arc<dyn ExecutionPlan>) -> Option<u64> {
         rows_read(inner, &self.0)
+    }
+
+    fn in_order(
+        &self,
+        inner: &Arc<dyn ExecutionPlan>,
+        column: &str,
+        descending: bool,
+    ) -> Option<Arc<dyn ExecutionPlan>> {
+        in_order(inner, column, descending)
     }
 }
