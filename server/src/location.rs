@@ -196,18 +196,19 @@ fn not_allowed(location: &str) -> Error {
     .with_hint("an administrator configures external locations in [storage] external_roots and buckets")
 }
 
-fn scheme_of(url: &str) -> Option<&'static str> {
-    IN_BUCKETS.into_iter().find(|scheme| url.starts_with(scheme))
+/// How the URL of a place in a bucket begins, and what follows.
+fn split_scheme(url: &str) -> Option<(&'static str, &str)> {
+    IN_BUCKETS.into_iter().find_map(|scheme| Some((scheme, url.strip_prefix(scheme)?)))
 }
 
 fn is_in_bucket(url: &str) -> bool {
-    scheme_of(url).is_some()
+    split_scheme(url).is_some()
 }
 
 /// The URL of a place in a bucket as it is kept: nothing in it that a store could read in two ways, and `/` at its end.
 fn in_bucket(written: &str) -> Result<String> {
-    let scheme = scheme_of(written).ok_or_else(|| not_allowed(written))?;
-    let place = written.trim_start_matches(scheme).trim_end_matches('/');
+    let (scheme, place) = split_scheme(written).ok_or_else(|| not_allowed(written))?;
+    let place = place.trim_end_matches('/');
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.=+@,".contains(c);
     let clear = |segment: &str| !matches!(segment, "" | "." | "..") && segment.chars().all(plain);
     match place.split('/').all(clear) {
@@ -222,10 +223,10 @@ fn register_bucket(router: &Router, position: usize, bucket: &config::Bucket) ->
         Error::new(Condition::InvalidConfiguration, text).with_hint("write s3://bucket/path/, gs://bucket/path/ or abfss://container@account.dfs.core.windows.net/path/")
     };
     let url = in_bucket(&bucket.url).map_err(unclear)?;
-    let place = scheme_of(&url).and_then(|scheme| url.strip_prefix(scheme)).unwrap_or_default();
-    let (authority, prefix) = place.trim_end_matches('/').split_once('/').unwrap_or((place, ""));
+    let place = split_scheme(&url).map_or("", |(_, place)| place).trim_end_matches('/');
+    let (authority, prefix) = place.split_once('/').unwrap_or((place, ""));
     // At Azure the account stands behind the container.
-    let name = authority.trim_end_matches('/').split('@').next().unwrap_or_default();
+    let name = authority.split('@').next().unwrap_or_default();
     let secret: Secret = bucket.secret()?;
     let root = RootName::new(format!("bucket-{position}"))?;
     let opened = weir_scan::Bucket {

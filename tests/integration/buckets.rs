@@ -129,6 +129,7 @@ fn nothing_outside_the_places_of_the_configuration_is_reached_and_no_secret_is_s
         let (store, secrets) = store().await;
         let server = ground(store.address(), &secrets).await;
         for location in [
+            "s3://s3://lake/tables/people",
             "s3://lake/people",
             "s3://lake/tablesx/people",
             "s3://lake/tables",
