@@ -11,16 +11,12 @@ import argparse
 import contextlib
 import datetime
 import decimal
-import json
 import math
 import os
 import pathlib
 import platform
 import random
-import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading

@@ -9,7 +9,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 from adbc_driver_flightsql import DatabaseOptions, dbapi as flight_sql
@@ -206,17 +205,15 @@ def sail(tables, work):
 def roapi(tables, work):
     """ROAPI's Flight SQL server."""
     port, http, postgres = free_port(), free_port(), free_port()
-    config = work / "roapi.json"
+    # JSON is YAML.
+    config = work / "roapi.yml"
     entry = lambda name, folder: {"name": name, "uri": str(folder), "option": {"format": "delta", "use_memory_table": False}}
     config.write_text(json.dumps({
         "addr": {"http": f"127.0.0.1:{http}", "postgres": f"127.0.0.1:{postgres}", "flight_sql": f"127.0.0.1:{port}"},
         "tables": [entry(name, folder) for name, folder in tables.items()],
     }))
-    yaml = work / "roapi.yml"
-    # JSON is YAML.
-    yaml.write_text(config.read_text())
     binary = shutil.which("roapi", path=pathlib.Path(sys.executable).parent)
-    with program([binary, "--config", str(yaml)], work / "roapi.log") as process:
+    with program([binary, "--config", str(config)], work / "roapi.log") as process:
         until_open(port, process)
         yield lambda: FlightSql(port)
 

@@ -18,7 +18,7 @@ use crate::error::{Condition, Error, Result};
 use crate::query::change::ChangePlan;
 use crate::query::counting::Counting;
 use crate::query::digest::Digests;
-use crate::query::execute::{self, Deadline, Guard};
+use crate::query::execute::{Deadline, Guard};
 use crate::query::gauges::StatementGauges;
 use crate::query::history::StatementType;
 use crate::query::plan::Planned;
@@ -495,10 +495,7 @@ impl Run<'_> {
         planned: &Planned,
         governed: &GovernedPlan,
     ) -> Result<Vec<String>> {
-        let standing = self.warehouse.standing(&self.context, query, planned);
-        let guard = Guard { deadline: self.warehouse.limits.deadline, standing: Some(standing) };
-        let batches = execute::start(&planned.scope, governed, &self.gauges)?;
-        execute::drain(&self.context, batches, &planned.schema, &self.gauges, guard).await?;
+        self.drained(query, planned, governed).await?;
         Ok(profile::profile_lines(&planned.scope, governed, &self.gauges))
     }
 

@@ -91,7 +91,7 @@ pub trait IdentifyRows: Debug + Send + Sync {
     fn rows(&self) -> Result<Arc<dyn TableProvider>, OpenError>;
 }
 
-/// Tells how many files a planned scan of a table reads and how many it leaves out.
+/// Tells how many files a planned scan of a table reads and how many it leaves out, and puts those it reads in order.
 pub trait ScanNumbers: Debug + Send + Sync {
     /// The numbers of the scans of this table within `inner`.
     fn planned(&self, inner: &Arc<dyn ExecutionPlan>) -> PlannedFiles;

@@ -32,7 +32,7 @@ pub struct StatementGauges {
     fetch_micros: AtomicU64,
     capacity_micros: AtomicU64,
     memory_bytes_max: Option<usize>,
-    environment: OnceLock<(Arc<StatementMemory>, Arc<RuntimeEnv>)>,
+    environment: OnceLock<Arc<RuntimeEnv>>,
 }
 
 /// Plans in the order in which they came; grows at its end only.
@@ -69,18 +69,12 @@ impl StatementGauges {
 
     /// The environment in which the statement's plans run: that of all, with the memory of one.
     pub fn environment(&self, shared: &RuntimeEnv) -> Arc<RuntimeEnv> {
-        let (_, environment) = self.environment.get_or_init(|| {
+        let environment = self.environment.get_or_init(|| {
             let bytes_max = self.memory_bytes_max.unwrap_or(usize::MAX);
-            let memory = Arc::new(StatementMemory::new(Arc::clone(&shared.memory_pool), bytes_max));
-            let environment = memory.environment(shared);
-            (memory, environment)
+            let memory_pool = Arc::new(StatementMemory::new(Arc::clone(&shared.memory_pool), bytes_max));
+            Arc::new(RuntimeEnv { memory_pool, ..shared.clone() })
         });
         Arc::clone(environment)
-    }
-
-    /// The most memory that operators had reserved at one time, in bytes.
-    pub fn memory_peak(&self) -> usize {
-        self.environment.get().map_or(0, |(memory, _)| memory.peak())
     }
 
     /// The statement waited for its turn.

@@ -5,13 +5,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::{
     FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
 };
-use datafusion::execution::runtime_env::RuntimeEnv;
 
 /// The memory of one statement.
 #[derive(Debug)]
@@ -20,28 +18,12 @@ pub struct StatementMemory {
     /// Divides the statement's share among those of its operators that can spill, so that no one of them starves another.
     own: FairSpillPool,
     bytes_max: usize,
-    peak: AtomicUsize,
 }
 
 impl StatementMemory {
     /// A pool of at most `bytes_max` within `shared`.
     pub fn new(shared: Arc<dyn MemoryPool>, bytes_max: usize) -> Self {
-        Self { shared, own: FairSpillPool::new(bytes_max), bytes_max, peak: AtomicUsize::new(0) }
-    }
-
-    /// The same environment for one statement, with this memory.
-    pub fn environment(self: &Arc<Self>, shared: &RuntimeEnv) -> Arc<RuntimeEnv> {
-        let memory_pool: Arc<dyn MemoryPool> = Arc::clone(self) as _;
-        Arc::new(RuntimeEnv { memory_pool, ..shared.clone() })
-    }
-
-    /// The most that was reserved at one time, in bytes.
-    pub fn peak(&self) -> usize {
-        self.peak.load(Ordering::Relaxed)
-    }
-
-    fn granted(&self) {
-        self.peak.fetch_max(self.own.reserved(), Ordering::Relaxed);
+        Self { shared, own: FairSpillPool::new(bytes_max), bytes_max }
     }
 }
 
@@ -63,7 +45,6 @@ impl MemoryPool for StatementMemory {
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
         self.own.grow(reservation, additional);
         self.shared.grow(reservation, additional);
-        self.granted();
     }
 
     fn shrink(&self, reservation: &MemoryReservation, bytes: usize) {
@@ -74,7 +55,7 @@ impl MemoryPool for StatementMemory {
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
         self.own.try_grow(reservation, additional)?;
         let granted = self.shared.try_grow(reservation, additional);
-        granted.inspect(|()| self.granted()).inspect_err(|_| self.own.shrink(reservation, additional))
+        granted.inspect_err(|_| self.own.shrink(reservation, additional))
     }
 
     fn reserved(&self) -> usize {
@@ -117,7 +98,7 @@ mod tests {
         reservation.shrink(200);
         assert_eq!((own.reserved(), all.reserved()), (100, 100));
         drop(reservation);
-        assert_eq!((own.reserved(), all.reserved(), own.peak()), (0, 0, 300));
+        assert_eq!((own.reserved(), all.reserved()), (0, 0));
     }
 
     #[test]

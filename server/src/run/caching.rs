@@ -3,7 +3,6 @@
 use super::{Outcome, Run, failed};
 use crate::command::require_rank;
 use crate::error::Result;
-use crate::query::execute::{self, Guard};
 use crate::query::history::StatementType;
 use crate::query::record::{QueryRecord, Received};
 use crate::sql::ast;
@@ -24,13 +23,7 @@ impl Run<'_> {
         let record = record.planned(StatementType::Other).governed(by);
         self.gauges.watch(governed);
         let record = record.running(self.gauges.clone());
-        let standing = self.warehouse.standing(&self.context, query, planned);
-        let guard = Guard { deadline: self.warehouse.limits.deadline, standing: Some(standing) };
-        let drained = async {
-            let batches = execute::start(&planned.scope, governed, &self.gauges)?;
-            execute::drain(&self.context, batches, &planned.schema, &self.gauges, guard).await
-        };
-        match drained.await {
+        match self.drained(query, planned, governed).await {
             Ok(()) => {
                 record.finish().await?;
                 Ok(Outcome::Done { rows: None, session: None })

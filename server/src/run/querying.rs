@@ -60,6 +60,19 @@ impl Run<'_> {
         self.gauges.meter().future(work.boxed()).await
     }
 
+    /// Runs a query to its end and gives nothing of it.
+    pub(super) async fn drained(
+        &self,
+        query: &ast::Query,
+        planned: &Planned,
+        governed: &GovernedPlan,
+    ) -> Result<()> {
+        let standing = self.warehouse.standing(&self.context, query, planned);
+        let guard = Guard { deadline: self.warehouse.limits.deadline, standing: Some(standing) };
+        let batches = execute::start(&planned.scope, governed, &self.gauges)?;
+        execute::drain(&self.context, batches, &planned.schema, &self.gauges, guard).await
+    }
+
     pub(super) async fn query(
         self,
         record: QueryRecord<Received>,

@@ -2,10 +2,9 @@
 //!
 //! Each is made for the type of one column; a type it is not made for is refused before anything runs.
 
-use std::any::Any;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray, StringViewArray};
+use datafusion::arrow::array::{ArrayRef, AsArray, StringViewArray};
 use datafusion::arrow::compute::cast as cast_array;
 use datafusion::arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
@@ -246,17 +245,13 @@ impl MaskFunction {
             DataType::Timestamp(TimeUnit::Nanosecond, _) => {
                 moment!(TimestampNanosecondType, SECONDS * 1_000_000_000)
             }
-            DataType::Utf8View => {
-                let texts = array.as_string_view().iter();
-                Arc::new(texts.map(|text| text.map(|text| self.text(text))).collect::<StringViewArray>())
-            }
             _ => {
-                let texts = cast_array(array, &DataType::Utf8)?;
-                let texts: &dyn Any = texts.as_any();
-                let Some(texts) = texts.downcast_ref::<StringArray>() else {
+                let texts = cast_array(array, &DataType::Utf8View)?;
+                let Some(texts) = texts.as_string_view_opt() else {
                     return exec_err!("a mask met a type it is not made for");
                 };
-                let masked: StringArray = texts.iter().map(|text| text.map(|text| self.text(text))).collect();
+                let masked: StringViewArray =
+                    texts.iter().map(|text| text.map(|text| self.text(text))).collect();
                 cast_array(&(Arc::new(masked) as ArrayRef), &self.data_type)?
             }
         })

@@ -1,6 +1,6 @@
 //! Built-in masks never fail, keep types and NULLs, and tell what they say and no more.
 
-use datafusion::arrow::array::{Decimal128Array, Int64Array, PrimitiveArray, make_array};
+use datafusion::arrow::array::{Array, Decimal128Array, Int64Array, PrimitiveArray, make_array};
 use proptest::prelude::*;
 
 use super::*;
