@@ -16,6 +16,8 @@ use deltalake::logstore::LogStoreRef;
 
 use crate::column_changes::PHYSICAL_NAME;
 use crate::error::{Error, Result};
+use crate::file_list::FileColumn;
+use crate::file_scan::FileScan;
 use crate::identified_table::IdentifiedTable;
 use crate::location::TableLocation;
 use crate::rechecked_table::RecheckedTable;
@@ -67,13 +69,17 @@ impl PinnedTable {
             schema_force_view_types: false,
             schema: Some(table_schema::as_read(&schema)),
         };
-        let provider = DeltaScanNext::new(Arc::clone(&snapshot), config)
+        let delta = DeltaScanNext::new(Arc::clone(&snapshot), config)
             .map_err(|source| error::from_datafusion(&location, source))?;
         let files = snapshot.try_log_data().map_err(|source| error::from_delta(&location, source))?;
         let (file_count, total_bytes) = files.iter().fold((0_u64, 0_u64), |(count, bytes), file| {
             (count.saturating_add(1), bytes.saturating_add(u64::try_from(file.size()).unwrap_or(0)))
         });
         let partition_columns = snapshot.metadata().partition_columns().to_vec();
+        let own_names = file_columns(&snapshot, &partition_columns).map(|columns| {
+            FileScan::new(location.clone(), Arc::clone(&snapshot), table_schema::as_read(&schema), columns)
+        });
+        let provider = RecheckedTable { delta, files: own_names.transpose()? };
         Ok(Self(Arc::new(Pinned {
             location,
             table,
@@ -81,7 +87,7 @@ impl PinnedTable {
             schema,
             field_ids,
             partition_columns,
-            provider: Arc::new(RecheckedTable(provider)),
+            provider: Arc::new(provider),
             file_count,
             total_bytes,
         })))
@@ -187,6 +193,29 @@ impl PinnedTable {
     pub(crate) fn table(&self) -> DeltaTable {
         self.0.table.clone()
     }
+}
+
+/// How files name the columns of a table; none where they know them by number.
+fn file_columns(snapshot: &EagerSnapshot, partition_columns: &[String]) -> Option<Vec<FileColumn>> {
+    let mapping = snapshot.metadata().configuration().get("delta.columnMapping.mode");
+    let is_mapped = match mapping.map(String::as_str) {
+        None | Some("none") => false,
+        Some("name") => true,
+        Some(_) => return None,
+    };
+    let schema = snapshot.schema();
+    let columns = schema.fields().map(|field| {
+        let in_files = match field.metadata().get(PHYSICAL_NAME) {
+            Some(MetadataValue::String(name)) if is_mapped => name,
+            _ => field.name(),
+        };
+        FileColumn {
+            name: field.name().clone(),
+            in_files: in_files.clone(),
+            partitions: partition_columns.contains(field.name()),
+        }
+    });
+    Some(columns.collect())
 }
 
 impl fmt::Debug for PinnedTable {

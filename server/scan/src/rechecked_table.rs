@@ -16,25 +16,31 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, T
 use datafusion::physical_plan::ExecutionPlan;
 use deltalake::delta_datafusion::DeltaScanNext;
 
+use crate::file_scan::FileScan;
 use crate::pruning;
 use crate::true_statistics_exec::TrueStatisticsExec;
 
 /// Only for reading: its `insert_into` fails.
 #[derive(Debug)]
-pub(crate) struct RecheckedTable(pub(crate) DeltaScanNext);
+pub(crate) struct RecheckedTable {
+    /// Scans what `files` does not.
+    pub(crate) delta: DeltaScanNext,
+    /// None for tables whose files name their columns in a way that only delta-rs knows.
+    pub(crate) files: Option<FileScan>,
+}
 
 #[async_trait]
 impl TableProvider for RecheckedTable {
     fn schema(&self) -> SchemaRef {
-        self.0.schema()
+        self.delta.schema()
     }
 
     fn table_type(&self) -> TableType {
-        self.0.table_type()
+        self.delta.table_type()
     }
 
     fn get_logical_plan(&self) -> Option<Cow<'_, LogicalPlan>> {
-        self.0.get_logical_plan()
+        self.delta.get_logical_plan()
     }
 
     async fn scan(
@@ -44,12 +50,20 @@ impl TableProvider for RecheckedTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let filters = pruning::answered(filters, &self.0.schema())?;
-        TrueStatisticsExec::over(self.0.scan(session, projection, &filters, limit).await?)
+        let filters = pruning::answered(filters, &self.delta.schema())?;
+        // Rows alone are counted from the log by delta-rs.
+        if let (Some(files), Some(columns)) = (&self.files, projection)
+            && !columns.is_empty()
+            && files.reads(columns)
+            && let Some(plan) = files.plan(session, columns, &filters, limit).await?
+        {
+            return TrueStatisticsExec::over(plan);
+        }
+        TrueStatisticsExec::over(self.delta.scan(session, projection, &filters, limit).await?)
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let told = self.0.supports_filters_pushdown(filters)?;
+        let told = self.delta.supports_filters_pushdown(filters)?;
         let rechecked = |support| match support {
             TableProviderFilterPushDown::Exact => TableProviderFilterPushDown::Inexact,
             other => other,

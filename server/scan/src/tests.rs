@@ -24,6 +24,7 @@ use crate::{
 mod altering;
 mod changing;
 mod damage;
+mod deleted;
 mod feed;
 mod ordering;
 mod past;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::datasource::provider_as_source;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::LogicalPlanBuilder;
@@ -149,4 +150,49 @@ async fn reads_of_spawned_partitions_are_charged_to_the_meter_of_the_scan() {
     let rows = ground.rows(&plan, &meter).await.unwrap();
     assert_eq!(rows.iter().map(|batch| batch.num_rows()).sum::<usize>(), 290);
     assert!(meter.cache_miss_bytes() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_lists_leave_files_out() {
+    let ground = Ground::new();
+    let location = three_files(&ground).await;
+    let pinned = ground.tables.open(&location).await.unwrap();
+    let far = (0..200_i64).map(|id| lit(1000 + id));
+    let ids: Vec<Expr> = far.clone().chain([lit(150_i64)]).collect();
+    let regions: Vec<Expr> = (0..100).map(|n| lit(format!("r{n}"))).chain([lit("south")]).collect();
+    for (filter, files_read, rows) in [
+        (col("id").in_list(ids.clone(), false), 1, 1),
+        (col("id").in_list(far.collect(), false), 0, 0),
+        (col("id").in_list(ids, true), 3, 299),
+        (col("region").in_list(regions.clone(), false), 1, 100),
+        (col("region").in_list(regions, true), 3, 200),
+    ] {
+        let plan = ground.plan(&pinned, Some(filter.clone()), 2).await;
+        assert_eq!(scan_numbers(&plan, &pinned).files_read, files_read, "{filter}");
+        assert_eq!(drain(plan, &ground.state(2)).await, rows, "{filter}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_without_a_value_is_null_and_an_empty_text_is_not() {
+    let ground = Ground::new();
+    let location = table("nowhere");
+    ground.tables.create(&location, people_schema(), &["region".to_owned()]).await.unwrap();
+    ground.append(&location, people(0..10, "north")).await.unwrap();
+    let rows = people(10..13, "x");
+    let nowhere: ArrayRef = Arc::new(StringArray::from(vec![None, None, Some("")]));
+    let columns = vec![Arc::clone(&rows["id"]), Arc::clone(&rows["name"]), nowhere];
+    ground.append(&location, RecordBatch::try_new(people_schema(), columns).unwrap()).await.unwrap();
+    let pinned = ground.tables.open(&location).await.unwrap();
+    for (filter, files_read, rows) in [
+        (col("region").is_null(), 1, 2),
+        (col("region").is_not_null(), 2, 11),
+        (col("region").eq(lit("north")), 1, 10),
+        (col("region").not_eq(lit("north")), 1, 1),
+        (col("region").eq(lit("")), 1, 1),
+    ] {
+        let plan = ground.plan(&pinned, Some(filter.clone()), 2).await;
+        assert_eq!(scan_numbers(&plan, &pinned).files_read, files_read, "{filter}");
+        assert_eq!(drain(plan, &ground.state(2)).await, rows, "{filter}");
+    }
 }

@@ -1,0 +1,330 @@
+//! [`FileScan`]: a scan of the files of one version by the engine's own reader of Parquet, with what Delta adds to files told
+//! to that reader: values of partitions, other names of columns, and the rows that deletion vectors leave.
+//!
+//! So every filter, limit and order of the engine works on such a table as on plain files, and files are read in parallel,
+//! whether rows of them are deleted or not. Tables of a shape that is not known here are scanned by delta-rs.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::DateTime;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use datafusion::catalog::Session;
+use datafusion::common::stats::Precision;
+use datafusion::common::{
+    ColumnStatistics, DFSchema, Result, ScalarValue, Statistics, internal_datafusion_err,
+};
+use datafusion::config::TableParquetOptions;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::{CachedParquetFileReaderFactory, ParquetRowSelection};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::expr_rewriter::unnormalize_col;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::parquet::arrow::arrow_reader::{RowSelection, RowSelector};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::projection::ProjectionExec;
+use deltalake::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
+use deltalake::kernel::EagerSnapshot;
+use object_store::ObjectMeta;
+use object_store::path::Path;
+use tokio::sync::OnceCell;
+use url::Url;
+
+use crate::file_list::{FileColumn, FileList, Listed};
+use crate::location::{MOUNT, TableLocation};
+
+/// Of more files than these the engine is told sizes and rows alone: values of each would cost more than they save.
+const FILES_TOLD_MAX: usize = 10_000;
+
+/// Scans the files of one version.
+pub(crate) struct FileScan {
+    snapshot: Arc<EagerSnapshot>,
+    location: TableLocation,
+    url: Url,
+    /// The table's columns in their order.
+    schema: SchemaRef,
+    columns: Arc<[FileColumn]>,
+    files: OnceCell<Arc<FileList>>,
+}
+
+impl FileScan {
+    /// A scan of `snapshot`, whose columns are `schema` and, in the same order, `columns`.
+    pub(crate) fn new(
+        location: TableLocation,
+        snapshot: Arc<EagerSnapshot>,
+        schema: SchemaRef,
+        columns: Vec<FileColumn>,
+    ) -> crate::Result<Self> {
+        let url = location.url()?;
+        Ok(Self { snapshot, location, url, schema, columns: columns.into(), files: OnceCell::new() })
+    }
+
+    /// Whether the given columns can be read here. Nested values are put together by delta-rs: what they may lack is told
+    /// differently by writers.
+    pub(crate) fn reads(&self, projection: &[usize]) -> bool {
+        let known = |column: &usize| match self.schema.fields().get(*column) {
+            Some(field) => !field.data_type().is_nested() && field.data_type() != &DataType::Null,
+            None => false,
+        };
+        let partition_is_known = |(column, field): (&FileColumn, &FieldRef)| {
+            !column.partitions || !matches!(field.data_type(), DataType::Binary | DataType::BinaryView)
+        };
+        projection.iter().all(known) && self.columns.iter().zip(self.schema.fields()).all(partition_is_known)
+    }
+
+    /// A plan that reads the rows of the files which may pass all of `filters`. None where a file is not one that lies in
+    /// the table's own folder, or lacks what its deletion vector needs.
+    pub(crate) async fn plan(
+        &self,
+        session: &dyn Session,
+        projection: &[usize],
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let files = self.files.get_or_try_init(|| async { self.list() }).await?;
+        let predicate = self.predicate(session, filters)?;
+        let chosen = files.chosen(predicate.as_ref())?;
+        let Some(places) = chosen.iter().map(|file| self.place_of(*file)).collect::<Option<Vec<_>>>() else {
+            return Ok(None);
+        };
+        if chosen.iter().any(|file| file.deleted().is_some() && file.rows().is_none()) {
+            return Ok(None);
+        }
+        let mut kept = self.kept_rows(session, &chosen).await?;
+        let table_schema = self.table_schema();
+        let told = (chosen.len() <= FILES_TOLD_MAX).then_some(projection);
+        let mut rows = Precision::Exact(0);
+        let mut size = Precision::Inexact(0);
+        let mut group = Vec::with_capacity(chosen.len());
+        for (file, place) in chosen.into_iter().zip(places) {
+            let selection = match file.deleted() {
+                Some(_) => {
+                    let key = self.url_of(file);
+                    let selection = key.and_then(|key| kept.remove(key.as_str()));
+                    Some(
+                        selection
+                            .ok_or_else(|| internal_datafusion_err!("a deletion vector was not read"))?,
+                    )
+                }
+                None => None,
+            };
+            rows = rows.add(&rows_of(file));
+            size = size.add(&size_of(file));
+            group.push(self.partitioned_file(file, place, told, &table_schema, selection)?);
+        }
+        let full = table_schema.table_schema();
+        let statistics = match told {
+            Some(_) => {
+                let told = group.iter().filter_map(|file| file.statistics.as_deref());
+                Statistics::try_merge_iter(told, full)?
+            }
+            None => Statistics { num_rows: rows, total_byte_size: size, ..Statistics::new_unknown(full) },
+        };
+        self.source(session, projection, (group, statistics), table_schema, limit).map(Some)
+    }
+
+    fn list(&self) -> Result<Arc<FileList>> {
+        Ok(Arc::new(FileList::of(&self.snapshot, Arc::clone(&self.columns))?))
+    }
+
+    fn predicate(&self, session: &dyn Session, filters: &[Expr]) -> Result<Option<PruningPredicate>> {
+        let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(None) };
+        let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
+        let filter = session.create_physical_expr(unnormalize_col(filter), &schema)?;
+        let predicate =
+            PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema)).try_build(filter)?;
+        Ok((!predicate.always_true()).then_some(predicate))
+    }
+
+    fn url_of(&self, file: Listed<'_>) -> Option<Url> {
+        self.url.join(file.path()).ok()
+    }
+
+    /// Where a file lies within the router; none where that is not in the table's folder.
+    fn place_of(&self, file: Listed<'_>) -> Option<Path> {
+        let url = self.url_of(file)?;
+        let place = Path::from_url_path(url.path()).ok()?;
+        let is_here = url.as_str().starts_with(self.url.as_str())
+            && place.prefix_matches(&self.location.mounted_path());
+        is_here.then_some(place)
+    }
+
+    /// The rows that deletion vectors leave of the files that have one, by the URL of the file.
+    async fn kept_rows(
+        &self,
+        session: &dyn Session,
+        files: &[Listed<'_>],
+    ) -> Result<HashMap<String, RowSelection>> {
+        let marked = files.iter().filter(|file| file.deleted().is_some());
+        let marked: Vec<String> = marked.filter_map(|file| self.url_of(*file)).map(String::from).collect();
+        if marked.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let scan = DeltaScanNext::new(Arc::clone(&self.snapshot), DeltaScanConfig::default())?;
+        let vectors = scan.with_file_paths(marked).deletion_vectors(session).await?;
+        Ok(vectors.into_iter().map(|vector| (vector.filepath, selection(&vector.keep_mask))).collect())
+    }
+
+    /// The columns as the reader of files has them: those of files by the files' names, then those of partitions.
+    fn table_schema(&self) -> TableSchema {
+        let of = |partitions: bool| {
+            let columns = self.columns.iter().zip(self.schema.fields());
+            columns.filter(move |(column, _)| column.partitions == partitions).map(move |(column, field)| {
+                let name = if partitions { &column.name } else { &column.in_files };
+                Arc::new(Field::new(name, field.data_type().clone(), field.is_nullable()))
+            })
+        };
+        let partitions: Vec<FieldRef> = of(true).collect();
+        TableSchema::builder(Arc::new(Schema::new(of(false).collect::<Vec<_>>())))
+            .with_table_partition_cols(partitions)
+            .build()
+    }
+
+    /// For each column of [`FileScan::table_schema`] its place in the table.
+    fn places(&self) -> Vec<usize> {
+        let of = |partitions: bool| {
+            let columns = self.columns.iter().enumerate();
+            columns.filter(move |(_, column)| column.partitions == partitions).map(|(place, _)| place)
+        };
+        of(false).chain(of(true)).collect()
+    }
+
+    fn partitioned_file(
+        &self,
+        file: Listed<'_>,
+        location: Path,
+        told: Option<&[usize]>,
+        table_schema: &TableSchema,
+        selection: Option<RowSelection>,
+    ) -> Result<PartitionedFile> {
+        let mut read = PartitionedFile::from(ObjectMeta {
+            location,
+            size: file.size(),
+            // Files of a table never change: one time for all of them.
+            last_modified: DateTime::UNIX_EPOCH,
+            e_tag: None,
+            version: None,
+        });
+        let partitions = table_schema.table_partition_cols().iter();
+        read.partition_values = partitions
+            .map(|field| file.partition_value(field.name())?.cast_to(field.data_type()))
+            .collect::<Result<_>>()?;
+        read.statistics = told.map(|told| self.statistics(file, told).map(Arc::new)).transpose()?;
+        Ok(match selection {
+            Some(selection) => read.with_extension(ParquetRowSelection::new(selection)),
+            None => read,
+        })
+    }
+
+    /// What the log tells of a file: of the columns `told` their values too. Values are never told as exact: writers cut
+    /// texts and times.
+    fn statistics(&self, file: Listed<'_>, told: &[usize]) -> Result<Statistics> {
+        let column = |place: usize| -> Result<ColumnStatistics> {
+            if !told.contains(&place) {
+                return Ok(ColumnStatistics::new_unknown());
+            }
+            let (least, greatest, nulls) = file.told(place)?;
+            let nulls = nulls.map_or(Precision::Absent, Precision::Exact);
+            Ok(ColumnStatistics {
+                null_count: if file.deleted().is_some() { nulls.to_inexact() } else { nulls },
+                min_value: self.told_value(place, least)?,
+                max_value: self.told_value(place, greatest)?,
+                ..ColumnStatistics::new_unknown()
+            })
+        };
+        Ok(Statistics {
+            num_rows: rows_of(file),
+            total_byte_size: size_of(file),
+            column_statistics: self.places().into_iter().map(column).collect::<Result<_>>()?,
+        })
+    }
+
+    fn told_value(&self, place: usize, value: Option<ScalarValue>) -> Result<Precision<ScalarValue>> {
+        match (value, self.schema.fields().get(place)) {
+            (Some(value), Some(field)) => Ok(Precision::Inexact(value.cast_to(field.data_type())?)),
+            _ => Ok(Precision::Absent),
+        }
+    }
+
+    fn source(
+        &self,
+        session: &dyn Session,
+        projection: &[usize],
+        (files, statistics): (Vec<PartitionedFile>, Statistics),
+        table_schema: TableSchema,
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let url = ObjectStoreUrl::parse(MOUNT)?;
+        let environment = session.runtime_env();
+        let footers = environment.cache_manager.get_file_metadata_cache();
+        let reader = CachedParquetFileReaderFactory::new(environment.object_store(&url)?, footers);
+        let options = TableParquetOptions {
+            global: session.config().options().execution.parquet.clone(),
+            ..TableParquetOptions::default()
+        };
+        let source = ParquetSource::new(table_schema)
+            .with_table_parquet_options(options)
+            .with_parquet_file_reader_factory(Arc::new(reader));
+        let places = self.places();
+        let read = projection.iter().map(|column| places.iter().position(|place| place == column));
+        let read: Vec<usize> = read
+            .collect::<Option<_>>()
+            .ok_or_else(|| internal_datafusion_err!("a column that the table does not have"))?;
+        let scan = FileScanConfigBuilder::new(url, Arc::new(source))
+            .with_file_groups(vec![FileGroup::new(files)])
+            .with_statistics(statistics)
+            .with_projection_indices(Some(read))?
+            .with_limit(limit)
+            .build();
+        self.named(projection, DataSourceExec::from_data_source(scan))
+    }
+
+    /// The columns by the names that the table has for them.
+    fn named(&self, projection: &[usize], files: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        if self.columns.iter().all(|column| column.name == column.in_files) {
+            return Ok(files);
+        }
+        let schema = files.schema();
+        let columns = projection.iter().filter_map(|column| self.columns.get(*column));
+        let outputs = columns.zip(schema.fields()).enumerate().map(|(place, (column, field))| {
+            let read: Arc<dyn PhysicalExpr> = Arc::new(Column::new(field.name(), place));
+            (read, column.name.clone())
+        });
+        Ok(Arc::new(ProjectionExec::try_new(outputs.collect::<Vec<_>>(), files)?))
+    }
+}
+
+/// How many rows a file gives.
+fn rows_of(file: Listed<'_>) -> Precision<usize> {
+    let left = file.rows().map(|rows| rows.saturating_sub(file.deleted().unwrap_or(0)));
+    left.map_or(Precision::Absent, Precision::Exact)
+}
+
+fn size_of(file: Listed<'_>) -> Precision<usize> {
+    usize::try_from(file.size()).map_or(Precision::Absent, Precision::Inexact)
+}
+
+/// The rows that a mask keeps, as runs.
+fn selection(keep: &[bool]) -> RowSelection {
+    let runs = keep.chunk_by(|one, next| one == next);
+    runs.map(|run| match run.first() {
+        Some(true) => RowSelector::select(run.len()),
+        _ => RowSelector::skip(run.len()),
+    })
+    .collect::<Vec<_>>()
+    .into()
+}
+
+impl fmt::Debug for FileScan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileScan").field("location", &self.location).finish_non_exhaustive()
+    }
+}
