@@ -23,6 +23,7 @@ mod describing;
 mod digests;
 mod documents;
 mod enforcement;
+mod faults;
 mod flight;
 mod generated;
 mod golden;

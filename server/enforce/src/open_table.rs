@@ -77,6 +77,8 @@ pub struct OpenedTable {
     pub provider: Arc<dyn TableProvider>,
     /// The Delta version.
     pub version: Option<u64>,
+    /// What tells it from another table that came to its place and has the same version. Never shown.
+    pub mark: String,
     /// Column-mapping field ids by column name; empty where the table has none.
     pub field_ids: HashMap<String, i64>,
     /// Counts the files of a planned scan.

@@ -36,6 +36,7 @@ pub(crate) fn opened(
     Ok(OpenedTable {
         provider: sealed_view::body(table, plan, barrier, seal.clone())?,
         version: None,
+        mark: String::new(),
         field_ids: HashMap::new(),
         numbers: Arc::new(BodyNumbers { seal }),
         identified: None,

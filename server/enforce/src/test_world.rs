@@ -223,6 +223,7 @@ impl World {
         let opened = OpenedTable {
             provider,
             version: Some(7),
+            mark: String::new(),
             field_ids: HashMap::new(),
             numbers: Arc::new(NoFiles),
             identified: None,

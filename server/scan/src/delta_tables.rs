@@ -192,6 +192,7 @@ impl DeltaTables {
 
     async fn remember(&self, slot: &Slot, table: PinnedTable) -> Result<()> {
         let commit_tag = self.commit_tag(&table, table.version()).await?;
+        table.tagged(commit_tag.as_deref());
         *slot.known.write().await = Some(Known { table, commit_tag });
         Ok(())
     }

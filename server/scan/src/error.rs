@@ -106,6 +106,15 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    /// A file that should never change was written anew.
+    #[error("file `{path}` was overwritten after it had been read: files of a Delta table never change")]
+    ChangedFile {
+        /// Root, table and file.
+        path: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
     /// A file cannot be read as what it should be.
     #[error("{}", match path { Some(path) => format!("file `{path}` is damaged"), None => "a file of the table is damaged".to_owned() })]
     CorruptFile {

@@ -31,6 +31,7 @@ mod error;
 mod file_list;
 mod file_order;
 mod file_scan;
+mod file_tags;
 mod identified_table;
 mod local_root;
 mod location;

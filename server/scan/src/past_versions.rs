@@ -70,6 +70,7 @@ impl DeltaTables {
         }
         let pinned = PinnedTable::new(location.clone(), table)?;
         if let Some(key) = key {
+            pinned.tagged(Some(&key.2));
             self.past().insert(key, pinned.clone());
         }
         Ok(pinned)

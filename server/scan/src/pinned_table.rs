@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
@@ -40,6 +40,8 @@ struct Pinned {
     provider: Arc<dyn TableProvider>,
     file_count: u64,
     total_bytes: u64,
+    /// The entity tag of the version's commit, once it is known.
+    commit_tag: OnceLock<String>,
 }
 
 impl PinnedTable {
@@ -90,6 +92,7 @@ impl PinnedTable {
             provider: Arc::new(provider),
             file_count,
             total_bytes,
+            commit_tag: OnceLock::new(),
         })))
     }
 
@@ -101,6 +104,19 @@ impl PinnedTable {
     /// The version of the table's log.
     pub fn version(&self) -> u64 {
         self.0.snapshot.version()
+    }
+
+    /// What tells this version from one with the same number of another table that came to the place.
+    pub fn mark(&self) -> String {
+        let tag = self.0.commit_tag.get().map_or("", String::as_str);
+        format!("{} {tag}", self.0.snapshot.metadata().id())
+    }
+
+    /// Is told the entity tag of this version's commit.
+    pub(crate) fn tagged(&self, tag: Option<&str>) {
+        if let Some(tag) = tag {
+            self.0.commit_tag.get_or_init(|| tag.to_owned());
+        }
     }
 
     /// The columns in plain Arrow types, without metadata, as they are written. The provider gives the same columns,

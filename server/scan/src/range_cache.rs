@@ -166,6 +166,9 @@ fn own(shared: SharedError) -> object_store::Error {
             object_store::Error::PermissionDenied { path, .. } => {
                 object_store::Error::PermissionDenied { path: path.clone(), source: Box::new(shared) }
             }
+            object_store::Error::Precondition { path, .. } => {
+                object_store::Error::Precondition { path: path.clone(), source: Box::new(shared) }
+            }
             _ => object_store::Error::Generic { store: "router", source: Box::new(shared) },
         },
     }

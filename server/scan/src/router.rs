@@ -26,6 +26,7 @@ use object_store::{
 use url::Url;
 
 use crate::bucket_root::Bucket;
+use crate::file_tags::FileTags;
 use crate::local_root::LocalRoot;
 use crate::location::{RootName, TableLocation};
 use crate::range_cache::{FileKey, RangeCache};
@@ -40,6 +41,7 @@ pub struct Router {
     ranges: RangeCache,
     /// Size and time of files that never change.
     known: Cache<Path, ObjectMeta>,
+    tags: FileTags,
 }
 
 #[derive(Clone)]
@@ -47,6 +49,8 @@ struct Root {
     /// What tells it from another root of the same name.
     place: String,
     store: Arc<dyn ObjectStore>,
+    /// Whether it lies on this machine.
+    near: bool,
 }
 
 /// What a path's name says about its contents.
@@ -63,7 +67,12 @@ impl Router {
     /// A router without roots.
     pub fn new(cache: RangeCache) -> Self {
         let known = Cache::builder().max_capacity(KNOWN_FILES).support_invalidation_closures().build();
-        Self { roots: Arc::new(tokio::sync::watch::Sender::default()), ranges: cache, known }
+        Self {
+            roots: Arc::new(tokio::sync::watch::Sender::default()),
+            ranges: cache,
+            known,
+            tags: FileTags::new(),
+        }
     }
 
     /// Adds a directory of this machine as a storage root. It must exist. Adding the same one again changes nothing.
@@ -73,12 +82,12 @@ impl Router {
             source: Box::new(source),
         })?;
         let place = store.directory().to_string_lossy().into_owned();
-        self.add(root, Root { place, store: Arc::new(store) })
+        self.add(root, Root { place, store: Arc::new(store), near: true })
     }
 
     /// Adds a place in a bucket as a storage root. It is not looked at. Adding the same one again changes nothing.
     pub fn add_bucket_root(&self, root: &RootName, bucket: &Bucket) -> crate::Result<()> {
-        self.add(root, Root { place: bucket.place(), store: bucket.store(root.as_str())? })
+        self.add(root, Root { place: bucket.place(), store: bucket.store(root.as_str())?, near: false })
     }
 
     fn add(&self, root: &RootName, added: Root) -> crate::Result<()> {
@@ -115,6 +124,7 @@ impl Router {
     pub fn forget(&self, location: &TableLocation) {
         let below = location.mounted_path();
         self.ranges.forget(below.clone());
+        self.tags.forget(below.clone());
         // Fails only without support for closures, which `new` asks for.
         let _predicate_id = self.known.invalidate_entries_if(move |path, _| path.prefix_matches(&below));
     }
@@ -122,17 +132,23 @@ impl Router {
     /// Drops what the caches hold.
     pub fn clear(&self) {
         self.ranges.clear();
+        self.tags.clear();
         self.known.invalidate_all();
     }
 
     /// The store that a path names, and the path inside it.
     fn route(&self, location: &Path) -> Result<(RootName, Arc<dyn ObjectStore>, Path)> {
+        let (name, root, inner) = self.root_of(location)?;
+        Ok((name, root.store, inner))
+    }
+
+    fn root_of(&self, location: &Path) -> Result<(RootName, Root, Path)> {
         let unknown =
             || Error::NotFound { path: location.to_string(), source: "no such storage root".into() };
         let mut parts = location.parts();
         let name = parts.next().and_then(|part| RootName::new(part.as_ref()).ok()).ok_or_else(unknown)?;
-        let store = self.roots.borrow().get(&name).map(|root| Arc::clone(&root.store)).ok_or_else(unknown)?;
-        Ok((name, store, parts.collect()))
+        let root = self.roots.borrow().get(&name).cloned().ok_or_else(unknown)?;
+        Ok((name, root, parts.collect()))
     }
 
     /// Size and time of a file that never changes.
@@ -164,14 +180,21 @@ impl Router {
     }
 
     async fn read_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        let (_, store, inner) = self.route(location)?;
+        let (_, Root { store, near, .. }, inner) = self.root_of(location)?;
         let key =
             self.cache_key(location, store.as_ref(), &inner).await.map_err(|error| at(location, error))?;
         let read = match key {
             Some(key) => {
+                // The tag of a checkpoint is in its key already.
+                let tagged = key.e_tag.is_some();
                 let fetch = |missing: Vec<Range<u64>>| {
                     let (store, inner) = (Arc::clone(&store), inner.clone());
-                    async move { store.get_ranges(&inner, &missing).await }
+                    async move {
+                        match tagged {
+                            true => store.get_ranges(&inner, &missing).await,
+                            false => self.tags.read(store.as_ref(), near, (location, &inner), &missing).await,
+                        }
+                    }
                 };
                 self.ranges.read(&key, ranges, fetch).await
             }
@@ -305,6 +328,7 @@ impl ObjectStore for Router {
                 let (_, store, inner) = router.route(&location)?;
                 store.delete(&inner).await?;
                 router.ranges.forget(location.clone());
+                router.tags.forget(location.clone());
                 router.known.invalidate(&location);
                 Ok(location)
             }

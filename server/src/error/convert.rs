@@ -148,6 +148,13 @@ impl From<ScanError> for Error {
             ScanError::CorruptLog { .. } | ScanError::MissingFile { .. } | ScanError::CorruptFile { .. } => {
                 Condition::DeltaTableCorrupt
             }
+            ScanError::ChangedFile { .. } => {
+                return Error::new(Condition::DeltaTableCorrupt, error.to_string())
+                    .with_hint(
+                        "bring the file back; where the change is meant, an administrator runs CLEAR CACHE",
+                    )
+                    .caused_by(error);
+            }
             ScanError::UnsupportedFeature { .. }
             | ScanError::UnsupportedWrite { .. }
             | ScanError::UnsupportedProtocol { .. } => Condition::DeltaFeatureUnsupported,

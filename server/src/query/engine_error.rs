@@ -67,7 +67,10 @@ impl From<Refusal> for Error {
                 .with_hint("ask the view's owner to look at it")
                 .caused_by(detail),
             Refusal::Storage { cause, .. } => Error::new(Condition::DeltaTableCorrupt, text)
-                .with_hint("a file is missing, unreadable or damaged; the server's log names it")
+                .with_hint(
+                    "a file is missing or damaged, or was overwritten after it had been read (an administrator runs \
+                     CLEAR CACHE where that was meant); the server's log names it",
+                )
                 .caused_by(cause.to_string()),
             Refusal::Open(cause) => match cause.downcast::<Error>() {
                 Ok(error) => *error,

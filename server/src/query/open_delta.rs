@@ -127,6 +127,7 @@ impl OpenTable for OpenDelta {
         let opened = OpenedTable {
             provider: feed.provider(),
             version: Some(pinned.version()),
+            mark: pinned.mark(),
             field_ids,
             numbers: Arc::new(FeedNumbers(feed)),
             identified: None,
@@ -139,6 +140,7 @@ fn opened(pinned: PinnedTable, field_ids: HashMap<String, i64>) -> OpenedTable {
     OpenedTable {
         provider: pinned.provider(),
         version: Some(pinned.version()),
+        mark: pinned.mark(),
         field_ids,
         numbers: Arc::new(DeltaNumbers(pinned)),
         // Nobody changes rows of the past.

@@ -109,7 +109,8 @@ impl ResultCache {
         }
         for table in &pinned {
             let Some(version) = table.version else { return Ok(None) };
-            (table.table.to_string(), &table.name, &table.place, &table.moment, version).hash(&mut marker);
+            (table.table.to_string(), &table.name, &table.place, &table.mark, &table.moment, version)
+                .hash(&mut marker);
         }
         query.hash(&mut marker);
         planned.schema.fields().hash(&mut marker);

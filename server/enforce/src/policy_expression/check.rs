@@ -123,6 +123,7 @@ fn trial(scope: &Scope, function: &Function) -> Result<(Table, OpenedTable)> {
     let opened = OpenedTable {
         provider,
         version: None,
+        mark: String::new(),
         field_ids: Default::default(),
         numbers: Arc::new(NoFiles),
         identified: None,

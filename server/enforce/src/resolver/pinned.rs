@@ -4,7 +4,7 @@
 use weir_catalog::TableId;
 
 use super::Scope;
-use crate::open_table::Moment;
+use crate::open_table::{Moment, OpenedTable};
 use crate::permit::place_of;
 
 /// One table at the version that a statement reads.
@@ -20,23 +20,26 @@ pub struct Pinned {
     pub version: Option<u64>,
     /// Where its files lie: a table that is replaced keeps its id and begins its versions anew.
     pub place: String,
+    /// What tells it from another table that came to the place and has the same version.
+    pub mark: String,
 }
 
 impl Scope {
     /// Everything that was opened so far, in an order of its own. For the books and for caches: the caller may
     /// not know of all of it.
     pub async fn pinned(&self) -> Vec<Pinned> {
-        let pin = |table: TableId, moment, version| {
+        let pin = |table: TableId, moment, opened: &OpenedTable| {
             let known = self.snapshot.table_by_id(table);
             let name = known.map_or_else(|| table.to_string(), |table| table.name.to_string());
-            Pinned { table, name, moment, version, place: known.map_or_else(String::new, place_of) }
+            let place = known.map_or_else(String::new, place_of);
+            Pinned { table, name, moment, version: opened.version, place, mark: opened.mark.clone() }
         };
         let mut pinned: Vec<Pinned> = Vec::new();
         for (table, opened) in self.opened.lock().await.iter() {
-            pinned.push(pin(*table, None, opened.version));
+            pinned.push(pin(*table, None, opened));
         }
         for ((table, moment), opened) in self.past.lock().await.iter() {
-            pinned.push(pin(*table, Some(*moment), opened.version));
+            pinned.push(pin(*table, Some(*moment), opened));
         }
         pinned.sort_by_key(|pinned| (pinned.name.clone(), pinned.version, format!("{:?}", pinned.moment)));
         pinned

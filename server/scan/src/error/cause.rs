@@ -23,6 +23,7 @@ pub(crate) fn from_delta(table: &TableLocation, error: DeltaTableError) -> Error
             Error::UnsupportedFeature { table: table.clone(), features }
         }
         other => match storage_cause(&other) {
+            Some(StorageCause::Changed(path)) => Error::ChangedFile { path, source: Box::new(other) },
             Some(StorageCause::Unavailable) => {
                 Error::Io { place: table.to_string(), source: Box::new(other) }
             }
@@ -58,6 +59,7 @@ pub(crate) fn from_store(table: &TableLocation, error: object_store::Error) -> E
 pub(crate) fn read_failure(table: &TableLocation, error: DataFusionError) -> Error {
     match storage_cause(&error) {
         Some(StorageCause::Missing(path)) => Error::MissingFile { path, source: Box::new(error) },
+        Some(StorageCause::Changed(path)) => Error::ChangedFile { path, source: Box::new(error) },
         Some(StorageCause::Unavailable) => Error::Io { place: table.to_string(), source: Box::new(error) },
         None => Error::CorruptFile { path: None, source: Box::new(error) },
     }
@@ -88,6 +90,7 @@ pub(crate) fn commit_failure(table: &TableLocation, error: DeltaTableError) -> E
         }
         other => match storage_cause(&other) {
             Some(StorageCause::Missing(path)) => Error::MissingFile { path, source: Box::new(other) },
+            Some(StorageCause::Changed(path)) => Error::ChangedFile { path, source: Box::new(other) },
             Some(StorageCause::Unavailable) => {
                 Error::Io { place: table.to_string(), source: Box::new(other) }
             }
@@ -102,6 +105,7 @@ pub(crate) fn commit_failure(table: &TableLocation, error: DeltaTableError) -> E
 
 enum StorageCause {
     Missing(String),
+    Changed(String),
     Unavailable,
 }
 
@@ -112,6 +116,7 @@ fn storage_cause(error: &(dyn StdError + 'static)) -> Option<StorageCause> {
         if let Some(store) = error.downcast_ref::<object_store::Error>() {
             return match store {
                 object_store::Error::NotFound { path, .. } => Some(StorageCause::Missing(path.clone())),
+                object_store::Error::Precondition { path, .. } => Some(StorageCause::Changed(path.clone())),
                 _ if is_short_file(store) => None,
                 _ => Some(StorageCause::Unavailable),
             };
