@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+pub mod plot;
 pub mod rounds;
 pub mod warehouse;
 

@@ -4,7 +4,7 @@ Weir's analyst sends the bare query and the policies hold; every peer gets the s
 are written out by hand with this user's constants, its best case. Results are compared before anything is timed. Then all take
 turns at each query, in another order each round; a ratio is of one round, and what is told is the median of the rounds.
 
-    python peers.py WEIR_PROGRAM [--rounds N] [--peers a,b] [--queries q1,q6] [--sessions 1,16,64] [--results FILE]
+    python peers.py WEIR_PROGRAM [--rounds N] [--peers a,b] [--queries q1,q6] [--sessions 1,16,64] [--bulk] [--results FILE]
 """
 
 import argparse
@@ -27,6 +27,15 @@ import sides
 
 WORKLOAD = pathlib.Path(__file__).parent.parent / "workload"
 BASE = "deltars"
+# Large results, where carrying them is what is paid: numbers alone, and everything.
+BULK = [
+    {
+        "name": "bulk of numbers",
+        "tables": ["lineitem"],
+        "sql": "SELECT l_orderkey, l_partkey, l_suppkey, l_linenumber FROM {lineitem}",
+    },
+    {"name": "bulk of all columns", "tables": ["lineitem"], "sql": "SELECT * FROM {lineitem} WHERE l_orderkey < 3000000"},
+]
 
 
 def workload():
@@ -208,6 +217,34 @@ def report(out, times, answered, queries, count, loads):
         out.extend(loads)
 
 
+def bulk(running, texts, columns_of, policies, count, out):
+    """Large results of each server: rates, and ratios to DuckDB behind Flight where it runs."""
+    servers = [name for name in running if name in sides.SERVERS]
+    out.append(f"\n| large result | rows | MB | {' | '.join(servers)} |\n|---|---|---|{'---|' * len(servers)}")
+    for query in BULK:
+        for name in servers:
+            of = (lambda table: f"tpch.bench.{table}") if name == "weir" else (lambda table: by_hand(table, columns_of[table], policies))
+            texts[name][query["name"]] = text_for(query, of)
+        times, size, rows = {name: [] for name in servers}, 0, 0
+        for number in range(count + 1):
+            for name in random.Random(number).sample(servers, len(servers)):
+                taken, result = timed(running[name], texts[name][query["name"]])
+                if rows and result.num_rows != rows:
+                    sys.exit(f"error: {name} gives {result.num_rows} rows of {query['name']}, not {rows}")
+                size, rows = max(size, result.nbytes), result.num_rows
+                del result
+                if number:
+                    times[name].append(taken)
+        base = times.get("duckflight")
+        cells = []
+        for name in servers:
+            cell = f"{size / statistics.median(times[name]) / 1e6:.0f} MB/s"
+            if base and name != "duckflight":
+                cell += f", {ways_of([other / own for own, other in zip(times[name], base)])} of duckflight's"
+            cells.append(cell)
+        out.append(f"| {query['name']} | {rows:,} | {size / 1e6:.0f} | {' | '.join(cells)} |")
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weir", type=pathlib.Path)
@@ -217,6 +254,7 @@ def arguments():
     parser.add_argument("--queries", default="")
     parser.add_argument("--sessions", default="1,16,64")
     parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--bulk", action="store_true", help="carry large results too")
     parser.add_argument("--results", type=pathlib.Path, default=None)
     return parser.parse_args()
 
@@ -254,6 +292,8 @@ def main():
                     )
         out = [f"Machine: {machine()}.", f"{given.rounds} rounds; ratios to {BASE}, in process; lower is better."]
         report(out, times, answered, queries, given.rounds, loads)
+        if given.bulk:
+            bulk(running, texts, columns, policies, given.rounds, out)
         text = "\n".join(out)
         print(text)
         if given.results:

@@ -39,6 +39,7 @@ pub mod profile;
 pub mod record;
 pub mod result_cache;
 pub mod session_functions;
+pub mod staleness;
 pub mod standing;
 pub mod statement_memory;
 pub mod wire;

@@ -171,10 +171,13 @@ fn a_spill_that_finds_no_room_is_told_and_leaves_room() {
         let sorted = "SELECT sum(n) FROM (SELECT n, row_number() OVER (ORDER BY t) AS r FROM (SELECT a.n, \
                       concat('some longer text that takes memory ', a.n * 7 % 1000, '-', b.n) AS t \
                       FROM main.default.numbers a JOIN main.default.numbers b ON b.n < 100)) WHERE r % 2 = 0";
-        let refusal = server.refused("alice", sorted).await;
-        assert!(refusal.starts_with("[RESOURCE_EXHAUSTED]"), "{refusal}");
-        assert!(!refusal.contains("CANARY") && !refusal.contains("/tmp"), "{refusal}");
-        assert_served(&server).await;
+        // Which operator finds no room first is not always the same.
+        for _ in 0..8 {
+            let refusal = server.refused("alice", sorted).await;
+            assert!(refusal.starts_with("[RESOURCE_EXHAUSTED]"), "{refusal}");
+            assert!(!refusal.contains("CANARY") && !refusal.contains("/tmp"), "{refusal}");
+            assert_served(&server).await;
+        }
     });
 }
 

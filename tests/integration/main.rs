@@ -25,6 +25,7 @@ mod documents;
 mod enforcement;
 mod faults;
 mod flight;
+mod freshness;
 mod generated;
 mod golden;
 mod hostile;

@@ -12,6 +12,8 @@
 //! ```
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use datafusion::error::DataFusionError;
 use deltalake::logstore::{LogStoreRef, StorageConfig, commit_uri_from_version, default_logstore};
@@ -41,6 +43,7 @@ pub struct DeltaTables {
     router: Arc<Router>,
     slots: Cache<TableLocation, Arc<Slot>>,
     past: Cache<PastKey, PinnedTable>,
+    begun: Instant,
 }
 
 /// A version before the newest, and the entity tag of its commit.
@@ -50,6 +53,8 @@ type PastKey = (TableLocation, u64, String);
 #[derive(Debug, Default)]
 struct Slot {
     known: RwLock<Option<Known>>,
+    /// When it was last seen that what is known is the newest, in milliseconds of [`DeltaTables::now`]; 0 for never.
+    seen_at: AtomicU64,
     /// Held while the table is loaded or updated, so that this happens once however many wait.
     turn: Mutex<()>,
 }
@@ -71,7 +76,7 @@ impl DeltaTables {
     /// The tables that the router reaches.
     pub fn new(router: Arc<Router>, config: Config) -> Self {
         let tables = config.snapshot_cache_tables;
-        Self { router, slots: Cache::new(tables), past: Cache::new(tables) }
+        Self { router, slots: Cache::new(tables), past: Cache::new(tables), begun: Instant::now() }
     }
 
     /// The router.
@@ -89,14 +94,50 @@ impl DeltaTables {
         &self.past
     }
 
+    /// A version that was the newest of a table at some moment not longer than `age` ago. Storage is asked where that is not
+    /// known.
+    pub async fn open_within(&self, location: &TableLocation, age: Duration) -> Result<PinnedTable> {
+        if let Some(slot) = self.slots.get(location)
+            && self.is_within(&slot, age)
+            && let Some(known) = slot.known.read().await.as_ref()
+        {
+            return Ok(known.table.clone());
+        }
+        self.open(location).await
+    }
+
+    fn is_within(&self, slot: &Slot, age: Duration) -> bool {
+        let seen_at = slot.seen_at.load(Ordering::Relaxed);
+        seen_at > 0 && u128::from(self.now().saturating_sub(seen_at)) < age.as_millis()
+    }
+
+    /// Milliseconds since there are these tables, and one.
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    /// The next open asks storage, whatever age it takes: somebody else changed the table.
+    pub(crate) fn doubt(&self, location: &TableLocation) {
+        if let Some(slot) = self.slots.get(location) {
+            slot.seen_at.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// The newest version of a table.
     pub async fn open(&self, location: &TableLocation) -> Result<PinnedTable> {
         let slot = self.slots.get_with(location.clone(), Arc::default);
-        if let Some(table) = self.newest_known(&slot).await? {
+        let asked_at = self.now();
+        let table = self.newest(location, &slot).await?;
+        slot.seen_at.fetch_max(asked_at, Ordering::Relaxed);
+        Ok(table)
+    }
+
+    async fn newest(&self, location: &TableLocation, slot: &Slot) -> Result<PinnedTable> {
+        if let Some(table) = self.newest_known(slot).await? {
             return Ok(table);
         }
         let _turn = slot.turn.lock().await;
-        if let Some(table) = self.newest_known(&slot).await? {
+        if let Some(table) = self.newest_known(slot).await? {
             return Ok(table);
         }
         let known = slot.known.read().await.clone();
@@ -111,7 +152,7 @@ impl DeltaTables {
             },
             None => self.load(location).await?,
         };
-        self.remember(&slot, table.clone()).await?;
+        self.remember(slot, table.clone()).await?;
         Ok(table)
     }
 

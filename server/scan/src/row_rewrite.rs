@@ -116,7 +116,10 @@ impl DeltaTables {
             .with_actions(actions)
             .build(Some(table.snapshot()), table.log_store(), operation.told())
             .await;
-        committed.map_err(|failure| error::commit_failure(location, failure))?;
+        committed.map_err(|failure| {
+            self.doubt(location);
+            error::commit_failure(location, failure)
+        })?;
         self.open(location).await?;
         Ok(rewritten)
     }

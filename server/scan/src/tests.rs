@@ -26,6 +26,7 @@ mod changing;
 mod damage;
 mod deleted;
 mod feed;
+mod log_only;
 mod ordering;
 mod past;
 mod pruning;

@@ -16,6 +16,7 @@ use super::catalog::{on_existing, on_missing, property_change};
 use super::sight::Sight;
 use super::{Call, done, policy};
 use crate::error::{Condition, Error, Result};
+use crate::query::staleness::check_own;
 use crate::query::write::delta_properties;
 use crate::run::Outcome;
 use crate::sql::cursor::unsupported;
@@ -60,6 +61,9 @@ fn check_of_catalog(change: &PropertiesChange) -> Result<()> {
         PropertiesChange::Set(set) => set.keys().collect(),
         PropertiesChange::Unset { keys, .. } => keys.iter().collect(),
     };
+    if let PropertiesChange::Set(set) = change {
+        check_own(set)?;
+    }
     match names.into_iter().find(|name| name.starts_with("delta.")) {
         Some(name) => Err(unsupported(&format!("ALTER TABLE … TBLPROPERTIES of `{name}`"))
             .with_hint("properties of the table's log are given when the table is made")),
@@ -79,6 +83,7 @@ async fn create(call: Call<'_>, create: &CreateTable) -> Result<()> {
     if create.or_replace && snapshot.table(&name).is_some() {
         return replace(call, sight, &name, create).await;
     }
+    check_own(&create.properties)?;
     let (storage, columns) = match &create.location {
         Some(location) => external(call, sight, create, location).await?,
         None => {
@@ -122,6 +127,7 @@ async fn replace(call: Call<'_>, sight: Sight<'_>, name: &ObjectName, create: &C
             .with_hint("the table keeps its policies; alter them by ALTER TABLE"));
     }
     sight.expect_kind(table, SecurableKind::Table)?;
+    check_own(&create.properties)?;
     let before = call.environment.locations.of(table)?;
     let (storage, columns) = managed(call, name, create).await?;
     let spec = TableSpec {

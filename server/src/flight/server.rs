@@ -21,6 +21,12 @@ const DECODED_BYTES_MAX: usize = 64 * 1024 * 1024;
 const STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
 
+/// The largest frame of HTTP/2 that clients may send; 16 KiB without it.
+const FRAME_BYTES: u32 = 1024 * 1024;
+/// How often a silent connection is asked for a sign of life: what stands between forgets connections that say nothing for a
+/// minute, and a statement may be silent for longer.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
 /// A certificate and its key, in PEM.
 pub struct Tls {
     /// The certificate, and those that lead to a root.
@@ -54,7 +60,8 @@ pub async fn serve(
     let mut server = Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .http2_keepalive_interval(Some(Duration::from_secs(60)));
+        .max_frame_size(Some(FRAME_BYTES))
+        .http2_keepalive_interval(Some(KEEP_ALIVE));
     if let Some(tls) = config.tls {
         server = server.tls_config(tls_config(tls)).map_err(|cause| {
             Error::new(Condition::InvalidConfiguration, "the certificate or key cannot be used")

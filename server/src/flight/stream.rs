@@ -4,8 +4,12 @@
 //! middle goes into the stream as a status. Dropping the stream stops the statement: that is
 //! how clients cancel.
 
+use std::sync::Arc;
+use std::task::Poll;
+
 use arrow::array::Array;
 use arrow::compute::concat_batches;
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use arrow_flight::FlightData;
 use arrow_flight::encode::{
@@ -23,11 +27,18 @@ use crate::run::RowStream;
 /// The answer's stream.
 pub(crate) type Stream = BoxStream<'static, std::result::Result<FlightData, Status>>;
 
+/// The rows of a batch that goes out as it is.
+const SMALL_ROWS: usize = 1024;
+/// How many rows small batches have together.
+const GATHERED_ROWS: usize = 8192;
+
+type Batches = BoxStream<'static, Result<RecordBatch>>;
+
 /// `rows` as Flight messages. `held` lives as long as the stream: whatever stops the statement
 /// when dropped.
 pub(crate) fn encode<G: Send + Sync + 'static>(rows: RowStream, statement: Uuid, held: G) -> Stream {
     let RowStream { schema, batches } = rows;
-    let batches = batches.map(move |batch| {
+    let batches = gathered(Arc::clone(&schema), batches).map(move |batch| {
         let batch = batch.and_then(compact);
         batch.map_err(|error| FlightError::Tonic(Box::new(error.into_status(Some(statement)))))
     });
@@ -39,6 +50,42 @@ pub(crate) fn encode<G: Send + Sync + 'static>(rows: RowStream, statement: Uuid,
             message
         })
         .boxed()
+}
+
+/// The same rows with small batches put together, as far as they are there: rows that have come wait for none that have not.
+fn gathered(schema: SchemaRef, mut batches: Batches) -> Batches {
+    let (mut small, mut rows, mut kept) = (Vec::new(), 0, None);
+    futures::stream::poll_fn(move |context| {
+        if let Some(next) = kept.take() {
+            return Poll::Ready(next);
+        }
+        loop {
+            let next = batches.poll_next_unpin(context);
+            match next {
+                Poll::Ready(Some(Ok(batch))) if batch.num_rows() < SMALL_ROWS => {
+                    rows += batch.num_rows();
+                    small.push(batch);
+                    if rows < GATHERED_ROWS {
+                        continue;
+                    }
+                }
+                next if small.is_empty() => return next,
+                // What came first goes first.
+                Poll::Ready(next) => kept = Some(next),
+                Poll::Pending => {}
+            }
+            rows = 0;
+            return Poll::Ready(Some(together(&schema, &std::mem::take(&mut small))));
+        }
+    })
+    .boxed()
+}
+
+fn together(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<RecordBatch> {
+    match batches {
+        [one] => Ok(one.clone()),
+        several => concat_batches(schema, several).map_err(Error::internal),
+    }
 }
 
 fn into_status(error: FlightError, statement: Uuid) -> Status {
@@ -72,8 +119,6 @@ fn compact(batch: RecordBatch) -> Result<RecordBatch> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
 
-    use std::sync::Arc;
-
     use arrow::array::{ArrayRef, Int64Array, StringArray};
     use arrow::datatypes::{DataType, Field, Schema};
     use arrow_flight::decode::FlightRecordBatchStream;
@@ -96,10 +141,52 @@ mod tests {
     #[tokio::test]
     async fn a_small_slice_of_large_buffers_is_one_message() {
         let large = batch(1_000_000);
-        let slices = vec![Ok(large.slice(500_000, 100)), Ok(large.slice(7, 100))];
+        for slices in [
+            vec![Ok(large.slice(500_000, 2000)), Ok(large.slice(7, 2000))],
+            vec![Ok(large.slice(5, 9)), Ok(large.slice(7, 2000))],
+        ] {
+            let messages: Vec<_> = encode(rows(slices), Uuid::nil(), ()).try_collect().await.unwrap();
+            assert_eq!(messages.len(), 3, "the schema and one message for each batch");
+            assert!(messages.iter().all(|message| message.data_body.len() < 160 * 1024));
+        }
+        let slices = vec![Ok(large.slice(500_000, 100))];
         let messages: Vec<_> = encode(rows(slices), Uuid::nil(), ()).try_collect().await.unwrap();
-        assert_eq!(messages.len(), 3, "the schema and one message for each batch");
+        assert_eq!(messages.len(), 2);
         assert!(messages.iter().all(|message| message.data_body.len() < 16 * 1024));
+    }
+
+    #[tokio::test]
+    async fn small_batches_go_together_and_wait_for_no_others() {
+        let all = batch(20_000);
+        let sizes = [1, 500, 1023, 0, 5000, 3, 1, 8, 700];
+        let mut first = 0;
+        let parts: Vec<_> = sizes
+            .iter()
+            .map(|size| {
+                first += size;
+                Ok(all.slice(first - size, *size))
+            })
+            .collect();
+        let expected = all.slice(0, first);
+        let gathered: Vec<_> = gathered(all.schema(), rows(parts).batches).try_collect().await.unwrap();
+        assert_eq!(gathered.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [1524, 5000, 712]);
+        assert_eq!(concat_batches(&all.schema(), &gathered).unwrap(), expected);
+
+        let many = (0..1000).map(|n| Ok(all.slice(n * 20, 20))).collect();
+        let gathered: Vec<_> = super::gathered(all.schema(), rows(many).batches).try_collect().await.unwrap();
+        assert_eq!(gathered.len(), 3);
+
+        let (send, receive) = tokio::sync::mpsc::channel(4);
+        let mut waiting =
+            super::gathered(all.schema(), tokio_stream::wrappers::ReceiverStream::new(receive).boxed());
+        send.send(Ok(all.slice(0, 1))).await.unwrap();
+        assert_eq!(waiting.try_next().await.unwrap().unwrap().num_rows(), 1);
+        for _ in 0..2 {
+            send.send(Ok(all.slice(0, 1))).await.unwrap();
+        }
+        send.send(Err(Error::new(Condition::DivideByZero, "division by zero"))).await.unwrap();
+        assert_eq!(waiting.try_next().await.unwrap().unwrap().num_rows(), 2);
+        assert!(waiting.try_next().await.is_err(), "rows before a failure are given before it");
     }
 
     #[tokio::test]

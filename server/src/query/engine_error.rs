@@ -233,6 +233,9 @@ fn unfit_arguments(function: &str) -> Error {
 fn from_arrow(text: &str) -> Error {
     let line = first_line(text);
     let lower = line.to_lowercase();
+    if lower.starts_with("io error") {
+        return from_spill(&lower, text);
+    }
     let condition = if lower.contains("divide by zero") || lower.contains("division by zero") {
         Condition::DivideByZero
     } else if lower.contains("overflow") || lower.contains("out of range") {
@@ -248,6 +251,15 @@ fn from_arrow(text: &str) -> Error {
         _ => "cast to a wider type first",
     };
     Error::new(condition, line).with_hint(hint)
+}
+
+/// Files of operators that spill: tables are not read through these errors.
+fn from_spill(lower: &str, text: &str) -> Error {
+    let is_full = ["used disk space during the spilling", "no space left", "os error 28", "quota exceeded"];
+    match is_full.iter().any(|told| lower.contains(told)) {
+        true => exhausted(text),
+        false => Error::internal(text.to_owned()),
+    }
 }
 
 /// The engine's sentence without its class names, backtraces and suggestions.
@@ -284,5 +296,25 @@ fn position_of(error: &DataFusionError) -> Option<Position> {
         DataFusionError::Context(_, inner) => position_of(inner),
         DataFusionError::Collection(errors) => errors.first().and_then(position_of),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_full_is_told_and_no_path_of_the_machine() {
+        for text in [
+            "Io error: The used disk space during the spilling process has exceeded the allowable limit of 1 KB.",
+            "Io error: No space left on device (os error 28) while writing /var/tmp/spill-1",
+        ] {
+            let error = from_root(DataFusionError::Execution(text.to_owned()));
+            assert_eq!(error.condition(), Condition::ResourceExhausted, "{text}");
+            assert!(!error.to_string().contains("/var"), "{error}");
+        }
+        let other = from_arrow("Io error: Input/output error (os error 5) while reading /var/tmp/spill-1");
+        assert_eq!(other.condition(), Condition::InternalError);
+        assert!(!other.to_string().contains("/var"), "{other}");
     }
 }

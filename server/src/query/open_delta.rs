@@ -15,10 +15,13 @@ use weir_enforce::open_table::OpenError;
 use weir_enforce::{
     IdentifyRows, Moment, OpenTable, OpenedChanges, OpenedTable, PlannedFiles, ScanNumbers, Stretch,
 };
-use weir_scan::{CHANGE_COLUMNS, ChangeFeed, DeltaTables, PinnedTable, in_order, rows_read, scan_numbers};
+use weir_scan::{
+    CHANGE_COLUMNS, ChangeFeed, DeltaTables, PinnedTable, TableLocation, in_order, rows_read, scan_numbers,
+};
 
 use crate::error::{Condition, Error};
 use crate::location::Locations;
+use crate::query::staleness::max_staleness;
 
 /// Opens Delta tables where the catalog says they lie.
 #[derive(Debug)]
@@ -34,10 +37,20 @@ impl OpenDelta {
         Self { metastore, tables, locations }
     }
 
+    fn place(&self, table: &Table) -> Result<TableLocation, Error> {
+        self.locations.of(table)?.ok_or_else(|| Error::internal("a view has no files"))
+    }
+
+    /// A version as old as the table's owner allows.
+    async fn recent(&self, table: &Table) -> Result<PinnedTable, Error> {
+        let Some(age) = max_staleness(&table.properties)? else { return self.pinned(table).await };
+        let opening = self.tables.open_within(&self.place(table)?, age).await;
+        opening.map_err(|error| Error::from(error).about(&format!("table `{}`", table.name)))
+    }
+
     /// The newest version at this moment.
     async fn pinned(&self, table: &Table) -> Result<PinnedTable, Error> {
-        let location = self.locations.of(table)?;
-        let location = location.ok_or_else(|| Error::internal("a view has no files"))?;
+        let location = self.place(table)?;
         let opening = self.tables.open(&location).await;
         opening.map_err(|error| Error::from(error).about(&format!("table `{}`", table.name)))
     }
@@ -72,7 +85,7 @@ impl OpenDelta {
 #[async_trait]
 impl OpenTable for OpenDelta {
     async fn open(&self, table: &Table) -> Result<OpenedTable, OpenError> {
-        let pinned = self.pinned(table).await?;
+        let pinned = self.recent(table).await?;
         self.check_known(table, &pinned).await?;
         let field_ids = pinned.field_ids().clone();
         let identified: Arc<dyn IdentifyRows> = Arc::new(DeltaRows(pinned.clone()));

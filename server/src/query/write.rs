@@ -43,6 +43,7 @@ use crate::query::engine::Engine;
 use crate::query::execute::{self, Guard};
 use crate::query::gauges::StatementGauges;
 use crate::query::plan::Planned;
+use crate::query::staleness::check_own;
 use crate::query::wire::wire_schema;
 use crate::run::Parameters;
 use crate::sql::ast::Ident;
@@ -262,6 +263,7 @@ impl Writer {
         schema: &SchemaRef,
         made: &mut NewTable,
     ) -> Result<()> {
+        check_own(&made.spec.properties)?;
         let definition = weir_scan::NewTable {
             schema: Arc::clone(schema),
             partition_columns: made.partition_columns.clone(),

@@ -42,7 +42,7 @@ impl Ground {
     }
 
     /// Commits these actions, as another writer would.
-    fn commit(&self, location: &TableLocation, version: u64, actions: &[Value]) {
+    pub(super) fn commit(&self, location: &TableLocation, version: u64, actions: &[Value]) {
         let text: String = actions.iter().map(|action| format!("{action}\n")).collect();
         std::fs::write(self.log(location, version), text).unwrap();
     }
