@@ -1,19 +1,19 @@
 //! [`FileList`]: the files of one version, as columns, so that a condition is asked of all of them at once.
 
-use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, StringBuilder, StructArray,
-    UInt64Array,
+    Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, StringBuilder, StructArray,
 };
-use datafusion::arrow::compute::cast;
 use datafusion::arrow::compute::kernels::numeric::add;
+use datafusion::arrow::compute::{cast, is_null, nullif, sum};
 use datafusion::arrow::datatypes::{DataType, Int64Type, TimeUnit};
-use datafusion::common::pruning::PruningStatistics;
-use datafusion::common::{Column, Result, ScalarValue, internal_datafusion_err};
+use datafusion::common::{Result, ScalarValue, internal_datafusion_err};
 use datafusion::physical_optimizer::pruning::PruningPredicate;
 use deltalake::kernel::{EagerSnapshot, LogicalFileView};
+
+use crate::file_blocks::{BLOCK_FILES, Blocks, Told, blocks_of};
 
 /// Statistics tell times in whole milliseconds, cut off: a file may hold later ones, by less than this many microseconds.
 const CUT_OFF_MICROSECONDS: i64 = 999;
@@ -34,6 +34,7 @@ pub(crate) struct FileColumn {
 pub(crate) struct FileList {
     columns: Arc<[FileColumn]>,
     parts: Vec<Part>,
+    blocks: Blocks,
 }
 
 /// One file of a list.
@@ -46,7 +47,7 @@ pub(crate) struct Listed<'a> {
 
 /// Some of the files, each a row of every column here.
 #[derive(Debug)]
-struct Part {
+pub(crate) struct Part {
     paths: StringArray,
     sizes: Int64Array,
     rows: Option<Int64Array>,
@@ -79,25 +80,51 @@ impl FileList {
                 part.take_written(&texts, &mut written)?;
             }
         }
-        Ok(Self { columns, parts })
+        let blocks = Blocks::of(columns.len());
+        Ok(Self { columns, parts, blocks })
+    }
+
+    /// Size on storage of all of them.
+    pub(crate) fn total_bytes(&self) -> u64 {
+        let sizes = self.parts.iter().filter_map(|part| sum(&part.sizes));
+        sizes.filter_map(|size| u64::try_from(size).ok()).sum()
     }
 
     /// The files that may hold a row for which `predicate` is true.
     pub(crate) fn chosen(&self, predicate: Option<&PruningPredicate>) -> Result<Vec<Listed<'_>>> {
         let mut chosen = Vec::new();
-        for part in &self.parts {
-            let all = 0..part.paths.len();
+        for (part, stretch) in self.stretches(predicate)? {
             let listed = |row| Listed { part, row, columns: &self.columns };
             match predicate {
-                None => chosen.extend(all.map(listed)),
+                None => chosen.extend(stretch.map(listed)),
                 Some(predicate) => {
-                    let kept = predicate.prune(&Told { part, columns: &self.columns })?;
-                    let kept = all.zip(kept).filter(|(_, kept)| *kept);
+                    let told = Told::of_files(&self.columns, part, stretch.clone());
+                    let kept = stretch.zip(predicate.prune(&told)?).filter(|(_, kept)| *kept);
                     chosen.extend(kept.map(|(row, _)| listed(row)));
                 }
             }
         }
         Ok(chosen)
+    }
+
+    /// Where files may lie that are to be looked at each: whole blocks are left out together.
+    fn stretches(&self, predicate: Option<&PruningPredicate>) -> Result<Vec<(&Part, Range<usize>)>> {
+        let count: usize = self.parts.iter().map(Part::len).sum();
+        let predicate = match predicate {
+            Some(predicate) if count > BLOCK_FILES => predicate,
+            _ => return Ok(self.parts.iter().map(|part| (part, 0..part.len())).collect()),
+        };
+        let kept = predicate.prune(&Told::of_blocks(&self.columns, &self.blocks, &self.parts))?;
+        let mut stretches: Vec<(&Part, Range<usize>)> = Vec::new();
+        for ((part, block), _) in blocks_of(&self.parts).zip(kept).filter(|(_, kept)| *kept) {
+            match stretches.last_mut() {
+                Some((last, stretch)) if std::ptr::eq(*last, part) && stretch.end == block.start => {
+                    stretch.end = block.end;
+                }
+                _ => stretches.push((part, block)),
+            }
+        }
+        Ok(stretches)
     }
 }
 
@@ -148,6 +175,15 @@ impl<'a> Listed<'a> {
 }
 
 impl Part {
+    pub(crate) fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    /// How many rows each file holds.
+    pub(crate) fn rows(&self) -> Option<&Int64Array> {
+        self.rows.as_ref()
+    }
+
     fn of(batch: &RecordBatch) -> Result<Self> {
         let missing = |name| internal_datafusion_err!("the list of files has no {name}");
         let strings =
@@ -197,11 +233,11 @@ impl Part {
         Ok(())
     }
 
-    fn least_of(&self, column: &FileColumn) -> Option<ArrayRef> {
+    pub(crate) fn least_of(&self, column: &FileColumn) -> Option<ArrayRef> {
         self.value_of(column, self.least.as_ref())
     }
 
-    fn greatest_of(&self, column: &FileColumn) -> Option<ArrayRef> {
+    pub(crate) fn greatest_of(&self, column: &FileColumn) -> Option<ArrayRef> {
         let values = self.value_of(column, self.greatest.as_ref())?;
         match values.data_type() {
             DataType::Timestamp(TimeUnit::Microsecond, _) if !column.partitions => {
@@ -214,9 +250,9 @@ impl Part {
         }
     }
 
-    fn nulls_of(&self, column: &FileColumn) -> Option<ArrayRef> {
+    pub(crate) fn nulls_of(&self, column: &FileColumn) -> Option<ArrayRef> {
         if !column.partitions {
-            return self.nulls.as_ref()?.column_by_name(&column.in_files).cloned();
+            return values_in(self.nulls.as_ref()?, &column.in_files);
         }
         let values = self.value_of(column, None)?;
         let rows = self.rows.as_ref()?;
@@ -228,9 +264,19 @@ impl Part {
 
     fn value_of(&self, column: &FileColumn, of_files: Option<&StructArray>) -> Option<ArrayRef> {
         match column.partitions {
-            true => self.partitions.as_ref()?.column_by_name(&column.name).cloned(),
-            false => of_files?.column_by_name(&column.in_files).cloned(),
+            true => values_in(self.partitions.as_ref()?, &column.name),
+            false => values_in(of_files?, &column.in_files),
         }
+    }
+}
+
+/// A field of each value, NULL where the value is.
+fn values_in(values: &StructArray, field: &str) -> Option<ArrayRef> {
+    let fields = values.column_by_name(field)?;
+    match values.null_count() {
+        0 => Some(Arc::clone(fields)),
+        // reason: what cannot be told leaves nothing out
+        _ => nullif(fields, &is_null(values).ok()?).ok(),
     }
 }
 
@@ -247,69 +293,4 @@ fn deleted_rows(vectors: &StructArray) -> Result<Int64Array> {
 fn number(numbers: &Int64Array, row: usize) -> Option<usize> {
     let number = numbers.is_valid(row).then(|| numbers.value(row))?;
     usize::try_from(number).ok()
-}
-
-/// What the log tells of some files, for conditions over the table's columns.
-struct Told<'a> {
-    part: &'a Part,
-    columns: &'a [FileColumn],
-}
-
-impl Told<'_> {
-    fn column(&self, column: &Column) -> Option<&FileColumn> {
-        self.columns.iter().find(|known| known.name == column.name)
-    }
-}
-
-impl PruningStatistics for Told<'_> {
-    fn min_values(&self, column: &Column) -> Option<ArrayRef> {
-        self.part.least_of(self.column(column)?)
-    }
-
-    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
-        self.part.greatest_of(self.column(column)?)
-    }
-
-    fn num_containers(&self) -> usize {
-        self.part.paths.len()
-    }
-
-    fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
-        self.part.nulls_of(self.column(column)?)
-    }
-
-    fn row_counts(&self) -> Option<ArrayRef> {
-        let rows = self.part.rows.as_ref()?;
-        let rows = rows.iter().map(|rows| rows.and_then(|rows| u64::try_from(rows).ok()));
-        Some(Arc::new(rows.collect::<UInt64Array>()))
-    }
-
-    /// False for a file between whose least and greatest value none of `values` lies; unknown for others. The engine takes
-    /// lists of more than 20 values apart here alone.
-    fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
-        let column = self.column(column)?;
-        let data_type = values.iter().next()?.data_type();
-        let mut sorted: Vec<&ScalarValue> = values.iter().filter(|value| !value.is_null()).collect();
-        sorted.sort_by(|one, other| one.partial_cmp(other).unwrap_or(std::cmp::Ordering::Equal));
-        let comparable =
-            sorted.windows(2).all(|two| matches!(two, [one, other] if one.partial_cmp(other).is_some()));
-        if !comparable {
-            return None;
-        }
-        let least = cast(&self.part.least_of(column)?, &data_type).ok()?;
-        let greatest = cast(&self.part.greatest_of(column)?, &data_type).ok()?;
-        let lies_in = |row: usize| {
-            if least.is_null(row) || greatest.is_null(row) {
-                return None;
-            }
-            let least = ScalarValue::try_from_array(&least, row).ok()?;
-            let greatest = ScalarValue::try_from_array(&greatest, row).ok()?;
-            let first = sorted.partition_point(|value| **value < least);
-            match sorted.get(first) {
-                Some(value) if **value <= greatest => None,
-                _ => Some(false),
-            }
-        };
-        Some((0..self.num_containers()).map(lies_in).collect())
-    }
 }

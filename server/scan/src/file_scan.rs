@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::DateTime;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
@@ -35,7 +35,6 @@ use deltalake::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
 use deltalake::kernel::EagerSnapshot;
 use object_store::ObjectMeta;
 use object_store::path::Path;
-use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::file_list::{FileColumn, FileList, Listed};
@@ -52,7 +51,7 @@ pub(crate) struct FileScan {
     /// The table's columns in their order.
     schema: SchemaRef,
     columns: Arc<[FileColumn]>,
-    files: OnceCell<Arc<FileList>>,
+    files: OnceLock<FileList>,
 }
 
 impl FileScan {
@@ -64,7 +63,7 @@ impl FileScan {
         columns: Vec<FileColumn>,
     ) -> crate::Result<Self> {
         let url = location.url()?;
-        Ok(Self { snapshot, location, url, schema, columns: columns.into(), files: OnceCell::new() })
+        Ok(Self { snapshot, location, url, schema, columns: columns.into(), files: OnceLock::new() })
     }
 
     /// Whether the given columns can be read here. Nested values are put together by delta-rs: what they may lack is told
@@ -89,7 +88,7 @@ impl FileScan {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let files = self.files.get_or_try_init(|| async { self.list() }).await?;
+        let files = self.list()?;
         let predicate = self.predicate(session, filters)?;
         let chosen = files.chosen(predicate.as_ref())?;
         let Some(places) = chosen.iter().map(|file| self.place_of(*file)).collect::<Option<Vec<_>>>() else {
@@ -131,8 +130,18 @@ impl FileScan {
         self.source(session, projection, (group, statistics), table_schema, limit).map(Some)
     }
 
-    fn list(&self) -> Result<Arc<FileList>> {
-        Ok(Arc::new(FileList::of(&self.snapshot, Arc::clone(&self.columns))?))
+    /// The files, as columns, made once.
+    fn list(&self) -> Result<&FileList> {
+        if let Some(files) = self.files.get() {
+            return Ok(files);
+        }
+        let files = FileList::of(&self.snapshot, Arc::clone(&self.columns))?;
+        Ok(self.files.get_or_init(|| files))
+    }
+
+    /// Size on storage of all files.
+    pub(crate) fn total_bytes(&self) -> Option<u64> {
+        self.list().ok().map(FileList::total_bytes)
     }
 
     fn predicate(&self, session: &dyn Session, filters: &[Expr]) -> Result<Option<PruningPredicate>> {

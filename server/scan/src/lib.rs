@@ -28,6 +28,7 @@ mod column_changes;
 mod config;
 mod delta_tables;
 mod error;
+mod file_blocks;
 mod file_list;
 mod file_order;
 mod file_scan;

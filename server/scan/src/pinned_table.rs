@@ -38,8 +38,9 @@ struct Pinned {
     field_ids: HashMap<String, i64>,
     partition_columns: Vec<String>,
     provider: Arc<dyn TableProvider>,
+    files: Option<Arc<FileScan>>,
     file_count: u64,
-    total_bytes: u64,
+    total_bytes: OnceLock<u64>,
     /// The entity tag of the version's commit, once it is known.
     commit_tag: OnceLock<String>,
 }
@@ -74,14 +75,13 @@ impl PinnedTable {
         let delta = DeltaScanNext::new(Arc::clone(&snapshot), config)
             .map_err(|source| error::from_datafusion(&location, source))?;
         let files = snapshot.try_log_data().map_err(|source| error::from_delta(&location, source))?;
-        let (file_count, total_bytes) = files.iter().fold((0_u64, 0_u64), |(count, bytes), file| {
-            (count.saturating_add(1), bytes.saturating_add(u64::try_from(file.size()).unwrap_or(0)))
-        });
+        let file_count = u64::try_from(files.num_files()).unwrap_or(u64::MAX);
         let partition_columns = snapshot.metadata().partition_columns().to_vec();
         let own_names = file_columns(&snapshot, &partition_columns).map(|columns| {
             FileScan::new(location.clone(), Arc::clone(&snapshot), table_schema::as_read(&schema), columns)
         });
-        let provider = RecheckedTable { delta, files: own_names.transpose()? };
+        let files = own_names.transpose()?.map(Arc::new);
+        let provider = RecheckedTable { delta, files: files.clone() };
         Ok(Self(Arc::new(Pinned {
             location,
             table,
@@ -90,8 +90,9 @@ impl PinnedTable {
             field_ids,
             partition_columns,
             provider: Arc::new(provider),
+            files,
             file_count,
-            total_bytes,
+            total_bytes: OnceLock::new(),
             commit_tag: OnceLock::new(),
         })))
     }
@@ -181,7 +182,15 @@ impl PinnedTable {
 
     /// Size on storage of the files of this version.
     pub fn total_bytes(&self) -> u64 {
-        self.0.total_bytes
+        *self.0.total_bytes.get_or_init(|| {
+            if let Some(bytes) = self.0.files.as_ref().and_then(|files| files.total_bytes()) {
+                return bytes;
+            }
+            // reason: a log that could be opened has its files in memory
+            let Ok(files) = self.0.snapshot.try_log_data() else { return 0 };
+            // reason: a size below zero is not one
+            files.iter().map(|file| u64::try_from(file.size()).unwrap_or(0)).sum()
+        })
     }
 
     /// Table properties of this version, as its log has them.

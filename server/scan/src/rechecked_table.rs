@@ -26,7 +26,7 @@ pub(crate) struct RecheckedTable {
     /// Scans what `files` does not.
     pub(crate) delta: DeltaScanNext,
     /// None for tables whose files name their columns in a way that only delta-rs knows.
-    pub(crate) files: Option<FileScan>,
+    pub(crate) files: Option<Arc<FileScan>>,
 }
 
 #[async_trait]
