@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
@@ -14,6 +14,7 @@ use datafusion::logical_expr::LogicalPlanBuilder;
 use datafusion::prelude::{Expr, SessionConfig, col, lit};
 use weir_benches::Result;
 use weir_benches::plot::{Line, Plot};
+use weir_benches::rounds::Stopwatch;
 use weir_scan::{
     Config, DeltaTables, PinnedTable, RangeCache, RootName, Router, TableLocation, runtime_env, scan_numbers,
 };
@@ -102,9 +103,9 @@ async fn costs(ground: &Ground, files: i64) -> Result<Costs> {
     let folder = PathBuf::from(format!("growth_{files}"));
     ground.commit(&folder, 0, &first_commit(files))?;
     let location = TableLocation::new(RootName::new("main")?, &folder.to_string_lossy())?;
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     let mut pinned = ground.tables.open(&location).await?;
-    let mut steps = vec![("first open", begun.elapsed())];
+    let mut steps = vec![("first open", begun.wall())];
     let middle = files / 2 * IDS;
     let some: Vec<Expr> = (0..100).map(|n| lit(n * (files / 100) * IDS + 1)).collect();
     let filters = [
@@ -118,22 +119,22 @@ async fn costs(ground: &Ground, files: i64) -> Result<Costs> {
     ];
     let (mut again, mut updates) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        let begun = Instant::now();
-        pinned = ground.tables.open(&location).await?;
-        again.push(begun.elapsed());
+        let begun = Stopwatch::start();
+        ground.tables.open(&location).await?;
+        again.push(begun.wall());
         ground.commit(&folder, round as u64 + 1, &add(files + round as i64))?;
-        let begun = Instant::now();
+        let begun = Stopwatch::start();
         pinned = ground.tables.open(&location).await?;
-        updates.push(begun.elapsed());
+        updates.push(begun.wall());
     }
     steps.push(("open again", median(again)));
     steps.push(("open after one commit more", median(updates)));
     for (name, filter, matching) in filters {
         let mut times = Vec::new();
         for _ in 0..ROUNDS {
-            let begun = Instant::now();
+            let begun = Stopwatch::start();
             let read = ground.plan(&pinned, &filter).await?;
-            times.push(begun.elapsed());
+            times.push(begun.wall());
             if read != matching {
                 return Err(format!("{name}: {read} files are read").into());
             }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use crate::Result;
+use crate::warehouse::environment;
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 420.0;
@@ -67,8 +68,8 @@ impl Axis {
 impl Plot {
     /// Writes the drawing into the folder of benches' results, and says where.
     pub fn write(&self, name: &str) -> Result<()> {
-        let folder = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+        let folder = environment("XDG_CACHE_HOME").map(PathBuf::from);
+        let home = || environment("HOME").map(|home| PathBuf::from(home).join(".cache"));
         let folder = folder.or_else(home).ok_or("neither XDG_CACHE_HOME nor HOME is set")?.join("weir");
         std::fs::create_dir_all(&folder)?;
         std::fs::write(folder.join(name), self.svg()?)?;

@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use datafusion::error::DataFusionError;
 use deltalake::logstore::{LogStoreRef, StorageConfig, commit_uri_from_version, default_logstore};
@@ -24,6 +24,7 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::{Mutex, RwLock};
+use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::error::{self, Error, Result};

@@ -82,6 +82,9 @@ async fn marked(ground: &Ground, told: Option<i64>) -> PinnedTable {
     ground.tables.open(&location).await.unwrap()
 }
 
+/// Whether the row of an id passes.
+type Passes = fn(i64) -> bool;
+
 impl Ground {
     async fn kept_ids(&self, table: &PinnedTable, filter: Option<Expr>, partitions: usize) -> BTreeSet<i64> {
         let plan = self.plan(table, filter, partitions).await;
@@ -100,7 +103,7 @@ async fn marked_rows_stay_away_under_filters_and_in_parallel() {
     let pinned = marked(&ground, None).await;
     let left: BTreeSet<i64> =
         (0..LARGE + 10).filter(|id| !MARKED.iter().any(|row| i64::from(*row) == *id)).collect();
-    let filters: [(Option<Expr>, fn(i64) -> bool); 6] = [
+    let filters: [(Option<Expr>, Passes); 6] = [
         (None, |_| true),
         (Some(col("id").lt(lit(30_i64))), |id| id < 30),
         (Some(col("id").eq(lit(7_i64))), |id| id == 7),

@@ -22,7 +22,7 @@ impl Ground {
             json!({"metaData": {"id": "log-only", "format": {"provider": "parquet", "options": {}},
                 "schemaString": schema, "partitionColumns": ["region"], "configuration": {}, "createdTime": 0}}),
         ];
-        commit.extend((0..files).map(|file| add(file)));
+        commit.extend((0..files).map(add));
         std::fs::create_dir_all(self.path(&location).join("_delta_log")).unwrap();
         self.commit(&location, 0, &commit);
         location
