@@ -9,6 +9,9 @@ use crate::error::{Condition, Error, Result};
 /// The property.
 pub(crate) const MAX_STALENESS: &str = "weir.maxStaleness";
 
+/// Says that the sample warehouse of `weir demo` is whole; means nothing else.
+const DEMO: &str = "weir.demo";
+
 /// The longest that can be allowed.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
@@ -29,13 +32,13 @@ pub(crate) fn max_staleness(properties: &BTreeMap<String, String>) -> Result<Opt
 
 /// Refuses properties in Weir's own name that mean nothing, or not with this value.
 pub(crate) fn check_own(properties: &BTreeMap<String, String>) -> Result<()> {
-    let unknown =
-        properties.keys().find(|key| key.to_lowercase().starts_with("weir.") && *key != MAX_STALENESS);
+    let is_known = |key: &str| [MAX_STALENESS, DEMO].contains(&key);
+    let unknown = properties.keys().find(|key| key.to_lowercase().starts_with("weir.") && !is_known(key));
     match unknown {
         Some(unknown) => {
             let message = format!("there is no property `{unknown}`");
             Err(Error::new(Condition::InvalidParameterValue, message)
-                .with_hint(format!("the only property of this name space is {MAX_STALENESS}")))
+                .with_hint(format!("tables have {MAX_STALENESS} here")))
         }
         None => max_staleness(properties).map(|_| ()),
     }
@@ -60,6 +63,8 @@ mod tests {
             assert!(check_own(&of(MAX_STALENESS, text)).is_err(), "{text}");
         }
         assert!(check_own(&of("weir.maxstaleness", "1s")).is_err());
-        check_own(&of("owner.note", "x")).unwrap();
+        for (key, value) in [("owner.note", "x"), (DEMO, "complete")] {
+            check_own(&of(key, value)).unwrap();
+        }
     }
 }
