@@ -53,18 +53,11 @@ type PastKey = (TableLocation, u64, String);
 /// What is known of one table.
 #[derive(Debug, Default)]
 struct Slot {
-    known: RwLock<Option<Known>>,
+    known: RwLock<Option<PinnedTable>>,
     /// When it was last seen that what is known is the newest, in milliseconds of [`DeltaTables::now`]; 0 for never.
     seen_at: AtomicU64,
     /// Held while the table is loaded or updated, so that this happens once however many wait.
     turn: Mutex<()>,
-}
-
-#[derive(Clone, Debug)]
-struct Known {
-    table: PinnedTable,
-    /// Entity tag of the version's commit; absent when the commit has been cleaned up already.
-    commit_tag: Option<String>,
 }
 
 enum Freshness {
@@ -102,7 +95,7 @@ impl DeltaTables {
             && self.is_within(&slot, age)
             && let Some(known) = slot.known.read().await.as_ref()
         {
-            return Ok(known.table.clone());
+            return Ok(known.clone());
         }
         self.open(location).await
     }
@@ -144,8 +137,8 @@ impl DeltaTables {
         let known = slot.known.read().await.clone();
         let table = match known {
             Some(known) => match self.freshness(&known).await? {
-                Freshness::Newest => known.table,
-                Freshness::Behind => self.update(known.table).await?,
+                Freshness::Newest => known,
+                Freshness::Behind => self.update(known).await?,
                 Freshness::Replaced => {
                     self.router.forget(location);
                     self.load(location).await?
@@ -227,15 +220,14 @@ impl DeltaTables {
     pub(crate) async fn committed(&self, table: PinnedTable) -> Result<()> {
         let slot = self.slots.get_with(table.location().clone(), Arc::default);
         let _turn = slot.turn.lock().await;
-        let newer =
-            slot.known.read().await.as_ref().is_some_and(|known| known.table.version() >= table.version());
+        let newer = slot.known.read().await.as_ref().is_some_and(|known| known.version() >= table.version());
         if newer { Ok(()) } else { self.remember(&slot, table).await }
     }
 
     async fn remember(&self, slot: &Slot, table: PinnedTable) -> Result<()> {
         let commit_tag = self.commit_tag(&table, table.version()).await?;
         table.tagged(commit_tag.as_deref());
-        *slot.known.write().await = Some(Known { table, commit_tag });
+        *slot.known.write().await = Some(table);
         Ok(())
     }
 
@@ -243,21 +235,21 @@ impl DeltaTables {
         let known = slot.known.read().await.clone();
         match known {
             Some(known) => match self.freshness(&known).await? {
-                Freshness::Newest => Ok(Some(known.table)),
+                Freshness::Newest => Ok(Some(known)),
                 Freshness::Behind | Freshness::Replaced => Ok(None),
             },
             None => Ok(None),
         }
     }
 
-    async fn freshness(&self, known: &Known) -> Result<Freshness> {
-        let version = known.table.version();
+    async fn freshness(&self, known: &PinnedTable) -> Result<Freshness> {
+        let version = known.version();
         let (own, following) = futures::try_join!(
-            self.commit_tag(&known.table, version),
-            self.commit_tag(&known.table, version.saturating_add(1)),
+            self.commit_tag(known, version),
+            self.commit_tag(known, version.saturating_add(1)),
         )?;
-        Ok(match (&known.commit_tag, own) {
-            (Some(before), Some(now)) if *before == now => {
+        Ok(match (known.tag(), own) {
+            (Some(before), Some(now)) if before == now => {
                 if following.is_some() {
                     Freshness::Behind
                 } else {

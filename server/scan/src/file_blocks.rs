@@ -16,21 +16,13 @@ use datafusion::common::{Column, ScalarValue};
 use datafusion::functions_aggregate::min_max::{MaxAccumulator, MinAccumulator};
 use datafusion::logical_expr::Accumulator;
 
-use crate::file_list::{FileColumn, Part};
+use crate::file_list::{Bounds, FileColumn, Part, unasked};
 
 /// How many files a block has.
 pub(crate) const BLOCK_FILES: usize = 256;
 
 /// Lists of at most so many values the engine takes apart into comparisons by itself.
 const SHORT_LIST: usize = 20;
-
-/// Least and greatest values of containers, and how many are NULL.
-#[derive(Debug, Clone)]
-struct Bounds {
-    least: Option<ArrayRef>,
-    greatest: Option<ArrayRef>,
-    nulls: Option<ArrayRef>,
-}
 
 /// What is told of blocks, a column at a time, once somebody asks for it.
 #[derive(Debug)]
@@ -50,16 +42,16 @@ pub(crate) fn blocks_of(parts: &[Part]) -> impl Iterator<Item = (&Part, Range<us
 impl Blocks {
     /// Nothing is asked yet, of so many columns.
     pub(crate) fn of(columns: usize) -> Self {
-        Self { columns: (0..columns).map(|_| OnceLock::new()).collect(), rows: OnceLock::new() }
+        Self { columns: unasked(columns), rows: OnceLock::new() }
     }
 
-    fn bounds(&self, place: usize, column: &FileColumn, parts: &[Part]) -> Option<Bounds> {
-        let bounds = self.columns.get(place)?.get_or_init(|| Bounds {
-            least: over_blocks(parts, |part| part.least_of(column), least),
-            greatest: over_blocks(parts, |part| part.greatest_of(column), greatest),
-            nulls: over_blocks(parts, |part| part.nulls_of(column), total),
-        });
-        Some(bounds.clone())
+    fn bounds(&self, parts: &[Part], columns: &[FileColumn], place: usize) -> Option<&Bounds> {
+        let of = |part: &Part| part.bounds(columns, place).cloned();
+        Some(self.columns.get(place)?.get_or_init(|| Bounds {
+            least: over_blocks(parts, |part| of(part)?.least, least),
+            greatest: over_blocks(parts, |part| of(part)?.greatest, greatest),
+            nulls: over_blocks(parts, |part| of(part)?.nulls, total),
+        }))
     }
 
     fn rows(&self, parts: &[Part]) -> Option<ArrayRef> {
@@ -75,14 +67,10 @@ fn over_blocks(
     value: impl Fn(&ArrayRef) -> Option<ScalarValue>,
 ) -> Option<ArrayRef> {
     let mut values = Vec::new();
-    for part in parts {
-        let files = of_files(part)?;
-        for begin in (0..part.len()).step_by(BLOCK_FILES) {
-            let block = files.slice(begin, BLOCK_FILES.min(part.len() - begin));
-            let unknown = || ScalarValue::try_from(files.data_type()).ok();
-            let told = if block.null_count() > 0 { None } else { value(&block) };
-            values.push(told.or_else(unknown)?);
-        }
+    for (part, stretch) in blocks_of(parts) {
+        let block = of_files(part)?.slice(stretch.start, stretch.len());
+        let told = if block.null_count() > 0 { None } else { value(&block) };
+        values.push(told.or_else(|| ScalarValue::try_from(block.data_type()).ok())?);
     }
     // reason: what cannot be told leaves nothing out
     ScalarValue::iter_to_array(values).ok()
@@ -126,15 +114,18 @@ impl<'a> Told<'a> {
 
     fn bounds(&self, column: &Column) -> Option<Bounds> {
         let place = self.columns.iter().position(|known| known.name == column.name)?;
-        let known = self.columns.get(place)?;
         match &self.of {
-            Of::Blocks(blocks, parts) => blocks.bounds(place, known, parts),
+            Of::Blocks(blocks, parts) => blocks.bounds(parts, self.columns, place).cloned(),
             Of::Files(part, stretch) => {
-                let cut = |values: Option<ArrayRef>| {
-                    values.map(|values| values.slice(stretch.start, stretch.len()))
+                let told = part.bounds(self.columns, place)?;
+                let cut = |values: &Option<ArrayRef>| {
+                    values.as_ref().map(|values| values.slice(stretch.start, stretch.len()))
                 };
-                let (least, greatest) = (cut(part.least_of(known)), cut(part.greatest_of(known)));
-                Some(Bounds { least, greatest, nulls: cut(part.nulls_of(known)) })
+                Some(Bounds {
+                    least: cut(&told.least),
+                    greatest: cut(&told.greatest),
+                    nulls: cut(&told.nulls),
+                })
             }
         }
     }

@@ -1,7 +1,7 @@
 //! [`FileList`]: the files of one version, as columns, so that a condition is asked of all of them at once.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, StringBuilder, StructArray,
@@ -37,6 +37,15 @@ pub(crate) struct FileList {
     blocks: Blocks,
 }
 
+/// Least and greatest values of a column, and how many are NULL, of one file or block after the other; none where nothing is
+/// told.
+#[derive(Debug, Clone)]
+pub(crate) struct Bounds {
+    pub(crate) least: Option<ArrayRef>,
+    pub(crate) greatest: Option<ArrayRef>,
+    pub(crate) nulls: Option<ArrayRef>,
+}
+
 /// One file of a list.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Listed<'a> {
@@ -57,13 +66,16 @@ pub(crate) struct Part {
     least: Option<StructArray>,
     greatest: Option<StructArray>,
     partitions: Option<StructArray>,
+    /// What is told of each column, once somebody asks for it.
+    bounds: Vec<OnceLock<Bounds>>,
 }
 
 impl FileList {
     /// The files of `snapshot`, newest first.
     pub(crate) fn of(snapshot: &EagerSnapshot, columns: Arc<[FileColumn]>) -> Result<Self> {
         let batches = snapshot.add_actions_batches(false)?;
-        let mut parts = batches.iter().map(Part::of).collect::<Result<Vec<_>>>()?;
+        let mut parts =
+            batches.iter().map(|batch| Part::of(batch, columns.len())).collect::<Result<Vec<_>>>()?;
         let is_text = |values: &StructArray, column: &FileColumn| {
             values.column_by_name(&column.name).is_some_and(|values| values.data_type() == &DataType::Utf8)
         };
@@ -163,14 +175,15 @@ impl<'a> Listed<'a> {
         self,
         column: usize,
     ) -> Result<(Option<ScalarValue>, Option<ScalarValue>, Option<usize>)> {
-        let Some(column) = self.columns.get(column) else { return Ok((None, None, None)) };
-        let value = |values: Option<ArrayRef>| match values.filter(|values| values.is_valid(self.row)) {
-            Some(values) => ScalarValue::try_from_array(&values, self.row).map(Some),
-            None => Ok(None),
-        };
-        let nulls = self.part.nulls_of(column);
+        let Some(told) = self.part.bounds(self.columns, column) else { return Ok((None, None, None)) };
+        let value =
+            |values: &Option<ArrayRef>| match values.as_ref().filter(|values| values.is_valid(self.row)) {
+                Some(values) => ScalarValue::try_from_array(values, self.row).map(Some),
+                None => Ok(None),
+            };
+        let nulls = told.nulls.as_ref();
         let nulls = nulls.and_then(|nulls| number(nulls.as_primitive_opt::<Int64Type>()?, self.row));
-        Ok((value(self.part.least_of(column))?, value(self.part.greatest_of(column))?, nulls))
+        Ok((value(&told.least)?, value(&told.greatest)?, nulls))
     }
 }
 
@@ -179,12 +192,22 @@ impl Part {
         self.paths.len()
     }
 
+    /// What is told of the column at this place of `columns`.
+    pub(crate) fn bounds(&self, columns: &[FileColumn], place: usize) -> Option<&Bounds> {
+        let (column, told) = (columns.get(place)?, self.bounds.get(place)?);
+        Some(told.get_or_init(|| Bounds {
+            least: self.least_of(column),
+            greatest: self.greatest_of(column),
+            nulls: self.nulls_of(column),
+        }))
+    }
+
     /// How many rows each file holds.
     pub(crate) fn rows(&self) -> Option<&Int64Array> {
         self.rows.as_ref()
     }
 
-    fn of(batch: &RecordBatch) -> Result<Self> {
+    fn of(batch: &RecordBatch, columns: usize) -> Result<Self> {
         let missing = |name| internal_datafusion_err!("the list of files has no {name}");
         let strings =
             |name| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>().cloned());
@@ -203,6 +226,7 @@ impl Part {
             least: structs("min"),
             greatest: structs("max"),
             partitions: structs("partition"),
+            bounds: unasked(columns),
         })
     }
 
@@ -233,11 +257,11 @@ impl Part {
         Ok(())
     }
 
-    pub(crate) fn least_of(&self, column: &FileColumn) -> Option<ArrayRef> {
+    fn least_of(&self, column: &FileColumn) -> Option<ArrayRef> {
         self.value_of(column, self.least.as_ref())
     }
 
-    pub(crate) fn greatest_of(&self, column: &FileColumn) -> Option<ArrayRef> {
+    fn greatest_of(&self, column: &FileColumn) -> Option<ArrayRef> {
         let values = self.value_of(column, self.greatest.as_ref())?;
         match values.data_type() {
             DataType::Timestamp(TimeUnit::Microsecond, _) if !column.partitions => {
@@ -250,7 +274,7 @@ impl Part {
         }
     }
 
-    pub(crate) fn nulls_of(&self, column: &FileColumn) -> Option<ArrayRef> {
+    fn nulls_of(&self, column: &FileColumn) -> Option<ArrayRef> {
         if !column.partitions {
             return values_in(self.nulls.as_ref()?, &column.in_files);
         }
@@ -268,6 +292,11 @@ impl Part {
             false => values_in(of_files?, &column.in_files),
         }
     }
+}
+
+/// Nothing is told yet, of so many columns.
+pub(crate) fn unasked(columns: usize) -> Vec<OnceLock<Bounds>> {
+    (0..columns).map(|_| OnceLock::new()).collect()
 }
 
 /// A field of each value, NULL where the value is.

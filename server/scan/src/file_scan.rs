@@ -51,6 +51,10 @@ pub(crate) struct FileScan {
     /// The table's columns in their order.
     schema: SchemaRef,
     columns: Arc<[FileColumn]>,
+    /// The columns as the reader of files has them: those of files by the files' names, then those of partitions.
+    read: TableSchema,
+    /// For each column of `read` its place in the table.
+    places: Vec<usize>,
     files: OnceLock<FileList>,
 }
 
@@ -63,7 +67,23 @@ impl FileScan {
         columns: Vec<FileColumn>,
     ) -> crate::Result<Self> {
         let url = location.url()?;
-        Ok(Self { snapshot, location, url, schema, columns: columns.into(), files: OnceLock::new() })
+        let of = |partitions: bool| {
+            let known = columns.iter().zip(schema.fields()).enumerate();
+            known.filter(move |(_, (column, _))| column.partitions == partitions)
+        };
+        let fields = |partitions: bool| {
+            let known = of(partitions).map(|(_, (column, field))| {
+                let name = if column.partitions { &column.name } else { &column.in_files };
+                Arc::new(Field::new(name, field.data_type().clone(), field.is_nullable()))
+            });
+            known.collect::<Vec<FieldRef>>()
+        };
+        let read = TableSchema::builder(Arc::new(Schema::new(fields(false))))
+            .with_table_partition_cols(fields(true))
+            .build();
+        let places = of(false).chain(of(true)).map(|(place, _)| place).collect();
+        let columns = columns.into();
+        Ok(Self { snapshot, location, url, schema, columns, read, places, files: OnceLock::new() })
     }
 
     /// Whether the given columns can be read here. Nested values are put together by delta-rs: what they may lack is told
@@ -98,12 +118,9 @@ impl FileScan {
             return Ok(None);
         }
         let mut kept = self.kept_rows(session, &chosen).await?;
-        let table_schema = self.table_schema();
         let told = (chosen.len() <= FILES_TOLD_MAX).then_some(projection);
-        let mut rows = Precision::Exact(0);
-        let mut size = Precision::Inexact(0);
         let mut group = Vec::with_capacity(chosen.len());
-        for (file, place) in chosen.into_iter().zip(places) {
+        for (file, place) in chosen.iter().copied().zip(places) {
             let selection = match file.deleted() {
                 Some(_) => {
                     let key = self.url_of(file);
@@ -115,19 +132,21 @@ impl FileScan {
                 }
                 None => None,
             };
-            rows = rows.add(&rows_of(file));
-            size = size.add(&size_of(file));
-            group.push(self.partitioned_file(file, place, told, &table_schema, selection)?);
+            group.push(self.partitioned_file(file, place, told, selection)?);
         }
-        let full = table_schema.table_schema();
+        let full = self.read.table_schema();
         let statistics = match told {
             Some(_) => {
                 let told = group.iter().filter_map(|file| file.statistics.as_deref());
                 Statistics::try_merge_iter(told, full)?
             }
-            None => Statistics { num_rows: rows, total_byte_size: size, ..Statistics::new_unknown(full) },
+            None => Statistics {
+                num_rows: total(chosen.iter().map(|file| rows_of(*file))),
+                total_byte_size: total(chosen.iter().map(|file| size_of(*file))),
+                ..Statistics::new_unknown(full)
+            },
         };
-        self.source(session, projection, (group, statistics), table_schema, limit).map(Some)
+        self.source(session, projection, (group, statistics), limit).map(Some)
     }
 
     /// The files, as columns, made once.
@@ -182,36 +201,11 @@ impl FileScan {
         Ok(vectors.into_iter().map(|vector| (vector.filepath, selection(&vector.keep_mask))).collect())
     }
 
-    /// The columns as the reader of files has them: those of files by the files' names, then those of partitions.
-    fn table_schema(&self) -> TableSchema {
-        let of = |partitions: bool| {
-            let columns = self.columns.iter().zip(self.schema.fields());
-            columns.filter(move |(column, _)| column.partitions == partitions).map(move |(column, field)| {
-                let name = if partitions { &column.name } else { &column.in_files };
-                Arc::new(Field::new(name, field.data_type().clone(), field.is_nullable()))
-            })
-        };
-        let partitions: Vec<FieldRef> = of(true).collect();
-        TableSchema::builder(Arc::new(Schema::new(of(false).collect::<Vec<_>>())))
-            .with_table_partition_cols(partitions)
-            .build()
-    }
-
-    /// For each column of [`FileScan::table_schema`] its place in the table.
-    fn places(&self) -> Vec<usize> {
-        let of = |partitions: bool| {
-            let columns = self.columns.iter().enumerate();
-            columns.filter(move |(_, column)| column.partitions == partitions).map(|(place, _)| place)
-        };
-        of(false).chain(of(true)).collect()
-    }
-
     fn partitioned_file(
         &self,
         file: Listed<'_>,
         location: Path,
         told: Option<&[usize]>,
-        table_schema: &TableSchema,
         selection: Option<RowSelection>,
     ) -> Result<PartitionedFile> {
         let mut read = PartitionedFile::from(ObjectMeta {
@@ -222,7 +216,7 @@ impl FileScan {
             e_tag: None,
             version: None,
         });
-        let partitions = table_schema.table_partition_cols().iter();
+        let partitions = self.read.table_partition_cols().iter();
         read.partition_values = partitions
             .map(|field| file.partition_value(field.name())?.cast_to(field.data_type()))
             .collect::<Result<_>>()?;
@@ -252,7 +246,7 @@ impl FileScan {
         Ok(Statistics {
             num_rows: rows_of(file),
             total_byte_size: size_of(file),
-            column_statistics: self.places().into_iter().map(column).collect::<Result<_>>()?,
+            column_statistics: self.places.iter().copied().map(column).collect::<Result<_>>()?,
         })
     }
 
@@ -268,7 +262,6 @@ impl FileScan {
         session: &dyn Session,
         projection: &[usize],
         (files, statistics): (Vec<PartitionedFile>, Statistics),
-        table_schema: TableSchema,
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let url = ObjectStoreUrl::parse(MOUNT)?;
@@ -279,11 +272,10 @@ impl FileScan {
             global: session.config().options().execution.parquet.clone(),
             ..TableParquetOptions::default()
         };
-        let source = ParquetSource::new(table_schema)
+        let source = ParquetSource::new(self.read.clone())
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(reader));
-        let places = self.places();
-        let read = projection.iter().map(|column| places.iter().position(|place| place == column));
+        let read = projection.iter().map(|column| self.places.iter().position(|place| place == column));
         let read: Vec<usize> = read
             .collect::<Option<_>>()
             .ok_or_else(|| internal_datafusion_err!("a column that the table does not have"))?;
@@ -309,6 +301,10 @@ impl FileScan {
         });
         Ok(Arc::new(ProjectionExec::try_new(outputs.collect::<Vec<_>>(), files)?))
     }
+}
+
+fn total(counts: impl Iterator<Item = Precision<usize>>) -> Precision<usize> {
+    counts.fold(Precision::Exact(0), |sum, count| sum.add(&count))
 }
 
 /// How many rows a file gives.

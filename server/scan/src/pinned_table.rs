@@ -109,8 +109,12 @@ impl PinnedTable {
 
     /// What tells this version from one with the same number of another table that came to the place.
     pub fn mark(&self) -> String {
-        let tag = self.0.commit_tag.get().map_or("", String::as_str);
-        format!("{} {tag}", self.0.snapshot.metadata().id())
+        format!("{} {}", self.0.snapshot.metadata().id(), self.tag().unwrap_or_default())
+    }
+
+    /// The entity tag of this version's commit; none where it is not known, or was cleaned up.
+    pub(crate) fn tag(&self) -> Option<&str> {
+        self.0.commit_tag.get().map(String::as_str)
     }
 
     /// Is told the entity tag of this version's commit.
