@@ -1,10 +1,9 @@
 //! [`Plot`]: lines over logarithmic axes as an SVG file.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use crate::Result;
-use crate::warehouse::environment;
+use crate::warehouse::cache;
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 420.0;
@@ -68,9 +67,7 @@ impl Axis {
 impl Plot {
     /// Writes the drawing into the folder of benches' results, and says where.
     pub fn write(&self, name: &str) -> Result<()> {
-        let folder = environment("XDG_CACHE_HOME").map(PathBuf::from);
-        let home = || environment("HOME").map(|home| PathBuf::from(home).join(".cache"));
-        let folder = folder.or_else(home).ok_or("neither XDG_CACHE_HOME nor HOME is set")?.join("weir");
+        let folder = cache()?.join("weir");
         std::fs::create_dir_all(&folder)?;
         std::fs::write(folder.join(name), self.svg()?)?;
         println!("drawn in {}", folder.join(name).display());

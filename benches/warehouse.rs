@@ -301,10 +301,13 @@ fn sql_type(data_type: &DataType) -> Result<String> {
     }
 }
 
-fn cache() -> Result<PathBuf> {
+/// Where caches of this machine's user lie.
+pub fn cache() -> Result<PathBuf> {
     let cache = environment("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || environment("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    cache.or_else(home).ok_or_else(|| "set XDG_CACHE_HOME or HOME: the sample tables go there".into())
+    cache
+        .or_else(home)
+        .ok_or_else(|| "set XDG_CACHE_HOME or HOME: sample tables and drawings go there".into())
 }
 
 /// A setting of the bench.

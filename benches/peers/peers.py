@@ -245,6 +245,21 @@ def bulk(running, texts, columns_of, policies, count, out):
         out.append(f"| {query['name']} | {rows:,} | {size / 1e6:.0f} | {' | '.join(cells)} |")
 
 
+def tell(lines, results):
+    text = "\n".join(lines)
+    print(text)
+    if results:
+        results.write_text(text + "\n")
+
+
+def sample_warehouse(given=None):
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
+    data = given or cache / "weir" / "bench-sf1"
+    if not (data / "complete").exists():
+        sys.exit(f"error: there is no sample warehouse in {data}; `make bench BENCHES=overhead` makes it")
+    return data
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weir", type=pathlib.Path)
@@ -261,10 +276,7 @@ def arguments():
 
 def main():
     given = arguments()
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
-    data = given.data or cache / "weir" / "bench-sf1"
-    if not (data / "complete").exists():
-        sys.exit(f"error: there is no sample warehouse in {data}; `make bench BENCHES=overhead` makes it")
+    data = sample_warehouse(given.data)
     queries, policies = workload()
     if given.queries:
         queries = [query for query in queries if query["name"] in given.queries.split(",")]
@@ -294,10 +306,7 @@ def main():
         report(out, times, answered, queries, given.rounds, loads)
         if given.bulk:
             bulk(running, texts, columns, policies, given.rounds, out)
-        text = "\n".join(out)
-        print(text)
-        if given.results:
-            given.results.write_text(text + "\n")
+        tell(out, given.results)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@
 
 import argparse
 import json
-import os
 import pathlib
 import statistics
 import subprocess
@@ -57,9 +56,7 @@ class Far:
         # The port is taken before the first start has made its keys.
         while "Flight SQL on" not in (self.work / "weir.log").read_text():
             time.sleep(0.05)
-        asked = [self.binary, "token", "--data-dir", self.work / "data", "admin"]
-        token = subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-        return sides.FlightSql(self.port, token)
+        return sides.FlightSql(self.port, sides.token(self.binary, self.work / "data", "admin"))
 
     def stop(self):
         self.running.__exit__(None, None, None)
@@ -72,8 +69,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--results", type=pathlib.Path, default=None)
     given = parser.parse_args()
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
-    data = cache / "weir" / "bench-sf1"
+    data = peers.sample_warehouse()
     queries, policies = peers.workload()
     queries = [query for query in queries if query["name"] in given.queries.split(",")]
     queries = [query for query in queries if all(table in TABLES for table in query["tables"])]
@@ -127,10 +123,7 @@ def main():
                 )
         finally:
             store.terminate()
-    text = "\n".join(out)
-    print(text)
-    if given.results:
-        given.results.write_text(text + "\n")
+    peers.tell(out, given.results)
 
 
 if __name__ == "__main__":

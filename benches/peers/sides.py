@@ -63,6 +63,12 @@ class FlightSql:
             self.connection.close()
 
 
+def token(binary, data, user, environment=None):
+    """A token that Weir signs with the key in its data directory."""
+    asked = [binary, "token", "--data-dir", data, user]
+    return subprocess.run(asked, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
 class WeirServer:
     """Weir's own server over the sample warehouse."""
 
@@ -87,9 +93,7 @@ class WeirServer:
         self.running.close()
 
     def side(self, user="analyst"):
-        asked = [self.binary, "token", "--data-dir", self.data, user]
-        token = subprocess.run(asked, env=self.environment, capture_output=True, text=True, check=True).stdout.strip()
-        return FlightSql(self.port, token)
+        return FlightSql(self.port, token(self.binary, self.data, user, self.environment))
 
     def tables(self):
         """The folder of each table."""
