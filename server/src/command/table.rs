@@ -80,10 +80,10 @@ async fn create(call: Call<'_>, create: &CreateTable) -> Result<()> {
     if create.if_not_exists && snapshot.table(&name).is_some_and(|table| !is_view(table)) {
         return Ok(());
     }
+    check_own(&create.properties)?;
     if create.or_replace && snapshot.table(&name).is_some() {
         return replace(call, sight, &name, create).await;
     }
-    check_own(&create.properties)?;
     let (storage, columns) = match &create.location {
         Some(location) => external(call, sight, create, location).await?,
         None => {
@@ -127,7 +127,6 @@ async fn replace(call: Call<'_>, sight: Sight<'_>, name: &ObjectName, create: &C
             .with_hint("the table keeps its policies; alter them by ALTER TABLE"));
     }
     sight.expect_kind(table, SecurableKind::Table)?;
-    check_own(&create.properties)?;
     let before = call.environment.locations.of(table)?;
     let (storage, columns) = managed(call, name, create).await?;
     let spec = TableSpec {

@@ -45,14 +45,14 @@ impl OpenDelta {
     async fn recent(&self, table: &Table) -> Result<PinnedTable, Error> {
         let Some(age) = max_staleness(&table.properties)? else { return self.pinned(table).await };
         let opening = self.tables.open_within(&self.place(table)?, age).await;
-        opening.map_err(|error| Error::from(error).about(&format!("table `{}`", table.name)))
+        opening.map_err(|error| about(table, error))
     }
 
     /// The newest version at this moment.
     async fn pinned(&self, table: &Table) -> Result<PinnedTable, Error> {
         let location = self.place(table)?;
         let opening = self.tables.open(&location).await;
-        opening.map_err(|error| Error::from(error).about(&format!("table `{}`", table.name)))
+        opening.map_err(|error| about(table, error))
     }
 
     /// The version that the statement has pinned.
@@ -60,7 +60,7 @@ impl OpenDelta {
         let pinned = self.pinned(table).await?;
         let Some(newest) = newest else { return Ok(pinned) };
         let opening = self.tables.open_version(&pinned, newest).await;
-        opening.map_err(|error| Error::from(error).about(&format!("table `{}`", table.name)))
+        opening.map_err(|error| about(table, error))
     }
 
     /// Refuses a table whose columns the catalog knows better by now than `table` does.
@@ -98,7 +98,7 @@ impl OpenTable for OpenDelta {
         newest: Option<u64>,
         moment: Moment,
     ) -> Result<OpenedTable, OpenError> {
-        let of_table = |error| Error::from(error).about(&format!("table `{}`", table.name));
+        let of_table = |error| about(table, error);
         let pinned = self.pinned_at(table, newest).await?;
         let version = match moment {
             Moment::Version(version) => version,
@@ -118,7 +118,7 @@ impl OpenTable for OpenDelta {
         newest: Option<u64>,
         stretch: Stretch,
     ) -> Result<OpenedChanges, OpenError> {
-        let of_table = |error| Error::from(error).about(&format!("table `{}`", table.name));
+        let of_table = |error| about(table, error);
         let pinned = self.pinned_at(table, newest).await?;
         let first = match stretch.from {
             Moment::Version(version) => version,
@@ -147,6 +147,11 @@ impl OpenTable for OpenDelta {
         };
         Ok(OpenedChanges { opened, own: CHANGE_COLUMNS.to_vec(), throughout })
     }
+}
+
+/// A failure of a table's storage, with its name.
+fn about(table: &Table, error: weir_scan::Error) -> Error {
+    Error::from(error).about(&format!("table `{}`", table.name))
 }
 
 fn opened(pinned: PinnedTable, field_ids: HashMap<String, i64>) -> OpenedTable {
