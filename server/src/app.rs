@@ -22,12 +22,12 @@ use crate::metrics::{self, Counted, Metrics};
 use crate::query::digest::Digests;
 use crate::query::execute::Deadline;
 use crate::query::open_delta::OpenDelta;
-use crate::query::record::RecordSink;
 use crate::query::result_cache::ResultCache;
 use crate::query::write::Writer;
 use crate::query::{Analysis, Engine};
 use crate::run::{Keeping, Limits, TurnLimits, Warehouse};
 use crate::system::{DeltaStore, SystemArchive, SystemTables, TableStore};
+use crate::traces::{Traces, traced};
 
 /// The name under which the catalog keeps the key that seals tickets.
 const SEALING_KEY: &str = "flight.sealing";
@@ -48,6 +48,7 @@ pub struct App {
     locations: Arc<Locations>,
     local_issuer: Option<Arc<LocalIssuer>>,
     metrics: Arc<Metrics>,
+    traces: Option<Arc<Traces>>,
     runtime: Arc<RuntimeEnv>,
 }
 
@@ -89,7 +90,8 @@ impl App {
             caches: command::Caches { runtime: Arc::clone(&runtime), results: results.clone() },
         };
         let metrics = Arc::new(Metrics::default());
-        let books: Arc<dyn RecordSink> = Arc::clone(&ledger) as _;
+        let traces = Traces::open(&config.traces)?;
+        let books = traced(Arc::clone(&ledger) as _, traces.as_ref());
         let sink = Arc::new(Counted { books, metrics: Arc::clone(&metrics) });
         let limits = limits(&config.limits);
         let digests = Digests::new(&shared_key(&metastore, DIGEST_KEY).await?);
@@ -116,6 +118,7 @@ impl App {
             locations,
             local_issuer,
             metrics,
+            traces,
             runtime,
         })
     }
@@ -166,6 +169,9 @@ impl App {
         flushed.cancel();
         if let Err(error) = ended.await {
             tracing::error!(%error, "the books were not flushed; the journal keeps them");
+        }
+        if let Some(traces) = &self.traces {
+            Arc::clone(traces).close().await;
         }
         served
     }

@@ -32,6 +32,7 @@ mod server;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 pub use billing::Billing;
 pub use bucket::Bucket;
@@ -46,6 +47,7 @@ pub use quantity::{Period, Size};
 pub use secret::Secret;
 pub use server::Server;
 pub use storage::Storage;
+pub use traces::Traces;
 
 /// The settings of the whole server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -67,6 +69,8 @@ pub struct Config {
     pub billing: Billing,
     /// The door for figures.
     pub metrics: Metrics,
+    /// Where spans of statements go.
+    pub traces: Traces,
     /// What is logged.
     pub log: Log,
 }
@@ -97,7 +101,8 @@ impl Config {
         self.limits.check()?;
         self.cache.check()?;
         self.billing.check()?;
-        self.metrics.check()
+        self.metrics.check()?;
+        self.traces.check()
     }
 
     /// The defaults, except that everything lies in `data_directory`.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use opentelemetry::trace::SpanContext;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weir_catalog::{Impersonation, Origin, Requester};
@@ -21,6 +22,8 @@ pub struct ClientDescription {
     pub user_agent: Option<String>,
     /// The address the call came from: the client's, or that of what stands before the server.
     pub address: Option<String>,
+    /// The span of the client in which it calls.
+    pub span: Option<SpanContext>,
 }
 
 /// The longest user agent that is kept, in characters: it stands on each row of the books.
@@ -32,6 +35,7 @@ impl ClientDescription {
         Self {
             user_agent: user_agent.map(|text| text.chars().take(USER_AGENT_CHARS_MAX).collect()),
             address: address.map(|address| address.to_canonical().to_string()),
+            span: None,
         }
     }
 

@@ -44,6 +44,7 @@ mod sql_type;
 mod statement;
 mod stream;
 mod ticket;
+mod trace_parent;
 mod type_info;
 mod writes;
 

@@ -44,4 +44,5 @@ mod slt;
 mod stores;
 mod table_logs;
 mod tidy;
+mod traces;
 mod unauthorized;

@@ -2,7 +2,8 @@
 
 use super::section::Key;
 use super::{
-    Billing, Cache, Catalog, Config, Identity, Limits, Log, Metrics, Server, Storage, bucket, identity,
+    Billing, Cache, Catalog, Config, Identity, Limits, Log, Metrics, Server, Storage, Traces, bucket,
+    identity,
 };
 use crate::error::{Error, Result};
 
@@ -25,6 +26,7 @@ pub(super) fn document() -> Result<String> {
         ("cache", Cache::ABOUT, Cache::KEYS),
         ("billing", Billing::ABOUT, Billing::KEYS),
         ("metrics", Metrics::ABOUT, Metrics::KEYS),
+        ("traces", Traces::ABOUT, Traces::KEYS),
         ("log", Log::ABOUT, Log::KEYS),
     ];
     for (name, about, keys) in sections {

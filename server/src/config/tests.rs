@@ -333,3 +333,19 @@ fn there_is_one_catalog_store_and_it_is_asked_at_least_each_second() {
     assert!(of_variables(&[("WEIR_CATALOG__STALENESS", "1s")]).is_ok());
     assert!(message(of_variables(&[("WEIR_CATALOG__STALENESS", "1001ms")])).contains("1s"));
 }
+
+#[test]
+fn collector_of_traces_is_an_address_without_credentials() {
+    let endpoint = |text| of_variables(&[("WEIR_TRACES__ENDPOINT", text)]);
+    assert!(endpoint("https://traces.example.com/v1/traces").is_ok());
+    for wrong in
+        ["traces.example.com", "http://127.0.0.1:4318", "grpc://127.0.0.1:4317/x", "http://me:hunter2@h/v1"]
+    {
+        let said = message(endpoint(wrong));
+        assert!(said.contains("traces.endpoint") && !said.contains("hunter2"), "{said}");
+    }
+    for share in ["-0.1", "1.5", "nan"] {
+        assert!(message(of_variables(&[("WEIR_TRACES__SHARE", share)])).contains("traces.share"), "{share}");
+    }
+    assert!(of_variables(&[("WEIR_TRACES__SHARE", "0.25")]).is_ok());
+}

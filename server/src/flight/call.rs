@@ -12,6 +12,7 @@ use super::Door;
 use super::seal::{Purpose, Seal};
 use super::session_cookie::{self, Presented};
 use super::ticket::{Statement, Token};
+use super::trace_parent;
 use crate::context::{ClientDescription, Context};
 use crate::error::{Error, Result};
 use crate::identity::{Credentials, Identity};
@@ -80,7 +81,11 @@ impl Door {
 
 /// What a call says of its client.
 pub(crate) fn described(headers: &HeaderMap, address: Option<IpAddr>) -> ClientDescription {
-    ClientDescription::new(headers.get("user-agent").and_then(|value| value.to_str().ok()), address)
+    let user_agent = headers.get("user-agent").and_then(|value| value.to_str().ok());
+    ClientDescription {
+        span: trace_parent::of_headers(headers),
+        ..ClientDescription::new(user_agent, address)
+    }
 }
 
 impl Call {

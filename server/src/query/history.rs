@@ -9,6 +9,7 @@ use std::ops::AddAssign;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use opentelemetry::trace::SpanContext;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -314,6 +315,9 @@ pub struct FinishedRecord {
     /// Whether its rows came from the result cache.
     #[serde(default)]
     pub from_result_cache: bool,
+    /// The span of the client in which it came in. For traces alone: the books and history do not keep it.
+    #[serde(skip)]
+    pub client_span: Option<SpanContext>,
 }
 
 impl FinishedRecord {

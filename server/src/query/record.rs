@@ -116,6 +116,7 @@ impl QueryRecord<Received> {
             client_address: context.client.address.clone(),
             decisions: Decisions::default(),
             from_result_cache: false,
+            client_span: context.client.span.clone(),
         };
         Self::begin(record, sink, Arc::clone(context.clock()))
     }

@@ -48,6 +48,7 @@ const MODULES: &[(&str, &str)] = &[
     // The books hear of statements through the record's sinks; the spine never calls them.
     ("billing", "clock error config location query"),
     ("metrics", "error query"),
+    ("traces", "config error query"),
     ("system", "clock error context location sql query billing"),
     ("run", "clock error context session identity sql query command system"),
     ("flight", "clock error config context session identity run"),

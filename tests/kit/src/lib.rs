@@ -22,6 +22,7 @@ mod s3_server;
 mod server;
 mod slt;
 mod tokens;
+mod trace_collector;
 mod walk;
 mod ways;
 
@@ -35,6 +36,7 @@ pub use s3_server::{Fault, FaultyStore, S3Server};
 pub use server::{ADMIN, Setup, TestServer};
 pub use slt::Script;
 pub use tokens::ForeignIssuer;
+pub use trace_collector::{ReceivedSpan, TraceCollector};
 pub use walk::Walk;
 pub use ways::Way;
 pub use weir_catalog::store::suite::PostgresServer;

@@ -43,6 +43,7 @@ pub(crate) fn record(user: &str, started_at: &str, wall: TimeDelta, filtering: D
         client_address: None,
         decisions: decisions(),
         from_result_cache: false,
+        client_span: None,
     }
 }
 
