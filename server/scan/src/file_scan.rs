@@ -12,6 +12,7 @@ use chrono::DateTime;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{
     ColumnStatistics, DFSchema, Result, ScalarValue, Statistics, internal_datafusion_err,
 };
@@ -39,6 +40,7 @@ use url::Url;
 
 use crate::file_list::{FileColumn, FileList, Listed};
 use crate::location::{MOUNT, TableLocation};
+use crate::row_group_condition::{FileColumns, RowGroupCondition};
 
 /// Of more files than these the engine is told sizes and rows alone: values of each would cost more than they save.
 const FILES_TOLD_MAX: usize = 10_000;
@@ -146,7 +148,8 @@ impl FileScan {
                 ..Statistics::new_unknown(full)
             },
         };
-        self.source(session, projection, (group, statistics), limit).map(Some)
+        let asked = self.asked_of_row_groups(session, filters)?;
+        self.source(session, projection, (group, statistics), asked, limit).map(Some)
     }
 
     /// The files, as columns, made once.
@@ -170,6 +173,32 @@ impl FileScan {
         let predicate =
             PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema)).try_build(filter)?;
         Ok((!predicate.always_true()).then_some(predicate))
+    }
+
+    /// What the filters ask of files' own columns, for row groups.
+    fn asked_of_row_groups(
+        &self,
+        session: &dyn Session,
+        filters: &[Expr],
+    ) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+        let in_files: HashMap<&str, &FileColumn> =
+            self.columns.iter().map(|column| (column.name.as_str(), column)).collect();
+        let is_of_files = |filter: &&Expr| {
+            let columns = filter.column_refs();
+            columns.iter().all(|column| in_files.get(column.name()).is_some_and(|known| !known.partitions))
+        };
+        let of_files = filters.iter().filter(is_of_files).cloned();
+        let Some(filter) = conjunction(of_files) else { return Ok(None) };
+        let filter = unnormalize_col(filter).transform(|part| match part {
+            Expr::Column(column) => {
+                let name = in_files.get(column.name()).map_or(column.name(), |known| &known.in_files);
+                Ok(Transformed::yes(Expr::Column(datafusion::common::Column::new_unqualified(name))))
+            }
+            other => Ok(Transformed::no(other)),
+        })?;
+        let schema = DFSchema::try_from(Arc::clone(self.read.table_schema()))?;
+        let condition = session.create_physical_expr(filter.data, &schema)?;
+        Ok(Some(Arc::new(RowGroupCondition::new(condition))))
     }
 
     fn url_of(&self, file: Listed<'_>) -> Option<Url> {
@@ -262,6 +291,7 @@ impl FileScan {
         session: &dyn Session,
         projection: &[usize],
         (files, statistics): (Vec<PartitionedFile>, Statistics),
+        asked: Option<Arc<dyn PhysicalExpr>>,
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let url = ObjectStoreUrl::parse(MOUNT)?;
@@ -272,9 +302,12 @@ impl FileScan {
             global: session.config().options().execution.parquet.clone(),
             ..TableParquetOptions::default()
         };
-        let source = ParquetSource::new(self.read.clone())
+        let mut source = ParquetSource::new(self.read.clone())
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(reader));
+        if let Some(asked) = asked {
+            source = source.with_predicate(asked);
+        }
         let read = projection.iter().map(|column| self.places.iter().position(|place| place == column));
         let read: Vec<usize> = read
             .collect::<Option<_>>()
@@ -284,6 +317,7 @@ impl FileScan {
             .with_statistics(statistics)
             .with_projection_indices(Some(read))?
             .with_limit(limit)
+            .with_expr_adapter(Some(Arc::new(FileColumns)))
             .build();
         self.named(projection, DataSourceExec::from_data_source(scan))
     }

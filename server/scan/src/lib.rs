@@ -45,6 +45,7 @@ mod range_cache;
 mod rechecked_table;
 mod router;
 mod row_changes;
+mod row_group_condition;
 mod row_place_exec;
 mod row_rewrite;
 mod runtime;

@@ -31,6 +31,7 @@ mod ordering;
 mod past;
 mod pruning;
 mod routing;
+mod row_groups;
 mod writing;
 
 /// A storage root named `main` in a temporary directory, and what is needed to read and write tables in it.
@@ -58,6 +59,8 @@ impl Ground {
         let mut config = SessionConfig::new().with_target_partitions(target_partitions);
         // Small test files shall be split as large ones are.
         config.options_mut().optimizer.repartition_file_min_size = 1;
+        // As the server's sessions.
+        config.options_mut().execution.parquet.pushdown_filters = true;
         SessionStateBuilder::new()
             .with_default_features()
             .with_config(config)
