@@ -18,16 +18,17 @@ use crate::error::{Error, Result};
 use crate::flight::{self, Door};
 use crate::identity::{LocalIssuer, Login, Verifier};
 use crate::location::{Locations, SYSTEM_ROOT};
-use crate::metrics::{self, Counted, Metrics};
+use crate::metrics::{self, Metrics};
 use crate::query::digest::Digests;
 use crate::query::execute::Deadline;
 use crate::query::open_delta::OpenDelta;
+use crate::query::record::{Listener, Overheard};
 use crate::query::result_cache::ResultCache;
 use crate::query::write::Writer;
 use crate::query::{Analysis, Engine};
 use crate::run::{Keeping, Limits, TurnLimits, Warehouse};
 use crate::system::{DeltaStore, SystemArchive, SystemTables, TableStore};
-use crate::traces::{Traces, traced};
+use crate::traces::Traces;
 
 /// The name under which the catalog keeps the key that seals tickets.
 const SEALING_KEY: &str = "flight.sealing";
@@ -91,8 +92,9 @@ impl App {
         };
         let metrics = Arc::new(Metrics::default());
         let traces = Traces::open(&config.traces)?;
-        let books = traced(Arc::clone(&ledger) as _, traces.as_ref());
-        let sink = Arc::new(Counted { books, metrics: Arc::clone(&metrics) });
+        let mut listeners: Vec<Arc<dyn Listener>> = vec![Arc::<Metrics>::clone(&metrics)];
+        listeners.extend(traces.iter().map(|traces| Arc::<Traces>::clone(traces) as _));
+        let sink = Arc::new(Overheard { books: Arc::clone(&ledger) as _, listeners });
         let limits = limits(&config.limits);
         let digests = Digests::new(&shared_key(&metastore, DIGEST_KEY).await?);
         let keeping = Keeping { digests, results };

@@ -5,7 +5,6 @@
 //! same.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
@@ -17,7 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::error::{Error, Result};
 use crate::query::history::FinishedRecord;
-use crate::query::record::{Receipt, RecordSink};
+use crate::query::record::Listener;
 
 pub mod door;
 
@@ -257,23 +256,9 @@ impl Standing {
     }
 }
 
-/// Counts what the books hear of, on its way there.
-#[derive(Debug)]
-pub struct Counted {
-    /// The books.
-    pub books: Arc<dyn RecordSink>,
-    /// Where it is counted.
-    pub metrics: Arc<Metrics>,
-}
-
-impl RecordSink for Counted {
-    fn recorded(&self, record: FinishedRecord) -> Receipt {
-        self.metrics.count(&record);
-        self.books.recorded(record)
-    }
-
-    fn checkpoint(&self, record: FinishedRecord) {
-        self.books.checkpoint(record);
+impl Listener for Metrics {
+    fn heard(&self, record: &FinishedRecord) {
+        self.count(record);
     }
 }
 

@@ -23,7 +23,7 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider, SpanData, 
 use crate::config;
 use crate::error::{Error, Result};
 use crate::query::history::{ExecutionStatus, FinishedRecord, Protection, elapsed};
-use crate::query::record::{Receipt, RecordSink};
+use crate::query::record::Listener;
 
 /// Where spans go.
 pub struct Traces {
@@ -188,29 +188,9 @@ impl<E: SpanExporter> SpanExporter for Told<E> {
     }
 }
 
-/// Makes spans of what the books hear of, on its way there.
-#[derive(Debug)]
-struct Traced {
-    books: Arc<dyn RecordSink>,
-    traces: Arc<Traces>,
-}
-
-/// The way to `books`, past `traces` where there are any.
-pub fn traced(books: Arc<dyn RecordSink>, traces: Option<&Arc<Traces>>) -> Arc<dyn RecordSink> {
-    match traces {
-        Some(traces) => Arc::new(Traced { books, traces: Arc::clone(traces) }),
-        None => books,
-    }
-}
-
-impl RecordSink for Traced {
-    fn recorded(&self, record: FinishedRecord) -> Receipt {
-        self.traces.tell(&record);
-        self.books.recorded(record)
-    }
-
-    fn checkpoint(&self, record: FinishedRecord) {
-        self.books.checkpoint(record);
+impl Listener for Traces {
+    fn heard(&self, record: &FinishedRecord) {
+        self.tell(record);
     }
 }
 
@@ -225,6 +205,7 @@ mod tests {
 
     use super::*;
     use crate::query::history::sample;
+    use crate::query::record::{Overheard, Receipt, RecordSink};
 
     #[derive(Debug)]
     struct Kept(mpsc::Sender<SpanData>);
@@ -251,7 +232,7 @@ mod tests {
     async fn spans(record: FinishedRecord, config: config::Traces) -> Vec<SpanData> {
         let (sender, spans) = mpsc::channel();
         let traces = Arc::new(Traces::over(Kept(sender), &config));
-        let traced = traced(Arc::new(Silent), Some(&traces));
+        let traced = Overheard { books: Arc::new(Silent), listeners: vec![Arc::<Traces>::clone(&traces)] };
         traced.checkpoint(record.clone());
         drop(traced.recorded(record));
         traces.close().await;

@@ -41,6 +41,32 @@ pub trait RecordSink: fmt::Debug + Send + Sync {
     fn checkpoint(&self, record: FinishedRecord);
 }
 
+/// Hears of each statement's end beside the books, and cannot hold it up.
+pub trait Listener: fmt::Debug + Send + Sync {
+    /// A statement ended.
+    fn heard(&self, record: &FinishedRecord);
+}
+
+/// Tells listeners of what the books hear of, on its way there.
+#[derive(Debug)]
+pub struct Overheard {
+    /// The books.
+    pub books: Arc<dyn RecordSink>,
+    /// Who hears of it before them.
+    pub listeners: Vec<Arc<dyn Listener>>,
+}
+
+impl RecordSink for Overheard {
+    fn recorded(&self, record: FinishedRecord) -> Receipt {
+        self.listeners.iter().for_each(|listener| listener.heard(&record));
+        self.books.recorded(record)
+    }
+
+    fn checkpoint(&self, record: FinishedRecord) {
+        self.books.checkpoint(record);
+    }
+}
+
 /// Where a record reads what the statement has cost so far; asked at checkpoints and at the
 /// end, also when the statement is dropped midway.
 pub trait Gauges: Send + Sync {
