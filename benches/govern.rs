@@ -7,33 +7,17 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use criterion::Criterion;
 use tokio::runtime::{Builder, Runtime};
+use weir_benches::engine::{engine_of, table_of};
 use weir_benches::warehouse::{ANALYST, EXEMPT, SCHEMA, SampleWarehouse};
 use weir_benches::{Form, Result, Workload};
-use weir_catalog::{Privilege, SecurableId, Snapshot, Table, authorize};
-use weir_enforce::open_table::OpenError;
-use weir_enforce::{OpenSystemTable, PolicyCompiler, SystemTable, SystemTableRequest, govern};
+use weir_catalog::{Privilege, SecurableId, Snapshot, authorize};
+use weir_enforce::{PolicyCompiler, govern};
 use weir_server::context::Context;
 use weir_server::query::Engine;
-use weir_server::query::open_delta::OpenDelta;
 use weir_server::query::plan::Planned;
 use weir_server::sql;
-
-/// The workload reads none of the books.
-#[derive(Debug)]
-struct NoBooks;
-
-#[async_trait]
-impl OpenSystemTable for NoBooks {
-    async fn open(
-        &self,
-        _request: SystemTableRequest<'_>,
-    ) -> std::result::Result<Option<SystemTable>, OpenError> {
-        Ok(None)
-    }
-}
 
 /// What all measurements share.
 struct Ground {
@@ -67,18 +51,6 @@ fn measure() -> Result<()> {
     ground.stages(&mut criterion)?;
     criterion.final_summary();
     Ok(())
-}
-
-fn engine_of(warehouse: &SampleWarehouse) -> Result<Engine> {
-    let app = warehouse.app();
-    let runtime = weir_scan::runtime_env(Arc::clone(app.tables().router()), &weir_scan::Config::default())?;
-    let tables = Arc::new(OpenDelta::new(
-        Arc::clone(app.metastore()),
-        Arc::clone(app.tables()),
-        Arc::clone(app.locations()),
-    ));
-    let threads = std::thread::available_parallelism()?.get();
-    Ok(Engine::new(runtime, threads, tables, Arc::new(NoBooks)))
 }
 
 impl Ground {
@@ -181,10 +153,4 @@ impl Ground {
         }
         Ok(())
     }
-}
-
-fn table_of<'a>(snapshot: &'a Snapshot, name: &str) -> Result<&'a Table> {
-    let (catalog, schema) = SCHEMA.split_once('.').ok_or("the schema's name has two parts")?;
-    let name = weir_catalog::ObjectName::new(catalog, schema, name)?;
-    Ok(snapshot.table(&name).ok_or("a table of the workload is not there")?)
 }

@@ -4,23 +4,15 @@
 //! Medians; draws `growth.svg` in the cache directory's `weir` folder.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::PathBuf;
 
-use datafusion::datasource::provider_as_source;
-use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::LogicalPlanBuilder;
-use datafusion::prelude::{Expr, SessionConfig, col, lit};
+use datafusion::prelude::{Expr, col, lit};
 use weir_benches::Result;
+use weir_benches::log_table::{Ground, IDS, add, first_commit};
 use weir_benches::plot::{Line, Plot};
-use weir_benches::rounds::Stopwatch;
-use weir_scan::{
-    Config, DeltaTables, PinnedTable, RangeCache, RootName, Router, TableLocation, runtime_env, scan_numbers,
-};
+use weir_benches::rounds::{Stopwatch, median};
+use weir_scan::{RootName, TableLocation};
 
-/// How many ids each file tells of.
-const IDS: i64 = 1000;
 const SIZES: [i64; 3] = [1_000, 10_000, 100_000];
 const ROUNDS: usize = 15;
 
@@ -28,75 +20,15 @@ fn main() -> std::process::ExitCode {
     weir_benches::finish(measure())
 }
 
-struct Ground {
-    directory: tempfile::TempDir,
-    tables: DeltaTables,
-    state: SessionState,
+/// Milliseconds since the start.
+fn millis(begun: &Stopwatch) -> f64 {
+    begun.wall().as_secs_f64() * 1e3
 }
 
-impl Ground {
-    fn new() -> Result<Self> {
-        let directory = tempfile::tempdir()?;
-        let config = Config::default();
-        let router = Arc::new(Router::new(RangeCache::new(config.range_cache_bytes)));
-        router.add_local_root(&RootName::new("main")?, directory.path())?;
-        let environment = runtime_env(Arc::clone(&router), &config)?;
-        let state = SessionStateBuilder::new()
-            .with_default_features()
-            .with_config(SessionConfig::new().with_target_partitions(2))
-            .with_runtime_env(environment)
-            .build();
-        Ok(Self { directory, tables: DeltaTables::new(router, config), state })
-    }
-
-    fn commit(&self, folder: &Path, version: u64, lines: &str) -> Result<()> {
-        let log = self.directory.path().join(folder).join("_delta_log");
-        std::fs::create_dir_all(&log)?;
-        Ok(std::fs::write(log.join(format!("{version:020}.json")), lines)?)
-    }
-
-    async fn plan(&self, table: &PinnedTable, filter: &Expr) -> Result<u64> {
-        let logical = LogicalPlanBuilder::scan("t", provider_as_source(table.provider()), None)?
-            .filter(filter.clone())?
-            .build()?;
-        let plan = self.state.create_physical_plan(&logical).await?;
-        Ok(scan_numbers(&plan, table).files_read)
-    }
-}
-
-fn add(file: i64) -> String {
-    let first = file * IDS;
-    let last = first + IDS - 1;
-    format!(
-        r#"{{"add":{{"path":"{file}.parquet","partitionValues":{{}},"size":10000,"modificationTime":0,"dataChange":true,"stats":"{{\"numRecords\":{IDS},\"minValues\":{{\"id\":{first},\"day\":\"2026-01-01\"}},\"maxValues\":{{\"id\":{last},\"day\":\"2026-01-02\"}},\"nullCount\":{{\"id\":0,\"day\":0}}}}"}}}}"#
-    ) + "\n"
-}
-
-fn first_commit(files: i64) -> String {
-    let field = |name: &str, kind: &str| {
-        format!(r#"{{\"name\":\"{name}\",\"type\":\"{kind}\",\"nullable\":true,\"metadata\":{{}}}}"#)
-    };
-    let fields = [field("id", "long"), field("day", "date")].join(",");
-    let mut text = format!(
-        r#"{{"protocol":{{"minReaderVersion":1,"minWriterVersion":2}}}}
-{{"metaData":{{"id":"growth","format":{{"provider":"parquet","options":{{}}}},"schemaString":"{{\"type\":\"struct\",\"fields\":[{fields}]}}","partitionColumns":[],"configuration":{{}},"createdTime":0}}}}
-"#
-    );
-    for file in 0..files {
-        text.push_str(&add(file));
-    }
-    text
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
-/// What each step took at one size.
+/// The milliseconds of each step at one size.
 struct Costs {
     files: i64,
-    steps: Vec<(&'static str, Duration)>,
+    steps: Vec<(&'static str, f64)>,
 }
 
 async fn costs(ground: &Ground, files: i64) -> Result<Costs> {
@@ -105,7 +37,7 @@ async fn costs(ground: &Ground, files: i64) -> Result<Costs> {
     let location = TableLocation::new(RootName::new("main")?, &folder.to_string_lossy())?;
     let begun = Stopwatch::start();
     let mut pinned = ground.tables.open(&location).await?;
-    let mut steps = vec![("first open", begun.wall())];
+    let mut steps = vec![("first open", millis(&begun))];
     let middle = files / 2 * IDS;
     let some: Vec<Expr> = (0..100).map(|n| lit(n * (files / 100) * IDS + 1)).collect();
     let filters = [
@@ -121,25 +53,25 @@ async fn costs(ground: &Ground, files: i64) -> Result<Costs> {
     for round in 0..ROUNDS {
         let begun = Stopwatch::start();
         ground.tables.open(&location).await?;
-        again.push(begun.wall());
+        again.push(millis(&begun));
         ground.commit(&folder, round as u64 + 1, &add(files + round as i64))?;
         let begun = Stopwatch::start();
         pinned = ground.tables.open(&location).await?;
-        updates.push(begun.wall());
+        updates.push(millis(&begun));
     }
-    steps.push(("open again", median(again)));
-    steps.push(("open after one commit more", median(updates)));
+    steps.push(("open again", median(&again)));
+    steps.push(("open after one commit more", median(&updates)));
     for (name, filter, matching) in filters {
         let mut times = Vec::new();
         for _ in 0..ROUNDS {
             let begun = Stopwatch::start();
             let read = ground.plan(&pinned, &filter).await?;
-            times.push(begun.wall());
+            times.push(millis(&begun));
             if read != matching {
                 return Err(format!("{name}: {read} files are read").into());
             }
         }
-        steps.push((name, median(times)));
+        steps.push((name, median(&times)));
     }
     Ok(Costs { files, steps })
 }
@@ -159,18 +91,18 @@ async fn measure() -> Result<()> {
     for (place, (name, first)) in least.steps.iter().enumerate() {
         write!(text, "| {name} |")?;
         for costs in &all {
-            let time = costs.steps.get(place).map_or(0.0, |(_, time)| time.as_secs_f64() * 1e3);
+            let time = costs.steps.get(place).map_or(f64::NAN, |(_, time)| *time);
             write!(text, " {time:.2} ms |")?;
         }
-        let last = most.steps.get(place).map_or(Duration::ZERO, |(_, time)| *time);
-        writeln!(text, " {:.1} |", last.as_secs_f64() / first.as_secs_f64())?;
+        let last = most.steps.get(place).map_or(f64::NAN, |(_, time)| *time);
+        writeln!(text, " {:.1} |", last / first)?;
     }
     println!("{text}");
     let lines = least.steps.iter().enumerate().skip(1).map(|(place, (name, _))| Line {
         name: (*name).to_owned(),
         points: all
             .iter()
-            .filter_map(|costs| Some((costs.files as f64, costs.steps.get(place)?.1.as_secs_f64() * 1e3)))
+            .filter_map(|costs| Some((costs.files as f64, costs.steps.get(place)?.1)))
             .collect(),
     });
     let plot = Plot {

@@ -236,7 +236,8 @@ fn times(taken: &[Taken]) -> String {
     )
 }
 
-fn median(values: &[f64]) -> f64 {
+/// The middle one, or the mean of both middle ones.
+pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = |place: usize| sorted.get(place).copied().unwrap_or(f64::NAN);

@@ -206,7 +206,6 @@ impl SampleWarehouse {
         for sql in ["CREATE CATALOG tpch", &format!("CREATE SCHEMA {SCHEMA}")] {
             self.run(ADMIN, sql).await?;
         }
-        let session = self.session()?;
         for table in TABLES {
             let scale = self.scale;
             let files = if SMALL.contains(&table.name) { 1 } else { FILES };
@@ -214,7 +213,7 @@ impl SampleWarehouse {
             self.create(&table, &parts).await?;
             let rows: usize = parts.iter().map(RecordBatch::num_rows).sum();
             for part in parts {
-                self.append(&session, &table, part).await?;
+                self.append(table.name, part).await?;
             }
             eprintln!("  {}: {rows} rows in {files} files", table.name);
         }
@@ -233,15 +232,16 @@ impl SampleWarehouse {
         Ok(())
     }
 
-    /// Each part is a commit and a file.
-    async fn append(&self, session: &SessionState, table: &SampleTable, part: RecordBatch) -> Result<()> {
+    /// Adds rows to a table of [`SCHEMA`]: a commit and a file.
+    pub async fn append(&self, table: &str, part: RecordBatch) -> Result<()> {
+        let session = self.session()?;
         let snapshot = self.app.metastore().snapshot().await?;
-        let found = snapshot.table(&name_of(table.name)?).ok_or("a table was made and is not there")?;
-        let location = self.app.locations().of(found)?.ok_or("a table of TPC-H is a view")?;
+        let found = snapshot.table(&name_of(table)?).ok_or("a table was made and is not there")?;
+        let location = self.app.locations().of(found)?.ok_or("a table of the bench is a view")?;
         let schema = part.schema();
         let rows = stream::once(async move { Ok(part) });
         let input: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(schema, rows));
-        self.app.tables().append(&location, session, input, Vec::new(), None).await?;
+        self.app.tables().append(&location, &session, input, Vec::new(), None).await?;
         Ok(())
     }
 

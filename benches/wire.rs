@@ -13,9 +13,10 @@ use std::sync::Arc;
 use arrow_flight::sql::CommandStatementQuery;
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::SessionContext;
 use deltalake::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
 use url::Url;
+use weir_benches::bare::{Bare, bare_config};
 use weir_benches::rounds::{Answer, Case, Side, Stopwatch, round_count, table, take_turns};
 use weir_benches::warehouse::{EXEMPT, SCHEMA, SampleWarehouse, environment};
 use weir_benches::{Form, Result, Workload};
@@ -34,21 +35,6 @@ impl Side for Wire {
         let ticket = info.endpoint.into_iter().next().and_then(|endpoint| endpoint.ticket);
         let rows = self.0.fetch(ticket.ok_or("an answer without a ticket")?).await;
         Ok(watch.answer(planning, rows.map_err(|refusal| refusal.text)?.batches))
-    }
-}
-
-/// The engine without a server.
-struct Bare(SessionContext);
-
-#[async_trait]
-impl Side for Bare {
-    #[expect(clippy::disallowed_methods, reason = "the bare engine, to compare with")]
-    async fn run(&self, sql: &str) -> Result<Answer> {
-        let watch = Stopwatch::start();
-        let plan = self.0.sql(sql).await?.create_physical_plan().await?;
-        let planning = watch.wall();
-        let batches = datafusion::physical_plan::collect(plan, self.0.task_ctx()).await?;
-        Ok(watch.answer(planning, batches))
     }
 }
 
@@ -83,11 +69,7 @@ async fn measure() -> Result<()> {
 
 #[expect(clippy::disallowed_methods, reason = "the bare engine, to compare with")]
 async fn bare_session(warehouse: &SampleWarehouse) -> Result<SessionContext> {
-    let threads = std::thread::available_parallelism()?.get();
-    let mut config = SessionConfig::new()
-        .with_target_partitions(threads)
-        .set_bool("datafusion.execution.parquet.pushdown_filters", true);
-    config.options_mut().sql_parser.parse_float_as_decimal = true;
+    let mut config = bare_config()?;
     let without = environment("WEIR_BENCH_BARE").unwrap_or_default();
     let without: Vec<&str> = without.split(',').collect();
     if without.contains(&"no-in-lists") {

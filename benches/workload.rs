@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+pub mod bare;
+pub mod engine;
+pub mod log_table;
 pub mod plot;
 pub mod rounds;
 pub mod warehouse;
