@@ -13,7 +13,7 @@ export CARGO_TARGET_DIR
 CARGO_TEST := cargo test --locked
 BENCHES ?= overhead shapes rls wire govern metering authorize
 
-.PHONY: help test tools format lint rust tidy fuzz clients golden bench peers hostile mutants demo
+.PHONY: help test tools format lint rust tidy fuzz clients golden bench counts peers hostile mutants demo
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,18 @@ golden: ## DIR=folder: reads every table of a folder of Spark-written tables
 
 bench: ## benches and their numbers (see benches/README.md)
 	cargo bench --locked --profile dev -p weir-features -p weir-benches $(BENCHES:%=--bench %)
+
+# Instructions of one run of each path, of which those before and after the work itself are not counted.
+counts: ## instructions of the hot paths under valgrind (see benches/README.md); builds for release
+	@command -v valgrind >/dev/null || { echo "error: valgrind was not found" >&2; exit 1; }
+	@export WEIR_BENCH_SCALE=0.01; \
+	log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	cargo bench --locked --no-run -p weir-features -p weir-benches --bench counts 2>&1 | tee "$$log"; \
+	program=$$(sed -n 's/.*(\(.*counts-[^)]*\)).*/\1/p' "$$log"); \
+	for path in $$("$$program"); do \
+	    valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect='counts::counted' "$$program" "$$path" 2>"$$log" || { cat "$$log" >&2; exit 1; }; \
+	    awk -v path="$$path" '/Collected/ { printf "%-10s %12.0f instructions\n", path, $$NF / 20 }' "$$log"; \
+	done
 
 PEERS := $(CACHE)/peers
 peers: ## Weir beside DuckDB, Sail, ROAPI and delta-rs (see benches/README.md); builds for release, and takes long
