@@ -30,6 +30,7 @@ mod call;
 mod command;
 mod flights;
 mod handshake;
+mod ingest;
 mod metadata;
 mod prepared;
 mod put;

@@ -31,8 +31,10 @@ use crate::query::{Engine, explain, parameters, profile};
 use crate::session::SessionSettings;
 use crate::sql::{self, Command, Explain, ExplainMode, ObjectReference, Proof, Statement, ast};
 use crate::system::ServerTable;
+use changing::{changes, check_may_change};
 use querying::Ready;
 
+pub use crate::query::write::{IfExists, IfMissing, Ingestion, SentRows};
 pub use foretold::Foretold;
 pub use turns::{TurnLimits, Turns};
 
@@ -42,6 +44,7 @@ mod dry_run;
 mod explain_policy;
 mod foretold;
 mod impersonation;
+mod ingesting;
 mod partitions;
 mod policy_tests;
 mod query_columns;
@@ -63,6 +66,11 @@ impl fmt::Debug for RowStream {
 }
 
 impl RowStream {
+    /// What has neither columns nor rows.
+    pub fn nothing() -> Self {
+        Self { schema: parameters::none(), batches: futures::stream::empty().boxed() }
+    }
+
     /// Rows that are there already.
     pub fn of(batch: RecordBatch) -> Self {
         let schema = batch.schema();
@@ -374,7 +382,9 @@ impl Warehouse {
                 .with_hint("send values as parameters; [limits] statement_bytes sets the bound"));
         }
         let statement = sql::parse(sql, &context.session)?;
-        check_reads(context, &statement)?;
+        if changes(&statement) {
+            check_may_change(context)?;
+        }
         Ok(statement)
     }
 
@@ -546,33 +556,6 @@ impl Run<'_> {
             }
             Err(error) => failed(record, error).await,
         }
-    }
-}
-
-/// Refuses to change anything in a session that reads at a moment: what it would change is not what it sees.
-fn check_reads(context: &Context, statement: &Statement) -> Result<()> {
-    match context.session.read_at.is_some() && changes(statement) {
-        true => {
-            let text = "changing anything while read_at_snapshot is set is not supported";
-            Err(Error::new(Condition::UnsupportedFeature, text).with_hint("RESET read_at_snapshot ends it"))
-        }
-        false => Ok(()),
-    }
-}
-
-fn changes(statement: &Statement) -> bool {
-    match statement {
-        Statement::Insert(_) | Statement::Change(_) | Statement::CreateTableAs(_) => true,
-        Statement::ExecuteAs(execute) => changes(&execute.statement),
-        Statement::Command(Command::Session(_)) => false,
-        // Those that give no rows.
-        Statement::Command(command) => command::schema(command).is_none(),
-        Statement::Query(_)
-        | Statement::Cache(_)
-        | Statement::Explain(_)
-        | Statement::DescribeQuery(_)
-        | Statement::ShowPartitions(_)
-        | Statement::Proof(_) => false,
     }
 }
 

@@ -2,6 +2,7 @@
 //! bound by position.
 
 mod answers;
+mod ingest;
 mod parameters;
 mod schemas;
 mod writes;

@@ -23,12 +23,14 @@ class Warehouse:
     url: str
     tokens: dict[str, str] = field(repr=False)
 
-    def connect(self, user: str) -> dbapi.Connection:
-        return self.connect_with_token(self.tokens[user])
+    def connect(self, user: str, **headers: str) -> dbapi.Connection:
+        return self.connect_with_token(self.tokens[user], **headers)
 
-    def connect_with_token(self, token: str) -> dbapi.Connection:
-        authorization = {DatabaseOptions.AUTHORIZATION_HEADER.value: f"Bearer {token}"}
-        return dbapi.connect(self.url, db_kwargs=authorization, autocommit=True)
+    def connect_with_token(self, token: str, **headers: str) -> dbapi.Connection:
+        options = {DatabaseOptions.AUTHORIZATION_HEADER.value: f"Bearer {token}"}
+        for name, value in headers.items():
+            options[DatabaseOptions.RPC_CALL_HEADER_PREFIX.value + name] = value
+        return dbapi.connect(self.url, db_kwargs=options, autocommit=True)
 
     def rows(self, user: str, sql: str, parameters: tuple[object, ...] | None = None) -> pyarrow.Table:
         """What plain ADBC answers `user`."""

@@ -4,6 +4,7 @@ import base64
 import json
 
 import adbc_driver_manager
+import pandas
 import pyarrow
 import pytest
 from adbc_driver_manager import AdbcStatusCode
@@ -90,11 +91,63 @@ def test_executemany_into_a_governed_table_takes_only_rows_that_the_writer_can_s
     assert warehouse.rows("admin", COUNT) == before
 
 
-def test_ingest_is_refused_by_name(warehouse):
-    batch = pyarrow.table({"city": ["Delta"]})
+@pytest.fixture
+def ingested(warehouse):
+    """The name of a table that is not there, and is gone afterwards."""
+    yield "ingested"
     with warehouse.connect("admin") as connection, connection.cursor() as cursor:
-        with pytest.raises(adbc_driver_manager.NotSupportedError, match="(?i)ingest"):
-            cursor.adbc_ingest("ingested", batch, mode="create")
+        cursor.execute("DROP TABLE IF EXISTS main.default.ingested")
+
+
+def test_ingest_creates_appends_and_replaces(warehouse, ingested):
+    cities = pyarrow.table({"city": ["Delta", "Aurora"], "founded": [1791, None]})
+    with warehouse.connect("admin") as connection, connection.cursor() as cursor:
+        with pytest.raises(adbc_driver_manager.Error) as missing:
+            cursor.adbc_ingest(ingested, cities, mode="append")
+        assert missing.value.status_code == AdbcStatusCode.NOT_FOUND
+        assert cursor.adbc_ingest(ingested, cities, mode="create") == 2
+        with pytest.raises(adbc_driver_manager.Error) as existing:
+            cursor.adbc_ingest(ingested, cities, mode="create")
+        assert existing.value.status_code == AdbcStatusCode.ALREADY_EXISTS
+        where = {"catalog_name": "main", "db_schema_name": "default"}
+        assert cursor.adbc_ingest(ingested, cities.to_reader(), mode="append", **where) == 2
+        assert cursor.adbc_ingest(ingested, cities, mode="create_append") == 2
+        count = "SELECT count(*) AS n, count(founded) AS known FROM main.default.ingested"
+        assert warehouse.rows("admin", count).to_pylist() == [{"n": 6, "known": 3}]
+        assert cursor.adbc_ingest(ingested, cities.slice(1), mode="replace") == 1
+        rows = warehouse.rows("admin", "SELECT * FROM main.default.ingested").to_pylist()
+        assert rows == [{"city": "Aurora", "founded": None}]
+
+
+def test_large_ingest_goes_through_in_messages_of_the_drivers_size(warehouse, ingested):
+    rows = 300_000
+    table = pyarrow.table({"n": range(rows), "text": ["x" * 100] * rows})
+    with warehouse.connect("admin") as connection, connection.cursor() as cursor:
+        # The driver sends each batch as one message, of 16 MiB at most.
+        assert cursor.adbc_ingest(ingested, table.to_reader(max_chunksize=100_000), mode="create") == rows
+    told = warehouse.rows("admin", "SELECT count(*) AS n, sum(n) AS s FROM main.default.ingested").to_pylist()
+    assert told == [{"n": rows, "s": rows * (rows - 1) // 2}]
+
+
+def test_ingest_without_the_right_is_refused(warehouse):
+    batch = pyarrow.table({"employee_id": [900_003], "region": ["EMEA"]})
+    where = {"catalog_name": "hr", "db_schema_name": "people"}
+    with warehouse.connect("bob") as connection, connection.cursor() as cursor:
+        for mode in ("append", "replace"):
+            with pytest.raises(adbc_driver_manager.Error) as refused:
+                cursor.adbc_ingest("employees", batch, mode=mode, **where)
+            assert refused.value.status_code == AdbcStatusCode.UNAUTHORIZED, refused.value
+    assert warehouse.rows("alice", COUNT + " WHERE employee_id = 900003")["n"].to_pylist() == [0]
+
+
+def test_pandas_writes_a_frame_and_reads_it_back(warehouse, ingested):
+    frame = pandas.DataFrame({"city": ["Delta", "Aurora"], "people": [1.5, 2.5]})
+    # Pandas puts names into double quotes, which stand around text here unless the connection says otherwise.
+    with warehouse.connect("admin", double_quoted_identifiers="true") as connection:
+        assert frame.to_sql(ingested, connection, index=False, if_exists="append") == 2
+        assert frame.to_sql(ingested, connection, index=False, if_exists="replace") == 2
+        back = pandas.read_sql("SELECT * FROM main.default.ingested ORDER BY people", connection)
+    pandas.testing.assert_frame_equal(back, frame, check_dtype=False)
 
 
 @pytest.mark.parametrize("token", ["wrong-token", "a.b.c", ""])

@@ -2,6 +2,7 @@
 //!
 //! By position, because clients name the columns as they like: `0`, `1`, … or nothing at all.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -14,11 +15,12 @@ use arrow_flight::FlightData;
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::error::FlightError;
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use tonic::Streaming;
 
 use super::seal::handle_not_found;
 use crate::error::{Condition, Error, Result};
+use crate::run::SentRows;
 
 /// The most that the bound values of a prepared query may take up in its handle.
 const HANDLE_PARAMETER_BYTES_MAX: usize = 1024 * 1024;
@@ -41,17 +43,42 @@ impl Incoming {
 
     /// The next batch.
     pub(crate) async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
-        let batch = self.batches.next().await.transpose();
-        batch.map_err(|cause| {
-            Error::new(Condition::InvalidParameterValue, "the values sent cannot be read as Arrow data")
-                .caused_by(cause)
+        // The decoder panics over some messages that are not well formed, and is not asked again after that.
+        let batch = AssertUnwindSafe(self.batches.next()).catch_unwind().await;
+        let batch = batch.map_err(|_| unreadable())?;
+        batch.transpose().map_err(|cause| match cause {
+            FlightError::Tonic(_) => {
+                Error::new(Condition::OperationCanceled, "the client stopped sending").caused_by(cause)
+            }
+            _ => unreadable().caused_by(cause),
         })
+    }
+
+    /// All of them, of which the columns are known.
+    pub(crate) async fn into_rows(mut self) -> Result<SentRows> {
+        let first = self.next_batch().await?;
+        let schema = self.batches.schema().cloned().ok_or_else(|| {
+            Error::new(
+                Condition::InvalidParameterValue,
+                "no rows were sent, nor which columns they would have",
+            )
+        })?;
+        let rest = futures::stream::unfold(self, |mut incoming| async move {
+            let batch = incoming.next_batch().await.transpose()?;
+            Some((batch, incoming))
+        });
+        let first = futures::stream::iter(first.map(Ok));
+        Ok(SentRows { schema, batches: first.chain(rest).boxed() })
     }
 
     /// How many columns the client announced; none before the first batch was asked for.
     pub(crate) fn columns(&self) -> usize {
         self.batches.schema().map_or(0, |schema| schema.fields().len())
     }
+}
+
+fn unreadable() -> Error {
+    Error::new(Condition::InvalidParameterValue, "what was sent cannot be read as Arrow data")
 }
 
 /// The columns of `batch` as values of `parameters`.

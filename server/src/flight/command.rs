@@ -24,6 +24,8 @@ pub(crate) enum Command {
     PreparedQuery(Bytes),
     /// Run a prepared statement and count; DoPut.
     PreparedUpdate(Bytes),
+    /// Put rows that are sent into a table; DoPut.
+    Ingest(Box<sql::CommandStatementIngest>),
     /// Ask about the server or what is in it.
     Metadata(Metadata),
     /// Part of the protocol, and not there: its name.
@@ -84,7 +86,7 @@ impl Command {
             }
             Known::CommandPreparedStatementQuery(c) => Command::PreparedQuery(c.prepared_statement_handle),
             Known::CommandPreparedStatementUpdate(c) => Command::PreparedUpdate(c.prepared_statement_handle),
-            Known::CommandStatementIngest(_) => Command::Refused("bulk ingestion"),
+            Known::CommandStatementIngest(c) => Command::Ingest(Box::new(c)),
             Known::CommandStatementSubstraitPlan(_) => Command::Refused("Substrait plans"),
             Known::CommandGetCatalogs(c) => Command::Metadata(Metadata::Catalogs(c)),
             Known::CommandGetDbSchemas(c) => Command::Metadata(Metadata::DbSchemas(c)),
@@ -143,8 +145,8 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_refused_by_name() {
-        let ingest = decode(&sql::CommandStatementIngest::default()).unwrap();
-        assert_eq!(ingest, Command::Refused("bulk ingestion"));
+        let substrait = decode(&sql::CommandStatementSubstraitPlan::default()).unwrap();
+        assert_eq!(substrait, Command::Refused("Substrait plans"));
         let in_transaction = sql::CommandStatementQuery {
             query: String::new(),
             transaction_id: Some(Bytes::from_static(b"t")),

@@ -18,10 +18,16 @@ use crate::run::{Described, RowStream};
 const UNKNOWN: i64 = -1;
 
 impl Door {
-    /// One endpoint without a location, and always a schema: drivers expect just that.
+    /// One endpoint without a location, and always a schema: drivers expect just that. What changes something is done
+    /// when this is answered: many clients do not fetch what has no rows, or hang up while they do.
     pub(crate) async fn flight_info(&self, call: &Call, descriptor: FlightDescriptor) -> Result<FlightInfo> {
         let (told, content) = self.told(call, &descriptor).await?;
         let token = self.token(call, content).await?;
+        if let Content::Write(write) = token.content()?
+            && (told.parameters.fields().is_empty() || self.values(&write.statement)?.is_some())
+        {
+            self.write_once(call, &token, write).await?;
+        }
         if let Some(foretold) = told.foretold {
             self.foretold.insert(token.nonce().clone(), foretold);
         }
@@ -39,7 +45,7 @@ impl Door {
         })
     }
 
-    /// Complete at once: what takes time is the fetching, and that streams.
+    /// Complete at once: what takes time of a query is the fetching, and that streams.
     pub(crate) async fn poll_info(&self, call: &Call, descriptor: FlightDescriptor) -> Result<PollInfo> {
         let info = self.flight_info(call, descriptor).await?;
         Ok(PollInfo { info: Some(info), progress: Some(1.0), ..PollInfo::default() })
@@ -56,7 +62,10 @@ impl Door {
         tracing::debug!(statement = %call.context.statement_id(), told_at_epoch = token.epoch().0, "ticket");
         match token.content()? {
             Content::Rows(statement) => self.rows(call, &token, statement).await,
-            Content::Write(write) => self.write_once(call, &token, write).await,
+            Content::Write(write) => {
+                self.write_once(call, &token, write).await?;
+                Ok(stream::encode(RowStream::nothing(), call.context.statement_id(), ()))
+            }
             Content::Metadata(command) => match Command::decode(command)? {
                 Command::Metadata(metadata) => {
                     let batch = self.metadata(call, metadata).await?;
@@ -88,7 +97,7 @@ impl Door {
                 let told = Described::of_rows(metadata.schema());
                 return Ok((told, Content::Metadata(descriptor.cmd.clone())));
             }
-            Command::Update(_) | Command::PreparedUpdate(_) => {
+            Command::Update(_) | Command::PreparedUpdate(_) | Command::Ingest(_) => {
                 let text = "an update is sent by DoPut; there is nothing to fetch";
                 return Err(Error::new(Condition::InvalidParameterValue, text));
             }

@@ -39,6 +39,7 @@ impl Door {
                 counted(call, self.update_prepared(call, &handle, incoming).await?)?
             }
             Command::PreparedQuery(handle) => self.bind(call, &handle, incoming).await?.encode_to_vec(),
+            Command::Ingest(command) => counted(call, self.ingest(call, *command, incoming).await?)?,
             Command::Statement(_) | Command::Metadata(_) => {
                 let text = "this command is asked by GetFlightInfo and fetched by DoGet, not sent by DoPut";
                 return Err(Error::new(Condition::InvalidParameterValue, text));

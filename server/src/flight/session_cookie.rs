@@ -66,6 +66,8 @@ pub(crate) fn settings_of_headers(headers: &HeaderMap) -> SessionSettings {
     if let Some(schema) = text(headers, "schema") {
         settings.schema = schema;
     }
+    settings.double_quoted_identifiers =
+        text(headers, "double_quoted_identifiers").is_some_and(|said| said == "true");
     settings
 }
 
@@ -143,7 +145,11 @@ mod tests {
         headers.insert("catalog", "Sales".parse().unwrap());
         let settings = settings_of_headers(&headers);
         assert_eq!((settings.catalog.as_str(), settings.schema.as_str()), ("sales", "default"));
-        assert!(takes_kept_results(&headers));
+        assert!(!settings.double_quoted_identifiers && takes_kept_results(&headers));
+        for (said, meant) in [("true", true), ("TRUE", true), ("false", false), ("yes", false)] {
+            headers.insert("double_quoted_identifiers", said.parse().unwrap());
+            assert_eq!(settings_of_headers(&headers).double_quoted_identifiers, meant, "{said}");
+        }
         for (said, takes) in [("true", true), ("FALSE", false), ("off", false)] {
             headers.insert("use_cached_result", said.parse().unwrap());
             assert_eq!(takes_kept_results(&headers), takes, "{said}");

@@ -100,9 +100,9 @@ fn server() -> Vec<(u32, Value)> {
         (5, yes(false)),  // Substrait, and its lowest and highest version
         (6, text("")),
         (7, text("")),
-        (8, bits(0)),     // transactions: none
-        (9, yes(true)),   // CancelQuery
-        (10, yes(false)), // bulk ingestion, and in transactions
+        (8, bits(0)),    // transactions: none
+        (9, yes(true)),  // CancelQuery
+        (10, yes(true)), // bulk ingestion, and in transactions
         (11, yes(false)),
         (100, bits(prepared_life_ms)),
         (101, bits(0)),

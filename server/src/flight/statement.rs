@@ -1,12 +1,11 @@
-//! Statements: told about by GetFlightInfo and GetSchema, run by DoGet.
+//! Statements: told about by GetSchema, and by GetFlightInfo, which also runs those that change something; run by DoGet.
 //!
-//! Telling about a statement never runs it. What the ticket carries is the text and the
+//! Telling about a query never runs it. What the ticket carries is the text and the
 //! session, never a plan. DoGet runs by the plan that was told of where nothing that it stands on has changed, and
 //! plans again where it has: a right revoked in between is gone.
 
 use std::sync::Arc;
 
-use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 
@@ -64,25 +63,18 @@ impl Door {
     }
 
     /// Runs a statement that changes something, once for its ticket.
-    pub(crate) async fn write_once(
-        &self,
-        call: &Call,
-        token: &Token,
-        write: &Write,
-    ) -> Result<stream::Stream> {
+    pub(crate) async fn write_once(&self, call: &Call, token: &Token, write: &Write) -> Result<()> {
         if write.origin != *self.writes.origin() {
             return Err(super::seal::handle_not_found());
         }
         let values = self.values(&write.statement)?;
         let context = call.context_of(&write.statement);
-        let (id, stop) = (context.statement_id(), context.cancellation.clone());
+        let stop = context.cancellation.clone();
         let (warehouse, sql) = (Arc::clone(&self.warehouse), write.statement.sql.clone());
         let start = || async move { run_each(&warehouse, &context, &sql, values).await }.boxed();
         let written = self.writes.once(token.nonce(), stop, start).await?;
-        if let Some(session) = written.session {
-            call.keep(session)?;
-        }
-        Ok(stream::encode(nothing(), id, ()))
+        written.session.map(|session| call.keep(session)).transpose()?;
+        Ok(())
     }
 
     /// The values bound to `statement`: those in the token, else those bound later to the
@@ -147,7 +139,7 @@ async fn one(
 ) -> Result<(RowStream, Option<SessionSettings>)> {
     match warehouse.run_foretold(context, sql, values, foretold).await? {
         Outcome::Rows(rows) => Ok((rows, None)),
-        Outcome::Done { session, .. } => Ok((nothing(), session)),
+        Outcome::Done { session, .. } => Ok((RowStream::nothing(), session)),
     }
 }
 
@@ -179,8 +171,4 @@ fn again(context: &Context) -> Context {
     again.cancellation = context.cancellation.clone();
     again.takes_kept_results = context.takes_kept_results;
     again
-}
-
-fn nothing() -> RowStream {
-    RowStream { schema: Arc::new(Schema::empty()), batches: futures::stream::empty().boxed() }
 }

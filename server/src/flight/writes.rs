@@ -1,7 +1,7 @@
-//! Statements that change something and are fetched by ticket run exactly once.
+//! Statements that change something and are asked for by GetFlightInfo run exactly once.
 //!
-//! The first DoGet of a ticket starts the run in a task of its own; whoever comes with the same
-//! ticket, meanwhile or later, gets the same outcome. An outcome is remembered longer than the
+//! GetFlightInfo starts the run in a task of its own, or the first DoGet of the ticket where values were bound in between;
+//! whoever comes with the same ticket, meanwhile or later, gets the same outcome. An outcome is remembered longer than the
 //! ticket lives, and the ticket names the server that issued it, so a retry never runs again:
 //! after a restart it is *not found*. When nobody waits any more the run is told to stop, and
 //! what came of that is its outcome.

@@ -25,7 +25,7 @@ use crate::query::change::ChangePlan;
 use crate::query::digest::{Mark, Marker};
 use crate::query::engine::Engine;
 use crate::query::plan::Planned;
-use crate::query::write::writable;
+use crate::query::write::{Ingestion, writable};
 use crate::sql::{Change, ObjectReference, ast};
 
 /// How often the catalog is asked whether its epoch has moved.
@@ -40,6 +40,8 @@ pub enum Asked {
     Insert(ObjectReference, Box<ast::Query>),
     /// A change of rows.
     Change(Box<Change>),
+    /// Rows that the client sends.
+    Ingestion(Box<Ingestion>),
 }
 
 /// What a statement under way stands on.
@@ -170,6 +172,11 @@ impl Standing {
                     writable(&context, snapshot, &name, Privilege::Insert).await?;
                     let planned = Planned::new(&self.engine, &context, snapshot, query).await?;
                     policies_of(&planned.plan)
+                }
+                Asked::Ingestion(ingestion) => {
+                    ingestion.check_rights(&context, snapshot).await?;
+                    // Nothing is read for it.
+                    policies_of(&self.plan)
                 }
                 Asked::Change(change) => {
                     let planned = ChangePlan::new(&self.engine, &context, snapshot, change).await?;

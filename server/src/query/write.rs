@@ -1,5 +1,5 @@
 //! INSERT and CTAS: a governed query's rows, cast to the table's columns and appended in one commit. UPDATE, DELETE,
-//! TRUNCATE and MERGE: [`change_rows`].
+//! TRUNCATE and MERGE: [`change_rows`]. Rows that the client sends: [`ingestion`].
 //!
 //! New rows of a table with a row filter must be ones that their writer can see; values that are masked for the writer are
 //! not written back to the table they come from; what is derived from a governed table is tagged so.
@@ -10,13 +10,15 @@
 
 mod admitted;
 mod change_rows;
+mod ingestion;
 
 pub use change_rows::PreparedChange;
+pub use ingestion::{IfExists, IfMissing, Ingestion, SentRows};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -34,6 +36,7 @@ use weir_enforce::new_rows::NewRows;
 use weir_enforce::permit::Barrier;
 use weir_enforce::witness::{AccessAnswer, TableAccess};
 use weir_enforce::{GovernedPlan, ScannedLeaf, Scope, govern};
+use weir_meter::MeteredStream;
 use weir_scan::{DeltaTables, TableLocation};
 
 use crate::context::Context;
@@ -172,21 +175,15 @@ impl Writer {
         let name = create.name.resolve(&context.session)?;
         check_may_create(context, snapshot, &name)?;
         let existing = snapshot.table(&name);
-        let telling = match existing {
-            None if create.if_not_exists => Telling::Create(OnExisting::Keep),
-            None => Telling::Create(OnExisting::Fail),
-            Some(_) if create.if_not_exists => return Ok(None),
-            Some(table) if create.or_replace => {
-                check_may_replace(context, snapshot, table)?;
-                Telling::Replace(self.locations.of(table)?)
-            }
-            Some(_) => {
-                let message = format!("table or view `{name}` already exists");
-                return Err(Error::new(Condition::TableOrViewAlreadyExists, message));
-            }
+        if create.if_not_exists && existing.is_some() {
+            return Ok(None);
+        }
+        let telling = match self.telling(context, snapshot, &name, create.or_replace)? {
+            Telling::Create(_) if create.if_not_exists => Telling::Create(OnExisting::Keep),
+            telling => telling,
         };
         let planned = Planned::new(engine, context, snapshot, &create.query).await?;
-        let schema = columns_of(&planned)?;
+        let schema = told_apart(&planned.schema, "the query gives")?;
         let plan = rows_for(planned.bound(parameters)?, &schema, &[], &name)?;
         let partition_columns = partition_columns(&schema, &create.partitioned_by)?;
         let plan = govern(&planned.scope, planned.scope.state(), &plan).await?;
@@ -210,11 +207,45 @@ impl Writer {
         Ok(Some(PreparedWrite { scope, plan, location, schema, made, into, asked }))
     }
 
-    /// Writes the rows; their number.
+    /// How the catalog is to be told of a new table of that name, in the place of one that is there where it may replace.
+    fn telling(
+        &self,
+        context: &Context,
+        snapshot: &Snapshot,
+        name: &ObjectName,
+        replaces: bool,
+    ) -> Result<Telling> {
+        match snapshot.table(name) {
+            None => Ok(Telling::Create(OnExisting::Fail)),
+            Some(table) if replaces => {
+                check_may_replace(context, snapshot, table)?;
+                Ok(Telling::Replace(self.locations.of(table)?))
+            }
+            Some(_) => {
+                let message = format!("table or view `{name}` already exists");
+                Err(Error::new(Condition::TableOrViewAlreadyExists, message))
+            }
+        }
+    }
+
+    /// Writes the query's rows; their number.
     pub async fn write(
         &self,
         context: &Context,
         prepared: PreparedWrite,
+        gauges: &Arc<StatementGauges>,
+        guard: Guard,
+    ) -> Result<u64> {
+        let source = execute::start(&prepared.scope, &prepared.plan, gauges)?;
+        self.write_rows(context, prepared, source, gauges, guard).await
+    }
+
+    /// Writes these rows; their number.
+    async fn write_rows(
+        &self,
+        context: &Context,
+        prepared: PreparedWrite,
+        source: MeteredStream<SendableRecordBatchStream>,
         gauges: &Arc<StatementGauges>,
         guard: Guard,
     ) -> Result<u64> {
@@ -225,7 +256,6 @@ impl Writer {
         }
         // The types in which policies read the table, or those of a new one.
         let own = if made.is_none() { Arc::clone(&schema) } else { wire_schema(&schema) };
-        let source = execute::start(&scope, &plan, gauges)?;
         let source = execute::checked(context, source, &own, gauges, guard);
         let source = source.map_err(|error| DataFusionError::External(Box::new(error)));
         let mut input: SendableRecordBatchStream =
@@ -490,21 +520,16 @@ fn position_of(table: &Schema, column: &Ident, name: &ObjectName) -> Result<usiz
     })
 }
 
-/// The columns of a table made from a query: its wire types, names distinct in any case.
-fn columns_of(planned: &Planned) -> Result<SchemaRef> {
-    let mut fields: Vec<Field> = Vec::new();
-    for field in planned.schema.fields() {
-        let folded = field.name().to_lowercase();
-        if fields.iter().any(|known| known.name().to_lowercase() == folded) {
-            return Err(Error::new(
-                Condition::InvalidStatement,
-                format!("the query gives two columns named `{}`", field.name()),
-            )
-            .with_hint("give one of them an alias"));
+/// The columns of a new table, if their names are distinct in any case; `given` begins the sentence otherwise.
+fn told_apart(columns: &SchemaRef, given: &str) -> Result<SchemaRef> {
+    let mut known = HashSet::new();
+    match columns.fields().iter().find(|field| !known.insert(field.name().to_lowercase())) {
+        Some(field) => {
+            let text = format!("{given} two columns named `{}`", field.name());
+            Err(Error::new(Condition::InvalidStatement, text).with_hint("give one of them another name"))
         }
-        fields.push(field.as_ref().clone());
+        None => Ok(Arc::clone(columns)),
     }
-    Ok(Arc::new(Schema::new(fields)))
 }
 
 fn catalog_columns(schema: &Schema) -> Vec<Column> {

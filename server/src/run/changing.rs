@@ -1,16 +1,19 @@
-//! UPDATE, DELETE, TRUNCATE and MERGE: planned, run, and, where another writer was first, planned and run again.
+//! What changes something: which statements do, and when they may. UPDATE, DELETE, TRUNCATE and MERGE: planned, run, and,
+//! where another writer was first, planned and run again.
 
 use std::time::Duration;
 
 use futures::FutureExt;
 
 use super::{Outcome, Run, failed};
-use crate::error::{Condition, Result};
+use crate::command;
+use crate::context::Context;
+use crate::error::{Condition, Error, Result};
 use crate::query::history::StatementType;
 use crate::query::record::{QueryRecord, Received, Running};
 use crate::query::standing::Asked;
 use crate::query::write::PreparedChange;
-use crate::sql::{Change, ChangeKind};
+use crate::sql::{Change, ChangeKind, Command, Statement};
 
 /// How often a change is tried while other writers are first.
 const ATTEMPTS_MAX: u32 = 6;
@@ -76,5 +79,33 @@ fn kind_of(change: &Change) -> StatementType {
         ChangeKind::Delete { .. } => StatementType::Delete,
         ChangeKind::Truncate => StatementType::Truncate,
         ChangeKind::Merge(_) => StatementType::Merge,
+    }
+}
+
+/// Refuses to change anything in a session that reads at a moment: what it would change is not what it sees.
+pub(super) fn check_may_change(context: &Context) -> Result<()> {
+    match context.session.read_at.is_some() {
+        true => {
+            let text = "changing anything while read_at_snapshot is set is not supported";
+            Err(Error::new(Condition::UnsupportedFeature, text).with_hint("RESET read_at_snapshot ends it"))
+        }
+        false => Ok(()),
+    }
+}
+
+/// Whether a statement leaves something other than it was.
+pub(super) fn changes(statement: &Statement) -> bool {
+    match statement {
+        Statement::Insert(_) | Statement::Change(_) | Statement::CreateTableAs(_) => true,
+        Statement::ExecuteAs(execute) => changes(&execute.statement),
+        Statement::Command(Command::Session(_)) => false,
+        // Those that give no rows.
+        Statement::Command(command) => command::schema(command).is_none(),
+        Statement::Query(_)
+        | Statement::Cache(_)
+        | Statement::Explain(_)
+        | Statement::DescribeQuery(_)
+        | Statement::ShowPartitions(_)
+        | Statement::Proof(_) => false,
     }
 }

@@ -142,24 +142,14 @@ impl Run<'_> {
     /// Runs the statement when its turn has come; the turn ends with its last row.
     pub(super) async fn in_turn(
         mut self,
-        mut record: QueryRecord<Received>,
+        record: QueryRecord<Received>,
         statement: Statement,
     ) -> Result<Outcome> {
         // Commands read no tables.
         if matches!(statement, Statement::Command(_)) {
             return self.statement(record, statement).await;
         }
-        let turn = match self.warehouse.turns.now() {
-            Some(turn) => turn,
-            None => {
-                let waited = self.wait().await;
-                record = record.gauged(self.gauges.clone());
-                match waited {
-                    Ok(turn) => turn,
-                    Err(error) => return failed(record, error).await,
-                }
-            }
-        };
+        let (turn, record) = self.turn(record).await?;
         let outcome = self.statement(record, statement).await?;
         Ok(match outcome {
             Outcome::Rows(RowStream { schema, batches }) => {
@@ -171,6 +161,22 @@ impl Run<'_> {
             }
             done => done,
         })
+    }
+
+    /// The statement's turn, once it has come.
+    pub(super) async fn turn(
+        &mut self,
+        record: QueryRecord<Received>,
+    ) -> Result<(Turn, QueryRecord<Received>)> {
+        if let Some(turn) = self.warehouse.turns.now() {
+            return Ok((turn, record));
+        }
+        let waited = self.wait().await;
+        let record = record.gauged(self.gauges.clone());
+        match waited {
+            Ok(turn) => Ok((turn, record)),
+            Err(error) => failed(record, error).await,
+        }
     }
 
     /// Waits, and looks again at what was true before.

@@ -3,7 +3,7 @@
 use arrow_flight::sql::{
     CommandGetCatalogs, CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys,
     CommandGetImportedKeys, CommandGetPrimaryKeys, CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables,
-    CommandGetXdbcTypeInfo, CommandStatementIngest, CommandStatementSubstraitPlan, ProstMessageExt, SqlInfo,
+    CommandGetXdbcTypeInfo, CommandStatementSubstraitPlan, SqlInfo,
 };
 use tonic::Code;
 use weir_testkit::{Client, TestServer, block_on};
@@ -149,13 +149,6 @@ fn what_is_not_there_is_refused_by_name() {
         }
         let plan = client.info(&CommandStatementSubstraitPlan::default()).await.unwrap_err();
         assert_eq!(plan.code, Code::Unimplemented);
-        let ingest = CommandStatementIngest { table: "t".to_owned(), ..CommandStatementIngest::default() };
-        let bytes = prost::Message::encode_to_vec(&ingest.as_any());
-        let first = arrow_flight::FlightData {
-            flight_descriptor: Some(arrow_flight::FlightDescriptor::new_cmd(bytes)),
-            ..arrow_flight::FlightData::default()
-        };
-        assert_eq!(client.put(vec![first]).await.unwrap_err().code, Code::Unimplemented);
     });
 }
 

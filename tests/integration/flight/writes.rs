@@ -73,15 +73,43 @@ fn describing_a_change_makes_none() {
             "DROP SCHEMA main.default",
         ] {
             let command = CommandStatementQuery { query: sql.to_owned(), transaction_id: None };
-            client.info(&command).await.unwrap();
             assert!(client.schema(&command).await.unwrap().fields().is_empty());
-            let prepared = client.prepare(sql).await.unwrap();
-            client
-                .info(&CommandPreparedStatementQuery { prepared_statement_handle: prepared.handle })
-                .await
-                .unwrap();
+            let handle = client.prepare(sql).await.unwrap().handle;
+            let command = CommandPreparedStatementQuery { prepared_statement_handle: handle };
+            assert!(client.schema(&command).await.unwrap().fields().is_empty());
         }
         assert_eq!(server.rows("admin", "SHOW TABLES IN main.default").await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_change_is_made_whether_or_not_anybody_fetches() {
+    block_on(async {
+        let server = TestServer::start().await;
+        let client = server.client("admin");
+        let ask = async |sql: &str| {
+            let command = CommandStatementQuery { query: sql.to_owned(), transaction_id: None };
+            client.info(&command).await
+        };
+        ask("CREATE TABLE main.default.t (id INT)").await.unwrap();
+        // What comes next finds it, as it would in any database.
+        let handle = client.prepare("INSERT INTO main.default.t VALUES (1)").await.unwrap().handle;
+        let command = CommandPreparedStatementQuery { prepared_statement_handle: handle };
+        client.info(&command).await.unwrap();
+        assert_eq!(server.rows("admin", "SELECT count(*) FROM main.default.t").await, ["1"]);
+        assert_eq!(ask("CREATE TABLE main.default.t (id INT)").await.unwrap_err().code, Code::AlreadyExists);
+        // Without values there is nothing to run yet; they may be bound before the ticket is fetched.
+        let prepared = client.prepare("INSERT INTO main.default.t VALUES (?)").await.unwrap();
+        let command = CommandPreparedStatementQuery { prepared_statement_handle: prepared.handle.clone() };
+        let ticket = client.info(&command).await.unwrap().endpoint.remove(0).ticket.unwrap();
+        let value: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int32Array::from(vec![2]));
+        let values = arrow::array::RecordBatch::try_from_iter([("0", value)]).unwrap();
+        let bound = client.bind(&prepared.handle, &values).await.unwrap();
+        client.fetch(ticket).await.unwrap();
+        assert_eq!(server.rows("admin", "SELECT count(*), max(id) FROM main.default.t").await, ["2 | 2"]);
+        let command = CommandPreparedStatementQuery { prepared_statement_handle: bound };
+        client.info(&command).await.unwrap();
+        assert_eq!(server.rows("admin", "SELECT count(*), max(id) FROM main.default.t").await, ["3 | 2"]);
     });
 }
 

@@ -7,14 +7,14 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::ipc::convert::try_schema_from_ipc_buffer;
 use arrow_flight::decode::FlightRecordBatchStream;
-use arrow_flight::encode::FlightDataEncoderBuilder;
+use arrow_flight::encode::{DictionaryHandling, FlightDataEncoderBuilder};
 use arrow_flight::error::FlightError;
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::sql::{
     ActionClosePreparedStatementRequest, ActionCreatePreparedStatementRequest,
     ActionCreatePreparedStatementResult, Any, CommandPreparedStatementQuery, CommandPreparedStatementUpdate,
-    CommandStatementQuery, CommandStatementUpdate, DoPutPreparedStatementResult, DoPutUpdateResult,
-    ProstMessageExt,
+    CommandStatementIngest, CommandStatementQuery, CommandStatementUpdate, DoPutPreparedStatementResult,
+    DoPutUpdateResult, ProstMessageExt,
 };
 use arrow_flight::{Action, FlightData, FlightDescriptor, FlightInfo, SchemaResult, Ticket};
 use bytes::Bytes;
@@ -232,6 +232,21 @@ impl Client {
         Ok(first.app_metadata)
     }
 
+    /// Bulk ingestion: rows with these columns into a table; their number.
+    pub async fn ingest(
+        &self,
+        command: &CommandStatementIngest,
+        columns: &SchemaRef,
+        rows: Vec<RecordBatch>,
+    ) -> Told<i64> {
+        let messages = FlightDataEncoderBuilder::new()
+            .with_schema(Arc::clone(columns))
+            .with_dictionary_handling(DictionaryHandling::Resend)
+            .with_flight_descriptor(Some(descriptor(command)))
+            .build(futures::stream::iter(rows.into_iter().map(Ok)));
+        self.put_counted(messages.try_collect().await.expect("rows that can be sent")).await
+    }
+
     async fn put_counted(&self, messages: Vec<FlightData>) -> Told<i64> {
         let answer = self.put(messages).await?;
         Ok(DoPutUpdateResult::decode(answer.as_ref()).expect("a count").record_count)
@@ -253,6 +268,11 @@ pub(crate) fn only_ticket(info: &FlightInfo) -> Ticket {
 
 fn descriptor(command: &impl ProstMessageExt) -> FlightDescriptor {
     FlightDescriptor::new_cmd(command.as_any().encode_to_vec())
+}
+
+/// What a driver sends for a command with rows.
+pub async fn messages(command: &impl ProstMessageExt, rows: &RecordBatch) -> Vec<FlightData> {
+    encoded(descriptor(command), rows).await
 }
 
 async fn encoded(descriptor: FlightDescriptor, values: &RecordBatch) -> Vec<FlightData> {

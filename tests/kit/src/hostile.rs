@@ -5,7 +5,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use arrow_flight::sql::{CommandPreparedStatementQuery, CommandPreparedStatementUpdate, ProstMessageExt};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow_flight::sql::{
+    CommandPreparedStatementQuery, CommandPreparedStatementUpdate, CommandStatementIngest, ProstMessageExt,
+    TableDefinitionOptions, TableExistsOption, TableNotExistOption,
+};
 use arrow_flight::{FlightData, FlightDescriptor, HandshakeRequest, Ticket};
 use bytes::Bytes;
 use prost::Message;
@@ -13,7 +18,7 @@ use tonic::{Code, Status};
 use weir_server::session::SessionSettings;
 use weir_server::sql;
 
-use crate::client::Client;
+use crate::client::{Client, messages};
 use crate::runtime::{task, threads};
 use crate::server::TestServer;
 
@@ -97,7 +102,7 @@ fn attacked() -> Attacked {
                 "CREATE TABLE main.default.t (id INT, name STRING);
                  INSERT INTO main.default.t VALUES (1, 'one');
                  GRANT USE CATALOG ON CATALOG main TO alice;
-                 GRANT USE SCHEMA ON SCHEMA main.default TO alice;
+                 GRANT USE SCHEMA, CREATE TABLE ON SCHEMA main.default TO alice;
                  GRANT SELECT, MODIFY ON TABLE main.default.t TO alice",
             )
             .await;
@@ -183,12 +188,18 @@ async fn put(alice: &Client, attacked: &Attacked, bytes: Bytes) {
     let rest = bytes.slice(bytes.len().min(2)..);
     // reason: a message that ends early has an empty body
     let end = rest.len().min(usize::from(split.unwrap_or(0)));
-    let descriptor = match kind.map(|kind| kind % 3) {
+    let mut sent = Vec::new();
+    let descriptor = match kind.map(|kind| kind % 5) {
         Some(0) => {
             command(&CommandPreparedStatementQuery { prepared_statement_handle: attacked.prepared.clone() })
         }
         Some(1) => {
             command(&CommandPreparedStatementUpdate { prepared_statement_handle: attacked.change.clone() })
+        }
+        Some(kind @ (3 | 4)) => {
+            sent = messages(&ingestion(kind == 4), &columns()).await;
+            sent.truncate(1);
+            FlightDescriptor::default()
         }
         _ => FlightDescriptor::new_cmd(rest.clone()),
     };
@@ -199,7 +210,8 @@ async fn put(alice: &Client, attacked: &Attacked, bytes: Bytes) {
         app_metadata: Bytes::new(),
     };
     let again = FlightData { flight_descriptor: None, ..message.clone() };
-    let request = alice.request(futures::stream::iter([message, again]));
+    sent.extend([message, again]);
+    let request = alice.request(futures::stream::iter(sent));
     match alice.raw().do_put(request).await {
         Ok(answer) => {
             let mut answers = answer.into_inner();
@@ -211,6 +223,28 @@ async fn put(alice: &Client, attacked: &Attacked, bytes: Bytes) {
         }
         Err(status) => check(&status),
     }
+}
+
+/// Rows for the table that is there, or for one that is made anew each time.
+fn ingestion(replaces: bool) -> CommandStatementIngest {
+    let (table, if_not_exist, if_exists) = match replaces {
+        true => ("own", TableNotExistOption::Create, TableExistsOption::Replace),
+        false => ("t", TableNotExistOption::Fail, TableExistsOption::Append),
+    };
+    CommandStatementIngest {
+        table_definition_options: Some(TableDefinitionOptions {
+            if_not_exist: if_not_exist as i32,
+            if_exists: if_exists as i32,
+        }),
+        table: table.to_owned(),
+        ..CommandStatementIngest::default()
+    }
+}
+
+/// The columns of the table that is there, and no rows.
+fn columns() -> RecordBatch {
+    let fields = vec![Field::new("id", DataType::Int32, true), Field::new("name", DataType::Utf8, true)];
+    RecordBatch::new_empty(std::sync::Arc::new(Schema::new(fields)))
 }
 
 fn command(command: &impl ProstMessageExt) -> FlightDescriptor {

@@ -27,7 +27,7 @@ mod walk;
 mod ways;
 
 pub use archive::unpack;
-pub use client::{Client, Prepared, Refusal, Told};
+pub use client::{Client, Prepared, Refusal, Told, messages};
 pub use delta::{OtherWriter, data_files, read_parquet_folder};
 pub use program::Program;
 pub use rows::{Rows, text_of};
