@@ -2,14 +2,12 @@
 //! since counts of instructions are the same on every run where times are not.
 //!
 //! `counts PATH` does its work [`TIMES`] times within [`counted`], which is what valgrind looks at; `counts` alone lists the
-//! paths and makes what they need.
+//! paths and makes what they need. Metering is not among them: its clock lies in a page of the kernel that valgrind hides.
 
 use std::hint::black_box;
 use std::path::Path;
-use std::sync::Arc;
 
 use datafusion::prelude::{col, lit};
-use futures::StreamExt;
 use tokio::runtime::{Builder, Runtime};
 use weir_benches::engine::{engine_of, table_of};
 use weir_benches::log_table::{Ground, IDS, first_commit};
@@ -17,7 +15,6 @@ use weir_benches::warehouse::{ANALYST, SCHEMA, SampleWarehouse};
 use weir_benches::{Form, Result, Workload};
 use weir_catalog::{Privilege, SecurableId, authorize};
 use weir_enforce::govern;
-use weir_meter::Meter;
 use weir_scan::{RootName, TableLocation};
 use weir_server::query::plan::Planned;
 use weir_server::sql;
@@ -26,10 +23,8 @@ use weir_server::sql;
 const TIMES: u64 = 20;
 /// Files of the table that is pruned; one of them matches.
 const FILES: i64 = 10_000;
-/// Batches of a metered stream.
-const BATCHES: u64 = 1_000;
 
-const PATHS: [&str; 5] = ["authorize", "bind", "enforce", "prune", "metering"];
+const PATHS: [&str; 4] = ["authorize", "bind", "enforce", "prune"];
 
 fn main() -> std::process::ExitCode {
     let path = std::env::args().nth(1).filter(|argument| !argument.starts_with('-'));
@@ -60,7 +55,6 @@ fn take(path: &str) -> Result<()> {
         "authorize" => authorize_path(&runtime),
         "bind" | "enforce" => statement_path(&runtime, path),
         "prune" => prune_path(&runtime),
-        "metering" => metering_path(),
         other => Err(format!("no path `{other}`; there are {}", PATHS.join(", ")).into()),
     }
 }
@@ -107,16 +101,5 @@ fn prune_path(runtime: &Runtime) -> Result<()> {
         return Err("one file matches".into());
     }
     counted(&mut || drop(black_box(runtime.block_on(ground.plan(&table, &filter)))));
-    Ok(())
-}
-
-/// Batches of a leaf within a statement, for which two meters take turns.
-fn metering_path() -> Result<()> {
-    let (statement, leaf) = (Arc::new(Meter::new()), Meter::new());
-    counted(&mut || {
-        let batches = futures::stream::iter(0..BATCHES);
-        let read = statement.enter(|| futures::executor::block_on(leaf.stream(batches).count()));
-        black_box(read);
-    });
     Ok(())
 }

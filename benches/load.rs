@@ -55,6 +55,7 @@ async fn prepare(warehouse: &SampleWarehouse) -> Result<()> {
         format!("CREATE TABLE {SCHEMA}.points (id BIGINT, {})", columns.join(", ")),
         format!("CREATE FUNCTION {SCHEMA}.hidden(value STRING) RETURNS STRING RETURN '***'"),
         format!("CREATE FUNCTION {SCHEMA}.open() RETURNS BOOLEAN RETURN TRUE"),
+        "CREATE GOVERNED TAG secret".to_owned(),
         format!("CREATE USER {ANALYST}"),
         format!("GRANT USE CATALOG, USE SCHEMA, SELECT ON CATALOG tpch TO {ANALYST}"),
     ] {
@@ -164,7 +165,7 @@ async fn policies(warehouse: &SampleWarehouse, serving: &Serving) -> Result<()> 
                     warehouse,
                     &format!(
                         "CREATE POLICY p{policy} ON SCHEMA {schema} ROW FILTER {SCHEMA}.open TO {ANALYST} FOR TABLES \
-                         MATCH COLUMNS has_tag('tag_{policy}') AS c"
+                         MATCH COLUMNS has_tag('secret') AS c"
                     ),
                 )
                 .await?;
