@@ -39,6 +39,7 @@ pub use bucket::Bucket;
 pub use cache::Cache;
 pub use catalog::{Catalog, StoreUrl};
 pub use environment::Variable;
+pub(crate) use identity::issuer_url;
 pub use identity::{Identity, Issuer, LOCAL_ISSUER_NAME};
 pub use limits::Limits;
 pub use log::Log;

@@ -16,6 +16,7 @@ mod issuer;
 mod jwks;
 mod local_issuer;
 mod login;
+mod published_keys;
 mod rejection;
 mod throttle;
 mod verifier;

@@ -31,6 +31,7 @@ mod golden;
 mod hostile;
 mod impersonation;
 mod information_schema;
+mod issuers;
 mod limits;
 mod logs;
 mod membership;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use url::{Host, Url};
 
 use super::refused;
 use super::section::section;
@@ -29,10 +30,16 @@ pub(super) const ISSUER_EXAMPLE: &[&str] = &[
     "jwks_file = \"/etc/weir/jwks.json\"",
     "# or, instead of jwks_file, one public key in PEM",
     "key_file = \"/etc/weir/issuer.pem\"",
+    "# or the address at which the issuer publishes its keys, fetched again every few minutes",
+    "jwks_url = \"https://login.example.com/keys\"",
+    "# or nothing but the name: keys are found by OpenID Connect discovery below it",
+    "discover = true",
     "# a token's `aud` claim must name one of these",
     "audiences = [\"weir\"]",
     "# the claim that holds the principal's name; not one that its holder can edit",
     "subject_claim = \"sub\"",
+    "# scopes that a token must have, in its `scope` or `scp` claim",
+    "required_scopes = [\"sql\"]",
 ];
 
 /// The `iss` claim of the server's own issuer; no other issuer may have it.
@@ -44,17 +51,42 @@ pub const LOCAL_ISSUER_NAME: &str = "weir";
 pub struct Issuer {
     /// The exact value of the `iss` claim.
     pub name: String,
-    /// A JSON Web Key Set; this or `key_file`.
+    /// A JSON Web Key Set; one of four places of keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_file: Option<PathBuf>,
-    /// One public key in PEM; this or `jwks_file`.
+    /// One public key in PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
+    /// Where the issuer publishes its keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_url: Option<String>,
+    /// Whether the keys are found by OpenID Connect discovery below `name`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub discover: bool,
     /// A token's `aud` claim must name one of these.
     pub audiences: Vec<String>,
     /// The claim that holds the principal's name.
     #[serde(default = "default_subject_claim")]
     pub subject_claim: String,
+    /// Scopes that a token must have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub required_scopes: Vec<String>,
+}
+
+/// An address of an issuer's: of https, or of http on this machine. The error is a sentence's end.
+pub(crate) fn issuer_url(text: &str) -> std::result::Result<Url, String> {
+    let url = Url::parse(text).map_err(|_| format!("`{text}` is no address"))?;
+    let has_credentials = !url.username().is_empty() || url.password().is_some();
+    if has_credentials {
+        return Err("an address of the issuer has credentials in it".to_owned());
+    }
+    match (url.scheme(), url.host()) {
+        ("https", Some(_)) | ("http", Some(Host::Domain("localhost"))) => Ok(url),
+        ("http", Some(Host::Ipv4(address))) if address.is_loopback() => Ok(url),
+        ("http", Some(Host::Ipv6(address))) if address.is_loopback() => Ok(url),
+        ("http", _) => Err(format!("`{text}` is not of https: keys could be changed on the way")),
+        _ => Err(format!("`{text}` is no address of https")),
+    }
 }
 
 fn default_subject_claim() -> String {
@@ -96,10 +128,24 @@ impl Issuer {
         if self.subject_claim.is_empty() {
             return refuse("has an empty `subject_claim`");
         }
-        match (&self.jwks_file, &self.key_file) {
-            (None, None) => refuse("needs `jwks_file` or `key_file`"),
-            (Some(_), Some(_)) => refuse("has both `jwks_file` and `key_file`: one decides"),
-            _ => Ok(()),
+        if self.required_scopes.iter().any(|scope| scope.is_empty() || scope.contains(char::is_whitespace)) {
+            return refuse("has a scope in `required_scopes` that no token could have");
+        }
+        let places =
+            [self.jwks_file.is_some(), self.key_file.is_some(), self.jwks_url.is_some(), self.discover];
+        match places.into_iter().filter(|given| *given).count() {
+            0 => return refuse("needs `jwks_file`, `key_file`, `jwks_url` or `discover = true`"),
+            1 => {}
+            _ => {
+                return refuse(
+                    "has its keys in several places: one of `jwks_file`, `key_file`, `jwks_url` and `discover` decides",
+                );
+            }
+        }
+        let published = self.jwks_url.as_ref().or_else(|| self.discover.then_some(&self.name));
+        match published.map(|place| issuer_url(place)) {
+            Some(Err(what)) => refuse(&format!("publishes no keys that could be believed: {what}")),
+            Some(Ok(_)) | None => Ok(()),
         }
     }
 }

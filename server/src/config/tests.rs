@@ -53,13 +53,21 @@ fn reference_parses_back_to_the_defaults() {
 fn examples_of_the_reference_are_accepted() {
     let reference = Config::reference().unwrap();
     let mut text = String::new();
-    let one_of_two =
-        ["key_file =", "url_file =", "secret_variable =", "secret_is =", "tenant_id =", "client_id ="];
+    let one_of_several = [
+        "key_file =",
+        "jwks_url =",
+        "discover =",
+        "url_file =",
+        "secret_variable =",
+        "secret_is =",
+        "tenant_id =",
+        "client_id =",
+    ];
     for line in reference.lines() {
         let example = line.strip_prefix("# ").filter(|rest| {
             let key = rest.split(' ').next().unwrap_or_default();
             let is_key = key.chars().all(|c| c.is_ascii_lowercase() || c == '_') && rest.contains(" = ");
-            (is_key && !one_of_two.iter().any(|key| rest.starts_with(key))) || rest.starts_with("[[")
+            (is_key && !one_of_several.iter().any(|key| rest.starts_with(key))) || rest.starts_with("[[")
         });
         text.push_str(example.unwrap_or(line));
         text.push('\n');
@@ -242,9 +250,39 @@ fn settings_that_would_let_nobody_or_anybody_in_are_refused() {
     assert!(message(issuer("key_file = \"k\"\naudiences = []\n")).contains("audiences"));
     assert!(message(issuer("key_file = \"k\"\n")).contains("audiences"));
     assert!(message(issuer("audiences = [\"a\"]\n")).contains("jwks_file"));
-    assert!(message(issuer("key_file = \"k\"\njwks_file = \"j\"\naudiences = [\"a\"]\n")).contains("both"));
+    assert!(
+        message(issuer("key_file = \"k\"\njwks_file = \"j\"\naudiences = [\"a\"]\n"))
+            .contains("several places")
+    );
     let twice = "[[identity.issuers]]\nname = \"i\"\nkey_file = \"k\"\naudiences = [\"a\"]\n".repeat(2);
     assert!(message(of_file(&twice)).contains("twice"));
+}
+
+#[test]
+fn keys_are_published_at_safe_addresses_alone() {
+    for (name, keys, told) in [
+        ("https://login.example.com/", "discover = true", ""),
+        ("http://localhost:8080/realm", "discover = true", ""),
+        ("http://login.example.com/", "discover = true", "is not of https"),
+        ("login", "discover = true", "is no address"),
+        ("login", "jwks_url = \"https://keys.example.com/keys\"", ""),
+        ("login", "jwks_url = \"http://127.0.0.1:8080/keys\"", ""),
+        ("login", "jwks_url = \"http://keys.example.com/keys\"", "is not of https"),
+        ("login", "jwks_url = \"http://127.0.0.1.example.com/keys\"", "is not of https"),
+        ("login", "jwks_url = \"https://user:password@keys.example.com/\"", "has credentials in it"),
+        ("login", "jwks_url = \"ftp://keys.example.com/\"", "no address of https"),
+        ("login", "jwks_url = \"https://keys.example.com/\"\ndiscover = true", "several places"),
+        ("login", "key_file = \"k\"\nrequired_scopes = [\"a b\"]", "required_scopes"),
+    ] {
+        let text = format!("[[identity.issuers]]\nname = \"{name}\"\n{keys}\naudiences = [\"a\"]\n");
+        match told {
+            "" => drop(of_file(&text).unwrap()),
+            told => {
+                let refusal = message(of_file(&text));
+                assert!(refusal.contains(told) && !refusal.contains("password"), "{refusal}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -49,7 +49,9 @@ impl Door {
         let headers = metadata.into_headers();
         let snapshot = self.warehouse.snapshot().await?;
         let credentials = Credentials::from_headers(&headers)?;
-        let identity = self.verifier.verify(credentials, &snapshot, self.clock.now())?;
+        let now = self.clock.now();
+        self.verifier.prepare(&credentials, now).await;
+        let identity = self.verifier.verify(credentials, &snapshot, now)?;
         self.call_of(identity, &headers, address)
     }
 

@@ -40,6 +40,7 @@ impl Door {
             let own = own.map(|token| Secret::new(token.reveal()));
             (credentials, own)
         };
+        self.verifier.prepare(&credentials, now).await;
         let snapshot = self.warehouse.snapshot().await?;
         let identity = self.verifier.verify(credentials, &snapshot, now)?;
         let payload = granted.as_ref().map(|token| Bytes::copy_from_slice(token.reveal().as_bytes()));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::issuer::Issuer;
 use super::rejection::Rejection;
 
 /// How far the issuer's clock may differ from ours.
@@ -25,24 +26,20 @@ pub(super) struct Claims {
 
 impl Claims {
     /// Checks everything that does not change with time.
-    pub(super) fn read(
-        all: BTreeMap<String, Value>,
-        issuer: &str,
-        audiences: &[String],
-        subject_claim: &str,
-    ) -> Result<Self, Rejection> {
-        if all.get("iss").and_then(Value::as_str) != Some(issuer) {
+    pub(super) fn read(all: BTreeMap<String, Value>, issuer: &Issuer) -> Result<Self, Rejection> {
+        if all.get("iss").and_then(Value::as_str) != Some(&issuer.name) {
             return Err(Rejection::Claim("iss"));
         }
-        if !names_audience(all.get("aud"), audiences) {
+        if !names_audience(all.get("aud"), &issuer.audiences) {
             return Err(Rejection::Claim("aud"));
         }
         let sub = all.get("sub").and_then(Value::as_str).filter(|sub| !sub.is_empty());
         let sub = sub.ok_or(Rejection::Claim("sub"))?;
-        let subject = if subject_claim == "sub" {
+        let subject = if issuer.subject_claim == "sub" {
             sub
         } else {
-            let named = all.get(subject_claim).and_then(Value::as_str).filter(|name| !name.is_empty());
+            let named =
+                all.get(&issuer.subject_claim).and_then(Value::as_str).filter(|name| !name.is_empty());
             named.ok_or(Rejection::Claim("the subject claim"))?
         };
         let subject = subject.to_owned();
@@ -52,6 +49,9 @@ impl Claims {
             None => None,
             Some(value) => Some(seconds(value, f64::ceil).ok_or(Rejection::Claim("nbf"))?),
         };
+        if let Some(scope) = missing_scope(&all, &issuer.required_scopes)? {
+            return Err(Rejection::Scope(scope.to_owned()));
+        }
         Ok(Self { subject, expires_at, not_before, all: Arc::new(all) })
     }
 
@@ -83,6 +83,29 @@ fn names_audience(claim: Option<&Value>, audiences: &[String]) -> bool {
         }
         _ => false,
     }
+}
+
+/// The first of these scopes that the token lacks. They stand in `scope`, divided by spaces (RFC 8693, section 4.2), or in
+/// `scp`, as a list or likewise.
+fn missing_scope<'a>(
+    all: &BTreeMap<String, Value>,
+    required: &'a [String],
+) -> Result<Option<&'a str>, Rejection> {
+    if required.is_empty() {
+        return Ok(None);
+    }
+    let mut granted: Vec<&str> = Vec::new();
+    for (claim, name) in [(all.get("scope"), "scope"), (all.get("scp"), "scp")] {
+        match claim {
+            None => {}
+            Some(Value::String(text)) => granted.extend(text.split(' ')),
+            Some(Value::Array(scopes)) if scopes.iter().all(Value::is_string) => {
+                granted.extend(scopes.iter().filter_map(Value::as_str));
+            }
+            Some(_) => return Err(Rejection::Claim(name)),
+        }
+    }
+    Ok(required.iter().map(String::as_str).find(|scope| !granted.contains(scope)))
 }
 
 /// A point in time: a number of seconds since 1970, whole or not.

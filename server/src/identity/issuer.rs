@@ -1,7 +1,7 @@
 //! [`Issuer`]: whose tokens are believed, by which keys, for which audiences.
 //!
-//! Keys come from the configured file only; what a token's header offers (`jku`, `jwk`, `x5u`) is
-//! refused by the verifier. A file that changes is read again within seconds, so keys rotate
+//! Keys come from the configured place only, a file or what the [issuer publishes](super::published_keys); what a token's
+//! header offers (`jku`, `jwk`, `x5u`) is refused by the verifier. A file that changes is read again within seconds, so keys rotate
 //! without a restart; a file that becomes unreadable counts as unchanged for a few minutes, and
 //! after that verifies nothing.
 
@@ -13,6 +13,8 @@ use chrono::{DateTime, Duration, Utc};
 use tokio::sync::watch;
 
 use super::jwks::KeySet;
+use super::published_keys::{Place, PublishedKeys};
+use super::rejection::Rejection;
 use crate::config;
 use crate::error::Result;
 
@@ -28,12 +30,14 @@ pub struct Issuer {
     pub(super) name: String,
     pub(super) audiences: Vec<String>,
     pub(super) subject_claim: String,
+    pub(super) required_scopes: Vec<String>,
     keys: Keys,
 }
 
 #[derive(Debug)]
 enum Keys {
     Fixed(Arc<KeySet>),
+    Published(Arc<PublishedKeys>),
     File { path: PathBuf, form: Form, held: watch::Sender<Held> },
 }
 
@@ -57,26 +61,41 @@ struct Held {
 impl Issuer {
     /// The issuer of a configuration; its file must be good at the start.
     pub fn from_config(config: &config::Issuer) -> Result<Self> {
-        let (path, form) = match (&config.jwks_file, &config.key_file) {
-            (Some(path), None) => (path, Form::Jwks),
-            (None, Some(path)) => (path, Form::Pem),
+        let keys = match (&config.jwks_file, &config.key_file, &config.jwks_url, config.discover) {
+            (Some(path), None, None, false) => Self::of_file(config, path, Form::Jwks)?,
+            (None, Some(path), None, false) => Self::of_file(config, path, Form::Pem)?,
+            (None, None, Some(place), false) => {
+                let place = config::issuer_url(place).map_err(|what| {
+                    config::refused(format!("`jwks_url` of issuer `{}`: {what}", config.name))
+                })?;
+                Keys::Published(Arc::new(PublishedKeys::new(&config.name, Place::Fixed(place))?))
+            }
+            (None, None, None, true) => {
+                Keys::Published(Arc::new(PublishedKeys::new(&config.name, Place::Discovered)?))
+            }
             _ => {
                 return Err(config::refused(format!(
-                    "issuer `{}` in `identity.issuers` needs either `jwks_file` or `key_file`",
+                    "issuer `{}` in `identity.issuers` needs one of `jwks_file`, `key_file`, `jwks_url` and \
+                     `discover`",
                     config.name
                 )));
             }
         };
-        let (keys, fingerprint) = read(path, form).map_err(|what| {
-            config::refused(format!("the key file `{}` of issuer `{}` {what}", path.display(), config.name))
-        })?;
-        let held = Held { keys: Arc::new(keys), fingerprint, looked_at: None, good_at: None };
         Ok(Self {
             name: config.name.clone(),
             audiences: config.audiences.clone(),
             subject_claim: config.subject_claim.clone(),
-            keys: Keys::File { path: path.clone(), form, held: watch::Sender::new(held) },
+            required_scopes: config.required_scopes.clone(),
+            keys,
         })
+    }
+
+    fn of_file(config: &config::Issuer, path: &Path, form: Form) -> Result<Keys> {
+        let (keys, fingerprint) = read(path, form).map_err(|what| {
+            config::refused(format!("the key file `{}` of issuer `{}` {what}", path.display(), config.name))
+        })?;
+        let held = Held { keys: Arc::new(keys), fingerprint, looked_at: None, good_at: None };
+        Ok(Keys::File { path: path.to_owned(), form, held: watch::Sender::new(held) })
     }
 
     /// An issuer whose keys never change while the server runs.
@@ -85,24 +104,38 @@ impl Issuer {
             name: name.to_owned(),
             audiences: vec![audience.to_owned()],
             subject_claim: "sub".to_owned(),
+            required_scopes: Vec::new(),
             keys: Keys::Fixed(Arc::new(keys)),
         }
     }
 
+    /// Whether its keys are fetched from where it publishes them.
+    pub(super) fn publishes(&self) -> bool {
+        matches!(self.keys, Keys::Published(_))
+    }
+
+    /// Fetches the keys that a token with this key id needs, where they are published.
+    pub(super) async fn prepare(&self, key_id: Option<&str>, now: DateTime<Utc>) {
+        if let Keys::Published(keys) = &self.keys {
+            keys.prepare(key_id, now).await;
+        }
+    }
+
     /// The keys as of now. As long as nothing changed, it is the same `Arc`.
-    pub(super) fn keys(&self, now: DateTime<Utc>) -> Arc<KeySet> {
+    pub(super) fn keys(&self, now: DateTime<Utc>) -> Result<Arc<KeySet>, Rejection> {
         match &self.keys {
-            Keys::Fixed(keys) => Arc::clone(keys),
+            Keys::Fixed(keys) => Ok(Arc::clone(keys)),
+            Keys::Published(keys) => keys.keys(now),
             Keys::File { path, form, held } => {
                 let current = held.borrow().clone();
                 let fresh = current.looked_at.is_some_and(|at| (now - at).abs() < REREAD_AFTER);
                 if fresh {
-                    return current.keys;
+                    return Ok(current.keys);
                 }
                 let reread = reread(current, path, *form, now);
                 let keys = Arc::clone(&reread.keys);
                 held.send_replace(reread);
-                keys
+                Ok(keys)
             }
         }
     }

@@ -41,8 +41,19 @@ impl KeySet {
         }
     }
 
-    /// Reads a JSON Web Key Set. The error is a sentence's end: "the file … {error}".
+    /// Reads a JSON Web Key Set of which each key is one for us. The error is a sentence's end: "the file … {error}".
     pub(super) fn from_jwks(text: &str) -> Result<Self, String> {
+        Self::read(text, Err)
+    }
+
+    /// Reads the JSON Web Key Set that an issuer publishes for everybody: keys for another use or of a kind that is not
+    /// accepted here are passed over. The error is a sentence's end.
+    pub(super) fn published(text: &str) -> Result<Self, String> {
+        Self::read(text, |_| Ok(()))
+    }
+
+    /// `other` decides what becomes of a key that is none for us.
+    fn read(text: &str, other: fn(String) -> Result<(), String>) -> Result<Self, String> {
         let set: Value = serde_json::from_str(text).map_err(|_| "is not JSON".to_owned())?;
         let list = set.get("keys").and_then(Value::as_array);
         let list = list.ok_or_else(|| "is not a JSON Web Key Set: it has no list `keys`".to_owned())?;
@@ -52,11 +63,13 @@ impl KeySet {
             if raw.get("d").is_some() {
                 return Err(format!("holds a private key (key {nth}); give public keys only"));
             }
-            let jwk: Jwk = serde_json::from_value(raw.clone())
-                .map_err(|_| format!("holds a key that cannot be read (key {nth})"))?;
-            let id =
-                jwk.common.key_id.clone().ok_or_else(|| format!("holds a key without `kid` (key {nth})"))?;
-            let key = public_key(&jwk).map_err(|what| format!("holds a key that {what} (key {nth})"))?;
+            let (id, key) = match named_key(raw) {
+                Ok(named) => named,
+                Err(what) => {
+                    other(format!("holds a key {what} (key {nth})"))?;
+                    continue;
+                }
+            };
             if keys.insert(id, key).is_some() {
                 return Err(format!("gives one `kid` to two keys (key {nth})"));
             }
@@ -85,6 +98,14 @@ impl KeySet {
         };
         Ok(Self::One(key))
     }
+}
+
+/// The error is a sentence's end: "holds a key {error}".
+fn named_key(raw: &Value) -> Result<(String, Key), String> {
+    let jwk: Jwk = serde_json::from_value(raw.clone()).map_err(|_| "that cannot be read".to_owned())?;
+    let id = jwk.common.key_id.clone().ok_or_else(|| "without `kid`".to_owned())?;
+    let key = public_key(&jwk).map_err(|what| format!("that {what}"))?;
+    Ok((id, key))
 }
 
 /// An uncompressed point of P-256: a tag and two coordinates.

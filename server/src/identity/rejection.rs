@@ -4,7 +4,7 @@
 use crate::error::{Condition, Error};
 
 /// The cause of a refusal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// The call carries nothing to verify.
     #[error("no credential")]
@@ -27,6 +27,12 @@ pub enum Rejection {
     /// The `iss` claim names none of the configured issuers.
     #[error("unknown issuer")]
     UnknownIssuer,
+    /// The issuer's keys could not be fetched for too long.
+    #[error("the issuer's keys cannot be had")]
+    NoKeys,
+    /// The token lacks a scope that the issuer's configuration asks for.
+    #[error("the token lacks the scope `{0}`")]
+    Scope(String),
     /// The issuer has no such key.
     #[error("unknown key id")]
     UnknownKey,
@@ -57,7 +63,19 @@ const BAD_TOKEN: &str = "the token is not valid here";
 
 impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Self {
-        let (message, hint) = match rejection {
+        let (message, hint) = match &rejection {
+            Rejection::NoKeys => {
+                let message = "the keys of the token's issuer cannot be had at present";
+                return Error::new(Condition::Unavailable, message)
+                    .with_hint("try again later; the server's log says what its issuer answered")
+                    .caused_by(rejection);
+            }
+            Rejection::Scope(scope) => {
+                let hint = format!("it lacks the scope `{scope}`: ask for that when you sign in");
+                return Error::new(Condition::Unauthenticated, BAD_TOKEN)
+                    .with_hint(hint)
+                    .caused_by(rejection);
+            }
             Rejection::Missing => (
                 "this call carries no credential",
                 "send `authorization: Bearer <token>`, or log in with a user and a password",

@@ -115,6 +115,27 @@ impl Verifier {
         Self { issuers, remembered: Cache::new(REMEMBERED_MAX) }
     }
 
+    /// Fetches the keys that what is presented may need, from issuers that publish them. To be awaited before
+    /// [`verify`](Self::verify), which looks at keys that are here.
+    pub async fn prepare(&self, credentials: &Credentials, now: DateTime<Utc>) {
+        if !self.issuers.iter().any(Issuer::publishes) {
+            return;
+        }
+        for token in credentials.own_token().into_iter().chain(&credentials.forwarded) {
+            let token = token.reveal();
+            // What cannot be read is refused later.
+            if token.len() > TOKEN_BYTES_MAX {
+                continue;
+            }
+            let (Ok(named), Ok(header)) = (claimed_issuer(token), jsonwebtoken::decode_header(token)) else {
+                continue;
+            };
+            if let Some(issuer) = self.issuers.iter().find(|issuer| issuer.name == named) {
+                issuer.prepare(header.kid.as_deref(), now).await;
+            }
+        }
+    }
+
     /// Who is calling, or a refusal. Everything presented must hold; nothing is skipped.
     pub fn verify(
         &self,
@@ -170,7 +191,7 @@ impl Verifier {
             .try_into()
             .map_err(|_| Rejection::Malformed("no digest"))?;
         if let Some(known) = self.remembered.get(&digest) {
-            let keys = self.issuers.get(known.issuer).map(|issuer| issuer.keys(now));
+            let keys = self.issuers.get(known.issuer).map(|issuer| issuer.keys(now)).transpose()?;
             if keys.is_some_and(|keys| Arc::ptr_eq(&keys, &known.keys)) {
                 known.claims.check_time(now).inspect_err(|_| self.remembered.invalidate(&digest))?;
                 return Ok(known);
@@ -194,7 +215,7 @@ impl Verifier {
             .enumerate()
             .find(|(_, issuer)| issuer.name == named)
             .ok_or(Rejection::UnknownIssuer)?;
-        let keys = issuer.keys(now);
+        let keys = issuer.keys(now)?;
         let key = keys.find(header.kid.as_deref())?;
         if header.alg != key.algorithm {
             return Err(Rejection::Algorithm);
@@ -208,7 +229,7 @@ impl Verifier {
         validation.validate_nbf = false;
         let decoded = jsonwebtoken::decode::<BTreeMap<String, Value>>(token, &key.decoding, &validation)
             .map_err(|_| Rejection::Signature)?;
-        let claims = Claims::read(decoded.claims, &issuer.name, &issuer.audiences, &issuer.subject_claim)?;
+        let claims = Claims::read(decoded.claims, issuer)?;
         Ok(Verified { issuer: index, keys, claims })
     }
 }

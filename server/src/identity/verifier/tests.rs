@@ -457,6 +457,9 @@ fn rotated_keys_hold_and_withdrawn_ones_do_not() {
         key_file: None,
         audiences: vec![AUDIENCE.to_owned()],
         subject_claim: "sub".to_owned(),
+        jwks_url: None,
+        discover: false,
+        required_scopes: Vec::new(),
     };
     at.verifier = Verifier::of(vec![Issuer::from_config(&config).unwrap()]);
     let first = at.token("alice");
