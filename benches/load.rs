@@ -165,7 +165,7 @@ async fn policies(warehouse: &SampleWarehouse, serving: &Serving) -> Result<()> 
                     warehouse,
                     &format!(
                         "CREATE POLICY p{policy} ON SCHEMA {schema} ROW FILTER {SCHEMA}.open TO {ANALYST} FOR TABLES \
-                         MATCH COLUMNS has_tag('secret') AS c"
+                         MATCH COLUMNS has_tag('secret') AS c ON NO MATCH SKIP"
                     ),
                 )
                 .await?;
