@@ -42,6 +42,7 @@ pub mod session_functions;
 pub mod staleness;
 pub mod standing;
 pub mod statement_memory;
+pub(crate) mod stored_parameters;
 pub mod wire;
 pub mod write;
 

@@ -25,6 +25,7 @@ use crate::query::plan::Planned;
 use crate::query::record::{QueryRecord, Received, RecordSink};
 use crate::query::result_cache::ResultCache;
 use crate::query::standing::{Asked, Standing};
+use crate::query::stored_parameters::typed;
 use crate::query::wire::wire_schema;
 use crate::query::write::{Target, Writer};
 use crate::query::{Engine, explain, parameters, profile};
@@ -319,7 +320,8 @@ impl Warehouse {
             }
             Statement::Proof(proof) => Ok(plain(Answer::Rows, proof_schema(&proof))),
             Statement::Insert(insert) => {
-                self.described(Answer::Update, none(), &self.plan(context, &insert.query).await?)
+                let query = typed(context, &*self.snapshot().await?, &insert)?;
+                self.described(Answer::Update, none(), &self.plan(context, &query).await?)
             }
             Statement::Cache(query) => {
                 command::require_rank(&*self.snapshot().await?, context)?;

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::ParamValues;
-use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::{ViewTable, provider_as_source, source_as_provider};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{
@@ -151,6 +151,7 @@ fn placed(
 /// are known.
 pub fn parameter_fields(plan: &LogicalPlan) -> Result<HashMap<String, Option<FieldRef>>> {
     let mut fields = plan.get_parameter_fields()?;
+    tell_cast_ones(plan, &mut fields)?;
     for inner in sealed_plans(plan)? {
         for (name, field) in parameter_fields(&inner)? {
             let known = fields.entry(name).or_default();
@@ -160,6 +161,28 @@ pub fn parameter_fields(plan: &LogicalPlan) -> Result<HashMap<String, Option<Fie
         }
     }
     Ok(fields)
+}
+
+/// A parameter of which nothing else tells the type is of the type to which it is cast.
+fn tell_cast_ones(plan: &LogicalPlan, fields: &mut HashMap<String, Option<FieldRef>>) -> Result<()> {
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expression| {
+            expression.apply(|part| {
+                let (cast, to) = match part {
+                    Expr::Cast(cast) => (&cast.expr, &cast.field),
+                    Expr::TryCast(cast) => (&cast.expr, &cast.field),
+                    _ => return Ok(TreeNodeRecursion::Continue),
+                };
+                if let Expr::Placeholder(parameter) = cast.as_ref()
+                    && let Some(field @ None) = fields.get_mut(&parameter.id)
+                {
+                    *field = Some(Arc::clone(to));
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(())
 }
 
 /// The plan with values in the places of its parameters, those inside its sealed leaves among them.

@@ -47,6 +47,7 @@ use crate::query::execute::{self, Guard};
 use crate::query::gauges::StatementGauges;
 use crate::query::plan::Planned;
 use crate::query::staleness::check_own;
+use crate::query::stored_parameters::typed;
 use crate::query::wire::wire_schema;
 use crate::run::Parameters;
 use crate::sql::ast::Ident;
@@ -138,7 +139,8 @@ impl Writer {
             Target::Insert(insert) => {
                 let name = insert.table.resolve(&context.session)?;
                 let table = writable(context, snapshot, &name, Privilege::Insert).await?;
-                let planned = Planned::new(engine, context, snapshot, &insert.query).await?;
+                let query = typed(context, snapshot, insert)?;
+                let planned = Planned::new(engine, context, snapshot, &query).await?;
                 let opened = planned.scope.open(table).await?;
                 let schema = opened.provider.schema();
                 let plan = rows_for(planned.bound(parameters)?, &schema, &insert.columns, &name)?;

@@ -93,6 +93,47 @@ fn parameters_take_the_type_of_what_they_meet() {
 }
 
 #[test]
+fn parameters_that_are_stored_take_the_type_of_their_column() {
+    block_on(async {
+        let server = ground().await;
+        let admin = server.client("admin");
+        let types = async |client: &weir_testkit::Client, sql: &str| -> Vec<DataType> {
+            let told = client.prepare(sql).await.unwrap().parameter_schema;
+            told.fields().iter().map(|field| field.data_type().clone()).collect()
+        };
+        let whole = [DataType::Int32, DataType::Utf8, DataType::Date32, DataType::Decimal128(10, 2)];
+        for (sql, wanted) in [
+            ("INSERT INTO main.default.t VALUES (?, ?, ?, ?)", whole.as_slice()),
+            ("INSERT INTO main.default.t SELECT ?, ?, ?, ?", &whole),
+            (
+                "INSERT INTO main.default.t (day, id) VALUES (?, ?), (DATE '2020-01-01', ?)",
+                &[DataType::Date32, DataType::Int32, DataType::Int32],
+            ),
+            (
+                "INSERT INTO main.default.t (id) SELECT ? UNION ALL SELECT ?",
+                &[DataType::Int32, DataType::Int32],
+            ),
+            ("INSERT INTO main.default.t (name, id) SELECT 'x' AS name, ? AS id", &[DataType::Int32]),
+        ] {
+            assert_eq!(types(&admin, sql).await, wanted, "{sql}");
+        }
+        let sent =
+            values(vec![int(7), text("seven"), Arc::new(Date32Array::from(vec![18_262])), text("7.25")]);
+        let prepared = admin.prepare("INSERT INTO main.default.t VALUES (?, ?, ?, ?)").await.unwrap();
+        assert_eq!(admin.run_update(&prepared.handle, Some(&sent)).await.unwrap(), 1);
+        assert_eq!(
+            server.rows("admin", "SELECT * FROM main.default.t WHERE id = 7").await,
+            ["7 | seven | 2020-01-01 | 7.25"]
+        );
+        // Who may not write there is told nothing of its columns.
+        let told = types(&server.client("alice"), "INSERT INTO main.default.t VALUES (?, ?, ?, ?)").await;
+        assert_eq!(told, [DataType::Utf8, DataType::Utf8, DataType::Utf8, DataType::Utf8]);
+        let update = types(&admin, "UPDATE main.default.t SET amount = ?, day = ? WHERE id = ?").await;
+        assert_eq!(update, [DataType::Decimal128(10, 2), DataType::Date32, DataType::Int32]);
+    });
+}
+
+#[test]
 fn null_is_a_value() {
     block_on(async {
         let server = ground().await;

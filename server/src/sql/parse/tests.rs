@@ -343,7 +343,7 @@ fn what_is_not_there_is_refused_by_name() {
         ("COMMIT", "COMMIT"),
         ("ROLLBACK", "ROLLBACK"),
         ("WITH RECURSIVE r AS (SELECT 1) SELECT * FROM r", "WITH RECURSIVE"),
-        ("FROBNICATE t", "statement FROBNICATE"),
+        ("CALL t()", "statement CALL"),
         ("SET datafusion.execution.batch_size = 1", "setting datafusion.execution.batch_size"),
         ("SET statement_timeout = 1", "setting statement_timeout"),
         ("SET TIME ZONE 'UTC'", "SET TIME ZONE"),
@@ -740,4 +740,18 @@ fn a_policy_may_be_named_test() {
     assert!(matches!(command(policy), Command::TagPolicy(_)));
     assert!(matches!(command("DROP POLICY test ON TABLE t"), Command::TagPolicy(_)));
     assert!(matches!(command("DROP POLICY TEST t"), Command::PolicyTest(_)));
+}
+
+#[test]
+fn a_mistyped_statement_is_a_syntax_error_with_a_guess() {
+    for (text, hint) in [
+        ("SELEC 1", "did you mean SELECT?"),
+        ("  instert into t values (1)", "did you mean INSERT?"),
+        ("FROBNICATE t", "it may begin with SELECT"),
+    ] {
+        let error = parse(text, &SessionSettings::default()).unwrap_err();
+        assert_eq!(error.condition(), Condition::ParseSyntaxError, "{text}");
+        assert!(error.to_string().contains(hint), "{error}");
+        assert!(error.position().is_some(), "{text}");
+    }
 }
