@@ -34,18 +34,24 @@ weir=${1:-}
 [ -n "$weir" ] || fail "usage: run_tests.sh PATH_OF_THE_WEIR_BINARY"
 [ -x "$weir" ] || fail "$weir is not a program; build it with: cargo build --bin weir"
 
-# One environment for each Python and each state of requirements.txt; the mark inside says that it is whole.
-key=$({ "$python" -c 'import sys; print(sys.executable, sys.version)'; cat "$here/python/requirements.txt"; } |
-    "$python" -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest()[:16])')
-venv="$cache/python-$key"
-if [ ! -e "$venv/complete" ]; then
-    say "Python packages into $venv"
-    rm -rf "$venv"
-    mkdir -p "$cache"
-    "$python" -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/python/requirements.txt"
-    touch "$venv/complete"
-fi
+# environment REQUIREMENTS: its Python. There is one environment for each Python and each state of a requirements file; the mark
+# inside says that it is whole.
+environment() {
+    local key venv
+    key=$({ "$python" -c 'import sys; print(sys.executable, sys.version)'; cat "$1"; } |
+        "$python" -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest()[:16])')
+    venv="$cache/python-$key"
+    if [ ! -e "$venv/complete" ]; then
+        say "Python packages of $(basename "$1") into $venv" >&2
+        rm -rf "$venv"
+        mkdir -p "$cache"
+        "$python" -m venv "$venv"
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$1" >&2
+        touch "$venv/complete"
+    fi
+    printf '%s\n' "$venv/bin/python"
+}
+example_python=$(environment "$here/python/requirements.txt")
 
 scratch=$(mktemp -d)
 server=
@@ -100,17 +106,44 @@ echo "serving at $(value url)"
 
 export WEIR_CONNECTIONS_FILE="$connections" PYTHONDONTWRITEBYTECODE=1
 say "Python examples (pytest)"
-timeout --foreground 900 "$venv/bin/python" -m pytest -q "$here/python" ||
+timeout --foreground 900 "$example_python" -m pytest -q "$here/python" ||
     fail "the Python tests failed or took longer than 15 minutes"
 
-say "JDBC example (surefire)"
+for requirements in "$here/python/requirements.txt" "$here"/compatibility/*.txt; do
+    name=$(basename "$requirements" .txt)
+    say "Python clients as others have them: ${name/requirements/adbc} (pytest)"
+    interpreter=$(environment "$requirements")
+    tests=test_adbc.py
+    [ "$name" != superset ] || tests=test_superset.py
+    timeout --foreground 300 "$interpreter" -W ignore -m pytest -q -p no:cacheprovider "$here/compatibility/$tests" ||
+        fail "the tests of $name failed or took longer than 5 minutes"
+done
+
+if command -v npm >/dev/null; then
+    say "Clients from npm (node --test)"
+    cp -r "$here/compatibility/npm" "$scratch/npm"
+    (cd "$scratch/npm" && npm install --silent --no-audit --no-fund --cache "$cache/npm") || fail "npm could not install its Flight SQL clients"
+    (cd "$scratch/npm" && timeout --foreground 120 node --test) >"$scratch/npm.log" 2>&1 || {
+        cat "$scratch/npm.log" >&2
+        fail "the tests of the clients from npm failed or took longer than 2 minutes"
+    }
+    grep -E '^# (tests|pass) [1-9]' "$scratch/npm.log" || fail "node ran no test"
+else
+    say "NOT RUN: the clients from npm, because this machine has no npm"
+fi
+
 WEIR_JDBC_URL=$(value jdbc) WEIR_TOKEN_ALICE=$(value tokens alice) WEIR_TOKEN_BOB=$(value tokens bob)
-export WEIR_JDBC_URL WEIR_TOKEN_ALICE WEIR_TOKEN_BOB
-timeout --foreground 900 mvn -B -ntp -Dstyle.color=never -f "$here/jdbc/pom.xml" -Dweir.build="$scratch/jdbc" test >"$scratch/maven.log" 2>&1 || {
-    cat "$scratch/maven.log" >&2
-    fail "the JDBC tests failed or took longer than 15 minutes"
-}
-grep -E '^\[INFO\] Tests run:' "$scratch/maven.log" || fail "Maven ran no JDBC test"
+WEIR_TOKEN_ADMIN=$(value tokens admin)
+export WEIR_JDBC_URL WEIR_TOKEN_ALICE WEIR_TOKEN_BOB WEIR_TOKEN_ADMIN
+for driver in 18.3.0 17.0.0; do
+    say "JDBC example with driver $driver (surefire)"
+    timeout --foreground 900 mvn -B -ntp -Dstyle.color=never -f "$here/jdbc/pom.xml" -Dweir.driver="$driver" \
+        -Dweir.build="$scratch/jdbc-$driver" test >"$scratch/maven.log" 2>&1 || {
+        cat "$scratch/maven.log" >&2
+        fail "the JDBC tests failed or took longer than 15 minutes"
+    }
+    grep -E '^\[INFO\] Tests run:' "$scratch/maven.log" || fail "Maven ran no JDBC test"
+done
 
 say "Stopping the server"
 stop_server

@@ -9,6 +9,7 @@ use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use tonic::{Request, Response, Status};
 
 use super::Door;
+use super::arrivals::address_of;
 use super::seal::{Purpose, Seal};
 use super::session_cookie::{self, Presented};
 use super::ticket::{Statement, Token};
@@ -29,6 +30,8 @@ enum Afterwards {
 pub(crate) struct Call {
     /// Its surroundings, in the caller's session.
     pub(crate) context: Context,
+    /// What a session of this client begins with: its headers say.
+    pub(crate) beginning: SessionSettings,
     presented: Presented,
     afterwards: OnceLock<Afterwards>,
     seal: Arc<Seal>,
@@ -37,7 +40,7 @@ pub(crate) struct Call {
 impl Door {
     /// Verifies who calls. The error is the status to refuse with.
     pub(crate) async fn admit<T>(&self, request: Request<T>) -> std::result::Result<(Call, T), Status> {
-        let address = request.remote_addr().map(|address| address.ip());
+        let address = address_of(&request);
         let (metadata, _, message) = request.into_parts();
         match self.verified_call(metadata, address).await {
             Ok(call) => Ok((call, message)),
@@ -64,14 +67,15 @@ impl Door {
     ) -> Result<Call> {
         let clock = Arc::clone(&self.clock);
         let presented = session_cookie::presented(&self.seal, clock.as_ref(), identity.principal(), headers);
+        let beginning = session_cookie::settings_of_headers(headers);
         let session = match &presented {
             Presented::Session(settings) => settings.clone(),
-            Presented::Nothing | Presented::Unusable => session_cookie::settings_of_headers(headers),
+            Presented::Nothing | Presented::Unusable => beginning.clone(),
         };
         let client = described(headers, address);
         let mut context = Context::new(identity, session, client, clock);
         context.takes_kept_results = session_cookie::takes_kept_results(headers);
-        Ok(Call { context, presented, afterwards: OnceLock::new(), seal: Arc::clone(&self.seal) })
+        Ok(Call { context, beginning, presented, afterwards: OnceLock::new(), seal: Arc::clone(&self.seal) })
     }
 
     /// Opens a token that was given to the caller.

@@ -101,8 +101,8 @@ impl Door {
         let principal = call.context.identity().principal();
         let visible = |id| may_see(&snapshot, principal, id);
         let now = call.context.clock().now();
-        let (settings, errors) =
-            apply(call.context.session.clone(), request.options, now, &snapshot, &visible);
+        let session = (call.context.session.clone(), &call.beginning);
+        let (settings, errors) = apply(session, request.options, now, &snapshot, &visible);
         if errors.is_empty() {
             call.keep(settings)?;
         }
@@ -131,8 +131,9 @@ impl Door {
 }
 
 /// The settings after `options`; when any of them is refused, none is to be kept.
+/// Erased options are as the session began.
 fn apply(
-    mut settings: SessionSettings,
+    (mut settings, beginning): (SessionSettings, &SessionSettings),
     mut options: BTreeMap<String, OptionValue>,
     now: DateTime<Utc>,
     snapshot: &Snapshot,
@@ -142,13 +143,12 @@ fn apply(
     let mut refuse = |name: &str, why: OptionErrorValue| {
         errors.insert(name.to_owned(), OptionError { value: why as i32 });
     };
-    let defaults = SessionSettings::default();
     // the catalog first: a schema is looked up in it
     if let Some(value) = options.remove(CATALOG) {
-        match text_or(value, &defaults.catalog) {
+        match text_or(value, &beginning.catalog) {
             Some(name) if catalog_exists(snapshot, &name, visible) => {
                 if settings.catalog != name {
-                    settings.schema = defaults.schema.clone();
+                    settings.schema = beginning.schema.clone();
                 }
                 settings.catalog = name;
             }
@@ -156,7 +156,7 @@ fn apply(
         }
     }
     if let Some(value) = options.remove(SCHEMA) {
-        match text_or(value, &defaults.schema) {
+        match text_or(value, &beginning.schema) {
             Some(name) if schema_exists(snapshot, &settings.catalog, &name, visible) => {
                 settings.schema = name
             }

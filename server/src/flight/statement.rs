@@ -121,7 +121,8 @@ async fn run_once(
     values: Option<RecordBatch>,
 ) -> Result<Written> {
     match warehouse.run(again(context), sql, values).await? {
-        Outcome::Done { rows, session } => Ok(Written { rows, session }),
+        // What counts no rows wrote none: JDBC takes a number that is not known for a statement with rows to fetch.
+        Outcome::Done { rows, session } => Ok(Written { rows: rows.or(Some(0)), session }),
         // a query asked for as an update: it runs to its end, and there is nothing to count
         Outcome::Rows(mut rows) => {
             while rows.batches.try_next().await?.is_some() {}

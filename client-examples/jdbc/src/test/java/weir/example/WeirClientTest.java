@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
@@ -154,6 +156,100 @@ class WeirClientTest {
             assertTrue(refused.getMessage().toLowerCase().contains("delete")
                     || refused.getMessage().contains("employees"), refused.getMessage());
             assertFalse(WeirClient.query(alice, EVERYBODY).isEmpty());
+        }
+    }
+
+    @Test
+    void changesAreCountedAndBatchesAreSummed() throws SQLException {
+        try (Connection admin = as("ADMIN"); Statement statement = admin.createStatement()) {
+            assertFalse(statement.execute("CREATE TABLE main.default.jdbc (id INT, name STRING)"), "no rows come of it");
+            try (PreparedStatement insert = admin.prepareStatement("INSERT INTO main.default.jdbc VALUES (?, ?)")) {
+                for (int id = 1; id <= 3; id++) {
+                    insert.setInt(1, id);
+                    insert.setString(2, id == 2 ? null : "name " + id);
+                    insert.addBatch();
+                }
+                assertEquals(3, java.util.Arrays.stream(insert.executeBatch()).sum());
+                assertEquals(2, statement.executeUpdate("UPDATE main.default.jdbc SET name = 'x' WHERE name IS NOT NULL"));
+                assertEquals(
+                        List.of(List.of("1", "x"), List.of("2", "null"), List.of("3", "x")),
+                        WeirClient.query(admin, "SELECT * FROM main.default.jdbc ORDER BY id"));
+                assertEquals(3, statement.executeUpdate("DELETE FROM main.default.jdbc"));
+            } finally {
+                statement.executeUpdate("DROP TABLE main.default.jdbc");
+            }
+        }
+    }
+
+    @Test
+    void toolsSweepTheMetadata() throws SQLException {
+        try (Connection alice = as("ALICE")) {
+            var metadata = alice.getMetaData();
+            for (ResultSet rows : List.of(
+                    metadata.getCatalogs(),
+                    metadata.getSchemas(),
+                    metadata.getTableTypes(),
+                    metadata.getTables("hr", "peo%", "%", new String[] {"TABLE", "VIEW"}),
+                    metadata.getColumns("hr", "people", "%", "%"),
+                    metadata.getPrimaryKeys("hr", "people", "employees"),
+                    metadata.getImportedKeys("hr", "people", "employees"),
+                    metadata.getExportedKeys("hr", "people", "employees"),
+                    metadata.getCrossReference("hr", "people", "employees", "hr", "people", "offices"))) {
+                // The driver knows no columns of a listing that is empty.
+                while (rows.next()) {
+                    int columns = rows.getMetaData().getColumnCount();
+                    assertTrue(columns > 0);
+                    for (int column = 1; column <= columns; column++) {
+                        rows.getString(column);
+                    }
+                }
+                rows.close();
+            }
+            // What Tableau and DBeaver ask when they connect.
+            assertEquals("\\", metadata.getSearchStringEscape());
+            assertEquals("catalog", metadata.getCatalogTerm());
+            assertEquals("schema", metadata.getSchemaTerm());
+            assertFalse(metadata.supportsTransactions());
+            assertTrue(metadata.supportsGroupBy(), "GROUP BY");
+            assertTrue(metadata.supportsOuterJoins(), "outer joins");
+            assertTrue(metadata.getMaxColumnNameLength() >= 0);
+            assertFalse(metadata.getSQLKeywords().isBlank());
+        }
+    }
+
+    @Test
+    void theTokenMayBeThePasswordOfTheUserToken() throws SQLException {
+        var properties = new java.util.Properties();
+        properties.setProperty("user", "token");
+        properties.setProperty("password", environment("WEIR_TOKEN_ALICE"));
+        try (Connection alice = DriverManager.getConnection(environment("WEIR_JDBC_URL"), properties)) {
+            assertFalse(WeirClient.query(alice, "SELECT name FROM hr.people.employees LIMIT 1").isEmpty());
+        }
+    }
+
+    @Test
+    void aConnectionMayBeginInACatalogAndSchema() throws SQLException {
+        var properties = new java.util.Properties();
+        properties.setProperty("token", environment("WEIR_TOKEN_ALICE"));
+        properties.setProperty("catalog", "hr");
+        // A property that the driver does not know goes to the server as a header.
+        properties.setProperty("schema", "people");
+        Connection alice = DriverManager.getConnection(environment("WEIR_JDBC_URL"), properties);
+        assertFalse(WeirClient.query(alice, "SELECT name FROM employees LIMIT 1").isEmpty());
+        // The driver tells the server of the end of such a session on a channel that it has closed.
+        SQLException told = assertThrows(SQLException.class, alice::close);
+        assertTrue(told.getMessage().contains("shutdown"), told.getMessage());
+    }
+
+    @Test
+    void namesMayStandInDoubleQuotes() throws SQLException {
+        var properties = new java.util.Properties();
+        properties.setProperty("token", environment("WEIR_TOKEN_ALICE"));
+        properties.setProperty("double_quoted_identifiers", "true");
+        try (Connection alice = DriverManager.getConnection(environment("WEIR_JDBC_URL"), properties)) {
+            String quoted = "SELECT \"name\" FROM \"hr\".\"people\".\"employees\" ORDER BY employee_id LIMIT 1";
+            String plain = "SELECT name FROM hr.people.employees ORDER BY employee_id LIMIT 1";
+            assertEquals(WeirClient.query(alice, plain), WeirClient.query(alice, quoted));
         }
     }
 
