@@ -165,7 +165,8 @@ impl App {
     pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         self.tell_figures(&stop).await?;
         let flushing = self.keep_books(CancellationToken::new());
-        let config = flight::Config { tls: tls(&self.config)?, drain: self.config.server.drain.duration() };
+        let config =
+            flight::Config { tls: certificates(&self.config)?, drain: self.config.server.drain.duration() };
         let served = flight::serve(Arc::clone(&self.door), listener, config, stop).await;
         let (flushed, ended) = flushing;
         flushed.cancel();
@@ -216,6 +217,13 @@ pub async fn serve(config: Config) -> Result<()> {
     let listener = config.server.listen().await?;
     let address = listener.local_addr().map_err(Error::internal)?;
     let tls = config.server.is_tls();
+    if config.server.tls_self_signed {
+        let folder = config.server.data_directory.join("tls");
+        tracing::info!(
+            "clients trust this server by `{}` (weir sql --ca)",
+            folder.join("server.pem").display()
+        );
+    }
     let app = App::build(config, Arc::new(SystemClock)).await?;
     let scheme = if tls { "grpc+tls" } else { "grpc" };
     tracing::info!("Flight SQL on {scheme}://{address}");
@@ -320,13 +328,17 @@ async fn shared_key(metastore: &Metastore, name: &str) -> Result<[u8; 32]> {
     key.try_into().map_err(|_| Error::internal("a key in the catalog has another length"))
 }
 
-fn tls(config: &Config) -> Result<Option<flight::Tls>> {
-    let files = config.server.tls_files()?;
-    Ok(files.map(|(certificate_pem, key_pem)| flight::Tls {
-        certificate_pem,
-        key_pem,
-        client_roots_pem: None,
-    }))
+/// The door's certificate, where the configuration has one.
+fn certificates(config: &Config) -> Result<Option<flight::Certificates>> {
+    if !config.server.is_tls() {
+        return Ok(None);
+    }
+    let server = config.server.clone();
+    flight::Certificates::new(move || {
+        let (certificate_pem, key_pem) = server.tls_files()?;
+        Ok(flight::Tls { certificate_pem, key_pem })
+    })
+    .map(Some)
 }
 
 /// Threads that one statement may use.

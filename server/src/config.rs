@@ -28,6 +28,7 @@ mod quantity;
 mod reference;
 pub mod secret;
 mod section;
+mod self_signed;
 mod server;
 mod storage;
 #[cfg(test)]

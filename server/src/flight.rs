@@ -25,8 +25,10 @@ use crate::identity::{Login, Verifier};
 use crate::run::{Foretold, Warehouse};
 
 mod action;
+mod arrivals;
 mod binding;
 mod call;
+mod certificates;
 mod command;
 mod flights;
 mod handshake;
@@ -49,7 +51,8 @@ mod trace_parent;
 mod type_info;
 mod writes;
 
-pub use server::{Config, Tls, serve};
+pub use certificates::{Certificates, Tls};
+pub use server::{Config, serve};
 
 /// What can be asked of the door: each closed set, and the names in it.
 pub(crate) fn ways_in() -> [(&'static str, Vec<&'static str>); 3] {

@@ -22,6 +22,7 @@ mod concurrency;
 mod describing;
 mod digests;
 mod documents;
+mod encryption;
 mod enforcement;
 mod faults;
 mod flight;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::quantity::Period;
 use super::section::section;
-use super::{reason, refused};
+use super::{reason, refused, self_signed};
 use crate::error::Result;
 
 section! {
@@ -18,8 +18,11 @@ section! {
         data_directory: PathBuf = PathBuf::from("weir-data"),
         /// PEM file with the server's certificate chain; with it and the key the door speaks TLS only.
         tls_certificate: Option<PathBuf> = None => "\"/etc/weir/server.pem\"",
-        /// PEM file with the private key of the certificate.
+        /// PEM file with the private key of the certificate. Both are read again when they change.
         tls_key: Option<PathBuf> = None => "\"/etc/weir/server.key\"",
+        /// For development: the server makes a certificate for this machine by itself, in the folder `tls` of the data
+        /// directory. Clients trust it by the file `tls/server.pem` (`weir sql --ca`).
+        tls_self_signed: bool = false,
         /// Allow an address that other machines can reach without TLS. Tokens then cross the network
         /// readable by all: only behind a proxy that speaks TLS.
         allow_plaintext_on_public_address: bool = false,
@@ -38,6 +41,11 @@ impl Server {
             (None, Some(_)) => {
                 return Err(refused("`server.tls_key` is set without `server.tls_certificate`")
                     .with_hint("TLS needs both files"));
+            }
+            (Some(_), Some(_)) if self.tls_self_signed => {
+                return Err(refused(
+                    "`server.tls_self_signed` is set beside `server.tls_certificate`: one decides",
+                ));
             }
             _ => {}
         }
@@ -58,18 +66,19 @@ impl Server {
 
     /// Whether the door speaks TLS.
     pub fn is_tls(&self) -> bool {
-        self.tls_certificate.is_some() && self.tls_key.is_some()
+        self.tls_self_signed || self.tls_certificate.is_some() && self.tls_key.is_some()
     }
 
-    /// The certificate chain and its key in PEM, where the door speaks TLS.
-    pub fn tls_files(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
-        match (&self.tls_certificate, &self.tls_key) {
-            (Some(certificate), Some(key)) => {
-                let certificate = read(certificate, "server.tls_certificate", "CERTIFICATE")?;
-                Ok(Some((certificate, read(key, "server.tls_key", "PRIVATE KEY")?)))
-            }
-            _ => Ok(None),
-        }
+    /// The certificate chain and its key in PEM, as they are now; of a server with TLS alone.
+    pub fn tls_files(&self) -> Result<(Vec<u8>, Vec<u8>)> {
+        let (certificate, key) = match (&self.tls_certificate, &self.tls_key) {
+            (Some(certificate), Some(key)) => (certificate.clone(), key.clone()),
+            _ => self_signed::files(&self.data_directory.join("tls"))?,
+        };
+        Ok((
+            read(&certificate, "server.tls_certificate", "CERTIFICATE")?,
+            read(&key, "server.tls_key", "PRIVATE KEY")?,
+        ))
     }
 
     /// Takes the door's address, or says who might have it.

@@ -39,6 +39,8 @@ macro_rules! conditions {
 conditions! {
     /// No credential, or one that does not hold.
     Unauthenticated = "UNAUTHENTICATED", "28000", Unauthenticated;
+    /// A call in the clear to a server that wants TLS.
+    EncryptionRequired = "ENCRYPTION_REQUIRED", "08004", FailedPrecondition;
     /// The caller knows of the object but lacks a right on it.
     InsufficientPermissions = "INSUFFICIENT_PERMISSIONS", "42501", PermissionDenied;
     /// A table or view that does not exist for the caller.

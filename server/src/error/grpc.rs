@@ -1,5 +1,11 @@
 //! From an error to a gRPC status; the only file that makes one.
+//!
+//! The text has all of it; condition, SQLSTATE and position stand in the status details too.
 
+use std::collections::BTreeMap;
+
+use prost::Message;
+use prost_types::Any;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
@@ -8,6 +14,30 @@ use super::kind::Kind;
 
 /// The longest text put into a status; gRPC carries it in a header.
 const TEXT_BYTES_MAX: usize = 4096;
+
+/// `google.rpc.Status`, which gRPC's clients look for in `grpc-status-details-bin`.
+#[derive(Clone, PartialEq, Message)]
+struct Details {
+    #[prost(int32, tag = "1")]
+    code: i32,
+    #[prost(string, tag = "2")]
+    message: String,
+    #[prost(message, repeated, tag = "3")]
+    details: Vec<Any>,
+}
+
+/// `google.rpc.ErrorInfo`.
+#[derive(Clone, PartialEq, Message)]
+struct ErrorInfo {
+    /// The condition's name.
+    #[prost(string, tag = "1")]
+    reason: String,
+    #[prost(string, tag = "2")]
+    domain: String,
+    /// `sqlstate`, and `line` and `column` where the error is at a place of the text.
+    #[prost(btree_map = "string, string", tag = "3")]
+    metadata: BTreeMap<String, String>,
+}
 
 impl Kind {
     fn code(self) -> Code {
@@ -43,8 +73,22 @@ impl Error {
             end -= 1;
         }
         text.truncate(end);
+        let code = self.kind().code();
+        let details = Details { code: code as i32, message: text.clone(), details: vec![self.info()] };
         #[expect(clippy::disallowed_methods, reason = "the one place that makes a status")]
-        Status::new(self.kind().code(), text)
+        Status::with_details(code, text, details.encode_to_vec().into())
+    }
+
+    /// What the text says, for programs.
+    fn info(&self) -> Any {
+        let mut metadata = BTreeMap::from([("sqlstate".to_owned(), self.condition().sqlstate().to_owned())]);
+        if let Some(position) = self.position() {
+            metadata.insert("line".to_owned(), position.line.to_string());
+            metadata.insert("column".to_owned(), position.column.to_string());
+        }
+        let info =
+            ErrorInfo { reason: self.condition().name().to_owned(), domain: "weir".to_owned(), metadata };
+        Any { type_url: "type.googleapis.com/google.rpc.ErrorInfo".to_owned(), value: info.encode_to_vec() }
     }
 
     /// One line in the log. A message about the caller's own rows or text may hold values, so

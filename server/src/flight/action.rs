@@ -3,6 +3,7 @@
 use arrow_flight::sql::{ActionCancelQueryRequest, ActionCancelQueryResult, Any, ProstMessageExt};
 use arrow_flight::{
     Action, ActionType, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus, FlightInfo,
+    RenewFlightEndpointRequest,
 };
 use bytes::Bytes;
 use futures::StreamExt;
@@ -14,7 +15,7 @@ use super::Door;
 use super::call::Call;
 use super::command::refused;
 use super::seal::Purpose;
-use super::ticket::from_ticket;
+use super::ticket::{Content, TICKET_LIFE, from_ticket};
 use crate::error::{Condition, Error, Result};
 
 /// An action of the protocol.
@@ -27,12 +28,13 @@ enum Known {
     SetSessionOptions,
     GetSessionOptions,
     CloseSession,
+    RenewFlightEndpoint,
     /// Part of the protocol, and not there: what it would need.
     Refused(&'static str),
 }
 
 /// Those that are there: name, meaning, description.
-const ACTIONS: [(&str, Known, &str); 7] = [
+const ACTIONS: [(&str, Known, &str); 8] = [
     ("CreatePreparedStatement", Known::Prepare, "prepares a statement without running it"),
     ("ClosePreparedStatement", Known::ClosePrepared, "closes a prepared statement"),
     ("CancelQuery", Known::CancelQuery, "stops a query that is being fetched"),
@@ -40,15 +42,15 @@ const ACTIONS: [(&str, Known, &str); 7] = [
     ("SetSessionOptions", Known::SetSessionOptions, "sets catalog, schema, double_quoted_identifiers"),
     ("GetSessionOptions", Known::GetSessionOptions, "tells the session's options"),
     ("CloseSession", Known::CloseSession, "ends the session"),
+    ("RenewFlightEndpoint", Known::RenewFlightEndpoint, "lets the ticket of a query be fetched for longer"),
 ];
 
-const REFUSED: [(&str, &str); 6] = [
+const REFUSED: [(&str, &str); 5] = [
     ("BeginTransaction", "transactions"),
     ("EndTransaction", "transactions"),
     ("BeginSavepoint", "savepoints"),
     ("EndSavepoint", "savepoints"),
     ("CreatePreparedSubstraitPlan", "Substrait plans"),
-    ("RenewFlightEndpoint", "renewing an endpoint"),
 ];
 
 impl Known {
@@ -92,10 +94,23 @@ impl Door {
             Known::SetSessionOptions => Some(self.set_session_options(call, &action.body).await?),
             Known::GetSessionOptions => Some(self.session_options(call)),
             Known::CloseSession => Some(self.close_session(call)),
+            Known::RenewFlightEndpoint => Some(self.renew(call, decode_bare(&action.body)?)?),
             Known::Refused(what) => return Err(refused(what)),
         };
         let results = body.map(|body| Ok(arrow_flight::Result { body: body.into() }));
         Ok(futures::stream::iter(results).boxed())
+    }
+
+    /// Gives the ticket of an endpoint another life, to whom it was given alone. Rights are looked at when it is fetched.
+    fn renew(&self, call: &Call, request: RenewFlightEndpointRequest) -> Result<Vec<u8>> {
+        let endpoint = request.endpoint.ok_or_else(unreadable)?;
+        let ticket = endpoint.ticket.as_ref().ok_or_else(unreadable)?;
+        let token = self.open(call, Purpose::Ticket, &from_ticket(ticket)?)?;
+        if let Content::Write(_) = token.content()? {
+            return Err(refused("renewing the ticket of a statement that changes something"));
+        }
+        let endpoint = self.endpoint(&token.living_until(self.clock.now() + TICKET_LIFE))?;
+        Ok(endpoint.encode_to_vec())
     }
 
     fn cancel_query(&self, call: &Call, request: &ActionCancelQueryRequest) -> Result<Vec<u8>> {

@@ -5,6 +5,7 @@ use arrow_flight::{
     FlightDescriptor, FlightEndpoint, FlightInfo, PollInfo, SchemaAsIpc, SchemaResult, Ticket,
 };
 use futures::StreamExt;
+use prost_types::Timestamp;
 
 use super::call::Call;
 use super::command::{Command, refused};
@@ -31,18 +32,27 @@ impl Door {
         if let Some(foretold) = told.foretold {
             self.foretold.insert(token.nonce().clone(), foretold);
         }
-        let ticket = into_ticket(token.seal(&self.seal, Purpose::Ticket)?);
         let info = FlightInfo::new()
             .try_with_schema(&told.schema)
             .map_err(Error::internal)?
             .with_descriptor(descriptor)
-            .with_endpoint(FlightEndpoint::new().with_ticket(ticket))
+            .with_endpoint(self.endpoint(&token)?)
             .with_total_records(UNKNOWN)
             .with_total_bytes(UNKNOWN);
         Ok(match told.digest {
             Some(digest) => info.with_app_metadata(policy_metadata(&digest)),
             None => info,
         })
+    }
+
+    /// Where the rows of a token are fetched: here, until it expires, as often as one likes.
+    pub(crate) fn endpoint(&self, token: &Token) -> Result<FlightEndpoint> {
+        let ticket = into_ticket(token.seal(&self.seal, Purpose::Ticket)?);
+        let expires_at = token.expires_at().map(|time| Timestamp {
+            seconds: time.timestamp(),
+            nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0),
+        });
+        Ok(FlightEndpoint { expiration_time: expires_at, ..FlightEndpoint::new().with_ticket(ticket) })
     }
 
     /// Complete at once: what takes time of a query is the fetching, and that streams.

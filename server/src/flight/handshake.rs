@@ -14,6 +14,7 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::Door;
+use super::arrivals::address_of;
 use super::call::described;
 use crate::config::Secret;
 use crate::error::{Error, Result};
@@ -27,7 +28,7 @@ impl Door {
         &self,
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Stream>> {
-        let address = request.remote_addr().map(|address| address.ip());
+        let address = address_of(&request);
         let headers = request.into_parts().0.into_headers();
         let credentials = Credentials::from_headers(&headers)?;
         let now = self.clock.now();

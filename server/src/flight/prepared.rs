@@ -50,7 +50,9 @@ impl Door {
             },
             parameter_schema: ipc_message(&described.parameters)?,
         };
-        Ok(result.as_any().encode_to_vec())
+        let mut answer = result.as_any();
+        answer.value = with_is_update(&answer.value, described.answer == Answer::Update);
+        Ok(answer.encode_to_vec())
     }
 
     /// Closing is a courtesy: a handle that is unknown or expired is closed as well.
@@ -121,6 +123,13 @@ impl Door {
         }
         Ok(total)
     }
+}
+
+/// The result with `is_update`, a field that the Flight crate does not have yet; who does not know it passes over it.
+fn with_is_update(result: &[u8], is_update: bool) -> Bytes {
+    let mut bytes = result.to_vec();
+    prost::encoding::bool::encode(4, &is_update, &mut bytes);
+    bytes.into()
 }
 
 /// A schema as the protocol carries it: an encapsulated IPC message.

@@ -7,12 +7,14 @@ use arrow_flight::flight_service_server::FlightServiceServer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
-use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Server;
 
 use super::Door;
+use super::arrivals::{arrivals, refuse_in_the_clear};
+use super::certificates::Certificates;
 use super::service::Service;
-use crate::error::{Condition, Error, Result};
+use crate::error::{Error, Result};
 
 /// The largest message taken in; clients send their parameters in messages larger than gRPC's
 /// usual four mebibytes.
@@ -27,20 +29,10 @@ const FRAME_BYTES: u32 = 1024 * 1024;
 /// minute, and a statement may be silent for longer.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-/// A certificate and its key, in PEM.
-pub struct Tls {
-    /// The certificate, and those that lead to a root.
-    pub certificate_pem: Vec<u8>,
-    /// Its private key.
-    pub key_pem: Vec<u8>,
-    /// Roots of client certificates; where given, a client must present one.
-    pub client_roots_pem: Option<Vec<u8>>,
-}
-
 /// How the door is served.
 pub struct Config {
     /// Encrypted, or in the clear.
-    pub tls: Option<Tls>,
+    pub tls: Option<Certificates>,
     /// How long running statements may go on once the server is told to stop.
     pub drain: Duration,
 }
@@ -57,18 +49,17 @@ pub async fn serve(
         .max_decoding_message_size(DECODED_BYTES_MAX)
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd);
+    let service = InterceptedService::new(service, refuse_in_the_clear);
     let mut server = Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_frame_size(Some(FRAME_BYTES))
         .http2_keepalive_interval(Some(KEEP_ALIVE));
+    let newest = config.tls.as_ref().map(Certificates::newest);
     if let Some(tls) = config.tls {
-        server = server.tls_config(tls_config(tls)).map_err(|cause| {
-            Error::new(Condition::InvalidConfiguration, "the certificate or key cannot be used")
-                .caused_by(cause)
-        })?;
+        tokio::spawn(tls.keep(stop.clone()));
     }
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = arrivals(listener, newest);
     let stopping = stop.clone();
     let serving = server
         .add_service(service)
@@ -83,13 +74,5 @@ pub async fn serve(
             tracing::warn!("statements still ran when the time of draining was over");
             Ok(())
         }
-    }
-}
-
-fn tls_config(tls: Tls) -> ServerTlsConfig {
-    let config = ServerTlsConfig::new().identity(Identity::from_pem(tls.certificate_pem, tls.key_pem));
-    match tls.client_roots_pem {
-        Some(roots) => config.client_ca_root(Certificate::from_pem(roots)),
-        None => config,
     }
 }

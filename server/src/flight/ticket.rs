@@ -151,6 +151,16 @@ impl Token {
         self.content.as_ref().ok_or_else(handle_not_found)
     }
 
+    /// The same token with another expiry.
+    pub(crate) fn living_until(&self, expires_at: DateTime<Utc>) -> Self {
+        Self { expires_at: expires_at.timestamp_micros(), ..self.clone() }
+    }
+
+    /// When it expires; none for one that does not.
+    pub(crate) fn expires_at(&self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp_micros(self.expires_at).filter(|_| self.expires_at != 0)
+    }
+
     /// The same token with other content: same nonce, same expiry.
     pub(crate) fn with_content(&self, content: Content) -> Self {
         Self { content: Some(content), ..self.clone() }

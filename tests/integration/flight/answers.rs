@@ -1,11 +1,15 @@
 //! What the server says of itself, of types and keys, and how sessions begin and end.
 
 use arrow_flight::sql::{
-    CommandGetCatalogs, CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys,
-    CommandGetImportedKeys, CommandGetPrimaryKeys, CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables,
-    CommandGetXdbcTypeInfo, CommandStatementSubstraitPlan, SqlInfo,
+    ActionCreatePreparedStatementRequest, CommandGetCatalogs, CommandGetCrossReference, CommandGetDbSchemas,
+    CommandGetExportedKeys, CommandGetImportedKeys, CommandGetPrimaryKeys, CommandGetSqlInfo,
+    CommandGetTableTypes, CommandGetTables, CommandGetXdbcTypeInfo, CommandStatementSubstraitPlan,
+    ProstMessageExt, SqlInfo,
 };
+use arrow_flight::{FlightEndpoint, RenewFlightEndpointRequest};
+use prost::Message;
 use tonic::Code;
+use weir_server::clock::Clock;
 use weir_testkit::{Client, TestServer, block_on};
 
 use super::schemas::TABLES;
@@ -137,18 +141,82 @@ fn what_is_not_there_is_refused_by_name() {
     block_on(async {
         let server = TestServer::start().await;
         let client = server.client("alice");
-        for action in [
-            "BeginTransaction",
-            "BeginSavepoint",
-            "CreatePreparedSubstraitPlan",
-            "RenewFlightEndpoint",
-            "Guess",
-        ] {
+        for action in ["BeginTransaction", "BeginSavepoint", "CreatePreparedSubstraitPlan", "Guess"] {
             let refusal = client.act(action, Vec::new()).await.unwrap_err();
             assert_eq!(refusal.code, Code::Unimplemented, "{action}: {refusal:?}");
         }
         let plan = client.info(&CommandStatementSubstraitPlan::default()).await.unwrap_err();
         assert_eq!(plan.code, Code::Unimplemented);
+    });
+}
+
+#[test]
+fn an_endpoint_says_until_when_it_is_fetched_and_is_renewed_for_its_owner() {
+    block_on(async {
+        let server = TestServer::start().await;
+        let (alice, bob) = (server.client("alice"), server.client("bob"));
+        let query = |sql: &str| arrow_flight::sql::CommandStatementQuery {
+            query: sql.to_owned(),
+            transaction_id: None,
+        };
+        let endpoint = alice.info(&query("SELECT 7 AS n")).await.unwrap().endpoint.remove(0);
+        let expires = endpoint.expiration_time.unwrap().seconds;
+        assert_eq!(expires, server.clock().now().timestamp() + 15 * 60);
+        server.clock().advance(chrono::TimeDelta::minutes(10));
+        let renew = async |client: &Client, endpoint: &FlightEndpoint| {
+            let request = RenewFlightEndpointRequest { endpoint: Some(endpoint.clone()) };
+            let renewed = client.act("RenewFlightEndpoint", request.encode_to_vec()).await?;
+            Ok::<_, weir_testkit::Refusal>(FlightEndpoint::decode(renewed[0].as_ref()).unwrap())
+        };
+        assert_eq!(renew(&bob, &endpoint).await.unwrap_err().code, Code::NotFound);
+        let renewed = renew(&alice, &endpoint).await.unwrap();
+        assert_eq!(renewed.expiration_time.unwrap().seconds, expires + 10 * 60);
+        server.clock().advance(chrono::TimeDelta::minutes(10));
+        // What has expired is gone for good; what was renewed is fetched, as often as one likes.
+        assert_eq!(renew(&alice, &endpoint).await.unwrap_err().code, Code::NotFound);
+        assert_eq!(alice.fetch(endpoint.ticket.unwrap()).await.unwrap_err().code, Code::NotFound);
+        for _ in 0..2 {
+            assert_eq!(alice.fetch(renewed.ticket.clone().unwrap()).await.unwrap().value(), "7");
+        }
+        let change = server.client("admin");
+        let endpoint =
+            change.info(&query("CREATE TABLE main.default.t (a INT)")).await.unwrap().endpoint.remove(0);
+        assert_eq!(renew(&change, &endpoint).await.unwrap_err().code, Code::Unimplemented);
+        let nothing = alice.act("RenewFlightEndpoint", Vec::new()).await.unwrap_err();
+        assert_eq!(nothing.code, Code::InvalidArgument);
+    });
+}
+
+#[test]
+fn errors_tell_programs_what_they_tell_people() {
+    block_on(async {
+        let server = TestServer::start().await;
+        let alice = server.client("alice");
+        let request = alice.request(arrow_flight::FlightDescriptor::new_cmd("SELECT\n  nope"));
+        let status = alice.raw().get_flight_info(request).await.unwrap_err();
+        let details = String::from_utf8_lossy(status.details()).into_owned();
+        for part in
+            ["google.rpc.ErrorInfo", "UNRESOLVED_COLUMN", "weir", "sqlstate", "42703", "line", "column"]
+        {
+            assert!(details.contains(part), "{part}: {details}");
+        }
+        assert!(details.contains(status.message()), "{details}");
+    });
+}
+
+#[test]
+fn preparing_says_whether_a_statement_is_an_update() {
+    block_on(async {
+        let server = TestServer::start().await;
+        let admin = server.client("admin");
+        for (sql, is_update) in [("SELECT 1", false), ("CREATE TABLE main.default.t (a INT)", true)] {
+            let request =
+                ActionCreatePreparedStatementRequest { query: sql.to_owned(), transaction_id: None };
+            let body = admin.act("CreatePreparedStatement", request.as_any().encode_to_vec()).await.unwrap();
+            let any = arrow_flight::sql::Any::decode(body[0].as_ref()).unwrap();
+            // Field 4 of the result, which the crate of this client does not know.
+            assert!(any.value.ends_with(&[0x20, u8::from(is_update)]), "{sql}: {any:?}");
+        }
     });
 }
 

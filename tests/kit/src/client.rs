@@ -74,8 +74,12 @@ impl Client {
     /// A client that presents nothing.
     pub fn anonymous(address: std::net::SocketAddr) -> Self {
         let channel = Endpoint::from_shared(format!("http://{address}")).expect("an address").connect_lazy();
-        let inner = FlightServiceClient::new(channel).max_decoding_message_size(64 * 1024 * 1024);
-        Self { inner, headers: Vec::new() }
+        Self::over(FlightServiceClient::new(channel))
+    }
+
+    /// A client that presents nothing, over a channel of its own kind.
+    pub fn over(inner: FlightServiceClient<Channel>) -> Self {
+        Self { inner: inner.max_decoding_message_size(64 * 1024 * 1024), headers: Vec::new() }
     }
 
     /// The same client with one header more.

@@ -7,6 +7,7 @@ use arrow_flight::sql::{
 };
 use arrow_flight::{
     CancelFlightInfoRequest, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest,
+    RenewFlightEndpointRequest,
 };
 use prost::Message;
 use tonic::Code;
@@ -221,6 +222,10 @@ async fn action(alice: &Client, stolen: &Stolen, name: &str) -> Option<Vec<Strin
             let request = CancelFlightInfoRequest { info: Some(stolen.info.clone()) };
             vec![refused_action(alice.act(name, request.encode_to_vec()).await)]
         }
+        "RenewFlightEndpoint" => {
+            let request = RenewFlightEndpointRequest { endpoint: stolen.info.endpoint.first().cloned() };
+            vec![refused_action(alice.act(name, request.encode_to_vec()).await)]
+        }
         // A session's cookie is sealed for its owner; without one there is nothing of anybody's.
         "SetSessionOptions" | "GetSessionOptions" | "CloseSession" => {
             vec![format!("{:?}", alice.act(name, Vec::new()).await)]
@@ -229,8 +234,7 @@ async fn action(alice: &Client, stolen: &Stolen, name: &str) -> Option<Vec<Strin
         | "EndTransaction"
         | "BeginSavepoint"
         | "EndSavepoint"
-        | "CreatePreparedSubstraitPlan"
-        | "RenewFlightEndpoint" => {
+        | "CreatePreparedSubstraitPlan" => {
             vec![match alice.act(name, ALL.into()).await {
                 Err(Refusal { code: Code::Unimplemented, text }) => text,
                 other => format!("CANARY: not refused: {other:?}"),

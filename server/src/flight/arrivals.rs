@@ -1,0 +1,226 @@
+//! [`arrivals`]: connections as they come in, each seen by its first byte: TLS, HTTP/2 in the clear, or neither.
+//!
+//! Who speaks otherwise than the server is told so as far as its protocol lets it: a client in the clear of a server with TLS by
+//! the answer to each of its calls, none of which reaches the door; a browser by a page; a client with TLS of a server without by
+//! an alert, since a sentence could only follow upon a handshake. The log has a sentence for each.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::Stream;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::server::Connected;
+use tonic::{Request, Status};
+
+use crate::error::{Condition, Error};
+
+/// How long a connection may take until it has said what it is.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Connections that have not said what they are yet; more wait at the port.
+const UNDER_WAY_MAX: usize = 1024;
+/// After a connection could not be taken, as when there are too many.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The first byte of a TLS handshake.
+const TLS_HANDSHAKE: u8 = 0x16;
+/// A fatal alert `handshake_failure` (RFC 8446, section 6).
+const TLS_ALERT: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28];
+/// What a browser is told.
+const PAGE: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n\
+    This is a Weir warehouse server. It speaks Arrow Flight SQL: ask it with ADBC, JDBC or `weir sql`.\n";
+
+/// Server configurations of TLS, the newest of which holds for new connections.
+pub(super) type Certificates = watch::Receiver<Arc<ServerConfig>>;
+
+/// A connection that may be served.
+pub(super) struct Arrival {
+    stream: ArrivedStream,
+    peer: Peer,
+}
+
+enum ArrivedStream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Who is at the other end; calls carry it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer {
+    /// Its address.
+    pub(super) address: SocketAddr,
+    /// Whether it speaks in the clear and the server does not.
+    in_the_clear: bool,
+}
+
+/// The connections that come in at `listener`, with TLS where there are certificates.
+pub(super) fn arrivals(
+    listener: TcpListener,
+    certificates: Option<Certificates>,
+) -> impl Stream<Item = io::Result<Arrival>> {
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let places = Arc::new(Semaphore::new(UNDER_WAY_MAX));
+        loop {
+            let taken = tokio::select! {
+                () = sender.closed() => break,
+                taken = listener.accept() => taken,
+            };
+            let (stream, address) = match taken {
+                Ok(taken) => taken,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be taken");
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+            let (sender, certificates) = (sender.clone(), certificates.clone());
+            tokio::spawn(async move {
+                let greeted = tokio::time::timeout(PATIENCE, greet(stream, address, certificates)).await;
+                drop(place);
+                match greeted {
+                    Ok(Ok(Some(arrival))) => drop(sender.send(Ok(arrival)).await),
+                    Ok(Ok(None)) => {}
+                    Ok(Err(error)) => tracing::debug!(%address, %error, "a connection broke as it began"),
+                    Err(_) => tracing::debug!(%address, "a connection did not say what it is"),
+                }
+            });
+        }
+    });
+    ReceiverStream::new(receiver)
+}
+
+async fn greet(
+    mut stream: TcpStream,
+    address: SocketAddr,
+    certificates: Option<Certificates>,
+) -> io::Result<Option<Arrival>> {
+    stream.set_nodelay(true)?;
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 0 {
+        return Ok(None);
+    }
+    let plain = |stream, in_the_clear| Arrival {
+        stream: ArrivedStream::Plain(stream),
+        peer: Peer { address, in_the_clear },
+    };
+    match (first, certificates) {
+        ([TLS_HANDSHAKE], Some(certificates)) => {
+            let newest = Arc::clone(&certificates.borrow());
+            let stream = ArrivedStream::Tls(Box::new(TlsAcceptor::from(newest).accept(stream).await?));
+            Ok(Some(Arrival { stream, peer: Peer { address, in_the_clear: false } }))
+        }
+        ([TLS_HANDSHAKE], None) => {
+            tracing::warn!(
+                %address,
+                "a client speaks TLS, and this server does not: connect with grpc:// (ADBC, weir sql) or \
+                 useEncryption=false (JDBC), or set server.tls_certificate and server.tls_key"
+            );
+            stream.write_all(&TLS_ALERT).await?;
+            stream.shutdown().await?;
+            Ok(None)
+        }
+        // GET and HEAD: whoever speaks HTTP/2 begins with PRI.
+        ([b'G' | b'H'], _) => {
+            stream.write_all(PAGE).await?;
+            stream.shutdown().await?;
+            Ok(None)
+        }
+        (_, Some(_)) => {
+            tracing::warn!(%address, "a client speaks in the clear, and this server wants TLS");
+            Ok(Some(plain(stream, true)))
+        }
+        (_, None) => Ok(Some(plain(stream, false))),
+    }
+}
+
+/// Refuses each call that comes in the clear to a server with TLS, before anything of it is read.
+pub(super) fn refuse_in_the_clear(call: Request<()>) -> Result<Request<()>, Status> {
+    match call.extensions().get::<Peer>() {
+        Some(peer) if peer.in_the_clear => {
+            let error = Error::new(Condition::EncryptionRequired, "this server wants TLS").with_hint(
+                "connect with grpc+tls:// (ADBC, weir sql) or useEncryption=true (JDBC); what was sent could be read on \
+                 its way",
+            );
+            Err(error.into_status(None))
+        }
+        _ => Ok(call),
+    }
+}
+
+/// The address that a call comes from.
+pub(super) fn address_of<T>(call: &Request<T>) -> Option<std::net::IpAddr> {
+    call.extensions().get::<Peer>().map(|peer| peer.address.ip())
+}
+
+impl Connected for Arrival {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.peer
+    }
+}
+
+impl AsyncRead for Arrival {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().stream {
+            ArrivedStream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            ArrivedStream::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Arrival {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().stream {
+            ArrivedStream::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            ArrivedStream::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().stream {
+            ArrivedStream::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            ArrivedStream::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.stream {
+            ArrivedStream::Plain(stream) => stream.is_write_vectored(),
+            ArrivedStream::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().stream {
+            ArrivedStream::Plain(stream) => Pin::new(stream).poll_flush(context),
+            ArrivedStream::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().stream {
+            ArrivedStream::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            ArrivedStream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
