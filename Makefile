@@ -11,7 +11,7 @@ LINT_DIR ?= $(CACHE)/lint
 export CARGO_TARGET_DIR
 
 CARGO_TEST := cargo test --locked
-BENCHES ?= overhead shapes rls wire govern metering authorize
+BENCHES ?= overhead shapes rls wire govern metering authorize growth load decoded
 
 .PHONY: help test tools format lint rust tidy fuzz clients golden bench counts peers hostile mutants demo
 

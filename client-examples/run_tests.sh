@@ -132,6 +132,17 @@ else
     say "NOT RUN: the clients from npm, because this machine has no npm"
 fi
 
+if command -v go >/dev/null; then
+    say "The Go driver of ADBC (go test)"
+    (cd "$here/compatibility/go" && GOFLAGS=-mod=readonly timeout --foreground 600 go test -count=1 -v ./...) >"$scratch/go.log" 2>&1 || {
+        cat "$scratch/go.log" >&2
+        fail "the tests of the Go driver failed or took longer than 10 minutes"
+    }
+    printf '# pass %s\n' "$(grep -c '^--- PASS' "$scratch/go.log")"
+else
+    say "NOT RUN: the Go driver of ADBC, because this machine has no go"
+fi
+
 WEIR_JDBC_URL=$(value jdbc) WEIR_TOKEN_ALICE=$(value tokens alice) WEIR_TOKEN_BOB=$(value tokens bob)
 WEIR_TOKEN_ADMIN=$(value tokens admin)
 export WEIR_JDBC_URL WEIR_TOKEN_ALICE WEIR_TOKEN_BOB WEIR_TOKEN_ADMIN
