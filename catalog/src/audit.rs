@@ -101,6 +101,8 @@ pub enum Action {
     MemberRemove,
     AccountAdminSet,
     PasswordSet,
+    AccessTokenCreate,
+    AccessTokenDrop,
     /// A login by password.
     Login,
     /// A query as another user.
@@ -169,6 +171,8 @@ impl Action {
             Action::MemberRemove => "removeMember",
             Action::AccountAdminSet => "setAccountAdmin",
             Action::PasswordSet => "setPassword",
+            Action::AccessTokenCreate => "createAccessToken",
+            Action::AccessTokenDrop => "dropAccessToken",
             Action::Login => "login",
             Action::UserImpersonate => "executeAsUser",
             Action::PolicyTestCreate => "createPolicyTest",
@@ -272,6 +276,8 @@ impl<'a> ReferenceAction<'a> {
             "removeMember" => return Self::of_accounts("removePrincipalFromGroup"),
             "setAccountAdmin" => return Self::of_accounts("setAdmin"),
             "setPassword" => return Self::of_accounts("changePassword"),
+            "createAccessToken" => return Self::of_accounts("generateDbToken"),
+            "dropAccessToken" => return Self::of_accounts("revokeDbToken"),
             "login" => return Self::of_accounts("login"),
             other => other,
         };

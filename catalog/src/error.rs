@@ -9,6 +9,7 @@ mod reserved;
 
 use std::fmt;
 
+use crate::id::AccessTokenId;
 use crate::name::{Name, ObjectName};
 use crate::principal::PrincipalKind;
 use crate::privilege::Privilege;
@@ -253,6 +254,18 @@ pub enum Error {
         /// The name.
         name: Name,
     },
+    /// An access token is missing, or another's.
+    #[error("access token `{id}` not found")]
+    AccessTokenNotFound {
+        /// As named by the caller.
+        id: AccessTokenId,
+    },
+    /// A life that no access token has.
+    #[error("an access token lives from 1 to {days_max} days")]
+    AccessTokenLife {
+        /// The bound.
+        days_max: i64,
+    },
     /// A request's reason that is too long.
     #[error("the reason has more than {bytes_max} bytes")]
     ReasonTooLong {
@@ -470,6 +483,7 @@ impl Error {
             | Error::MaskNotFound { .. }
             | Error::TagPolicyNotFound { .. }
             | Error::ColumnNotFound { .. }
+            | Error::AccessTokenNotFound { .. }
             | Error::PolicyTestNotFound { .. } => ErrorKind::NotFound,
             Error::AlreadyExists { .. }
             | Error::PrincipalExists { .. }
@@ -502,6 +516,7 @@ impl Error {
             | Error::WrongArgumentCount { .. }
             | Error::InvalidPassword
             | Error::ReasonTooLong { .. }
+            | Error::AccessTokenLife { .. }
             | Error::ImportRefused { .. }
             | Error::ViewCycle { .. }
             | Error::FunctionCycle { .. }

@@ -60,6 +60,8 @@ typed_id! {
     AuditEventId,
     /// A request for access.
     AccessRequestId,
+    /// A personal access token.
+    AccessTokenId,
     /// A user, a service principal or a group.
     PrincipalId,
     /// A metastore: one catalog store, for as long as it lives.

@@ -10,6 +10,7 @@
 //! asks, decides on a snapshot, and commits its row changes only if the epoch has not moved.
 
 pub mod access_request;
+pub mod access_token;
 pub mod audit;
 pub mod authorize;
 pub mod check;
@@ -37,6 +38,7 @@ pub mod tag;
 pub mod tag_policy;
 
 pub use access_request::AccessRequest;
+pub use access_token::AccessToken;
 pub use audit::{Origin, Requester};
 pub use authorize::{
     Visible, Within, authorize, is_account_admin, is_metastore_admin, may_count_hidden, may_read_policies,
@@ -54,8 +56,8 @@ pub use error::{Error, ErrorKind};
 pub use function::{Function, Parameter, Returns};
 pub use grant::{Effect, Grant};
 pub use id::{
-    AccessRequestId, AuditEventId, CatalogId, ExternalLocationId, FunctionId, GovernedTagId, MetastoreId,
-    PolicyTestId, PrincipalId, SchemaId, StorageCredentialId, TableId, TagPolicyId, VolumeId,
+    AccessRequestId, AccessTokenId, AuditEventId, CatalogId, ExternalLocationId, FunctionId, GovernedTagId,
+    MetastoreId, PolicyTestId, PrincipalId, SchemaId, StorageCredentialId, TableId, TagPolicyId, VolumeId,
 };
 pub use metastore::impersonation::Impersonation;
 pub use metastore::{

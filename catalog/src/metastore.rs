@@ -11,6 +11,7 @@
 //! What a caller may not see is not found: every look-up of a name goes through the caller.
 
 mod access_requests;
+mod access_tokens;
 mod caller;
 mod catalogs;
 mod column_changes;
@@ -56,6 +57,7 @@ use crate::stamps::Stamps;
 use crate::store::{self, Change, PostgresStore, SqliteStore, Store};
 use caller::Caller;
 
+pub use access_tokens::{ACCESS_TOKEN_DAYS_MAX, AccessTokenSpec};
 pub use catalogs::CatalogSpec;
 pub(crate) use catalogs::SYSTEM_CATALOG;
 pub use columns::ColumnSpec;

@@ -20,13 +20,14 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 use crate::access_request::AccessRequest;
+use crate::access_token::AccessToken;
 use crate::audit::AuditEvent;
 use crate::error::ErrorKind;
 use crate::function::Function;
 use crate::grant::Grant;
 use crate::id::{
-    CatalogId, ExternalLocationId, FunctionId, GovernedTagId, PolicyTestId, PrincipalId, SchemaId,
-    StorageCredentialId, TableId, TagPolicyId, VolumeId,
+    AccessTokenId, CatalogId, ExternalLocationId, FunctionId, GovernedTagId, PolicyTestId, PrincipalId,
+    SchemaId, StorageCredentialId, TableId, TagPolicyId, VolumeId,
 };
 use crate::policy_test::PolicyTest;
 use crate::principal::Principal;
@@ -74,6 +75,12 @@ pub trait Store: Debug + Send + Sync {
     /// The last `limit` requests, the last one first.
     async fn access_request_list(&self, limit: u32) -> Result<Vec<AccessRequest>, Error>;
 
+    /// The access token with that digest.
+    async fn access_token(&self, digest: &[u8; 32]) -> Result<Option<AccessToken>, Error>;
+
+    /// All access tokens.
+    async fn access_token_list(&self) -> Result<Vec<AccessToken>, Error>;
+
     /// The secret of that name.
     async fn secret(&self, name: &str) -> Result<Option<Vec<u8>>, Error>;
 
@@ -92,7 +99,7 @@ pub enum Change {
     /// The metastore admin.
     MetastoreOwnerPut(Option<PrincipalId>),
     PrincipalPut(Principal),
-    /// Memberships and the password go with it.
+    /// Memberships, the password and access tokens go with it.
     PrincipalRemove(PrincipalId),
     MemberAdd {
         group: PrincipalId,
@@ -106,6 +113,8 @@ pub enum Change {
         principal: PrincipalId,
         hash: String,
     },
+    AccessTokenPut(AccessToken),
+    AccessTokenRemove(AccessTokenId),
     CatalogPut(Catalog),
     /// Grants on it go with it, as with every securable below.
     CatalogRemove(CatalogId),

@@ -105,7 +105,8 @@ impl App {
             true => Some(Arc::new(LocalIssuer::open_or_create(&config.keys_directory())?)),
             false => None,
         };
-        let verifier = Arc::new(Verifier::from_config(&config.identity, local_issuer.as_deref())?);
+        let verifier = Verifier::from_config(&config.identity, local_issuer.as_deref())?;
+        let verifier = Arc::new(verifier.with_access_tokens(Arc::clone(&metastore)));
         let logins = Arc::new(Login::new(Arc::clone(&metastore), local_issuer.clone()));
         let key = shared_key(&metastore, SEALING_KEY).await?;
         let door = Door::new(Arc::clone(&warehouse), verifier, logins, Arc::clone(&clock), key)?;

@@ -23,6 +23,7 @@ use crate::run::Outcome;
 use crate::sql::{Command, TagPolicyCommand};
 
 mod access;
+mod access_token;
 mod cache;
 mod catalog;
 mod describe;
@@ -83,6 +84,7 @@ pub async fn run(environment: &Environment, context: &Context, command: &Command
         Command::Tag(command) => tag::run(call, command).await,
         Command::PolicyTest(command) => policy_test::run(call, command).await,
         Command::Access(command) => access::run(call, command).await,
+        Command::AccessToken(command) => access_token::run(call, command).await,
         Command::Grant(command) => grant::run(call, command).await,
         Command::Owner(command) => owner::run(call, command).await,
         Command::Principal(command) => principal::run(call, command).await,
@@ -102,6 +104,7 @@ pub fn schema(command: &Command) -> Option<SchemaRef> {
         Command::TagPolicy(TagPolicyCommand::Validate { .. }) => Some(tag_policy::VALIDATE_COLUMNS),
         Command::PolicyTest(command) => policy_test::columns(command),
         Command::Access(command) => Some(access::columns(command)),
+        Command::AccessToken(command) => access_token::columns(command),
         Command::Cache(_)
         | Command::Catalog(_)
         | Command::Schema(_)

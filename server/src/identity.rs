@@ -10,6 +10,7 @@
 //! issuer, audience, time and principal hold at the time of the call. There is no anonymous
 //! caller and no implicit administrator; headers that merely name a user are never read.
 
+mod access_tokens;
 mod claims;
 mod credential;
 mod issuer;
@@ -21,6 +22,7 @@ mod rejection;
 mod throttle;
 mod verifier;
 
+pub(crate) use access_tokens::{ACCESS_TOKEN_PREFIX, access_token_digest};
 pub use credential::{Credential, Credentials};
 pub use issuer::Issuer;
 pub use local_issuer::{LocalIssuer, SignedToken};

@@ -26,14 +26,14 @@ pub use datafusion::sql::sqlparser::ast;
 pub use parse::{parse, parse_expression, parse_query};
 pub use reference::{CatalogReference, ObjectReference, SchemaReference};
 pub use statement::{
-    AccessCommand, Assignment, CacheCommand, CatalogCommand, Change, ChangeKind, ColumnDefinition, Command,
-    CommentTarget, CreateExternalLocation, CreateFunction, CreatePolicyTest, CreateTable, CreateTableAs,
-    CreateTagPolicy, CreateView, CreateVolume, DataAccess, DeclaredReturns, Describe, DropBehaviour, DryRun,
-    ExecuteAs, Explain, ExplainMode, ExplainPolicy, Explained, ExternalLocationCommand, FunctionBody,
-    FunctionColumn, FunctionCommand, FunctionOrigin, FunctionParameter, GovernedTagCommand, GrantCommand,
-    Insert, MaskClause, Merge, MergeAction, MergeClause, MergeRows, OwnerCommand, PolicyArgument,
-    PolicyCommand, PolicyTestCommand, PrincipalCommand, Proof, PropertiesChange, RowFilterClause,
-    SchemaCommand, SecurableReference, SessionCommand, Show, ShowKind, Statement, StorageCredentialCommand,
-    TableCommand, TagCommand, TagPolicyCommand, TagRule, TagValuesClause, TaggedReference, TestSelection,
-    ViewColumn, ViewCommand, VolumeCommand,
+    AccessCommand, AccessTokenCommand, Assignment, CacheCommand, CatalogCommand, Change, ChangeKind,
+    ColumnDefinition, Command, CommentTarget, CreateExternalLocation, CreateFunction, CreatePolicyTest,
+    CreateTable, CreateTableAs, CreateTagPolicy, CreateView, CreateVolume, DataAccess, DeclaredReturns,
+    Describe, DropBehaviour, DryRun, ExecuteAs, Explain, ExplainMode, ExplainPolicy, Explained,
+    ExternalLocationCommand, FunctionBody, FunctionColumn, FunctionCommand, FunctionOrigin,
+    FunctionParameter, GovernedTagCommand, GrantCommand, Insert, MaskClause, Merge, MergeAction, MergeClause,
+    MergeRows, OwnerCommand, PolicyArgument, PolicyCommand, PolicyTestCommand, PrincipalCommand, Proof,
+    PropertiesChange, RowFilterClause, SchemaCommand, SecurableReference, SessionCommand, Show, ShowKind,
+    Statement, StorageCredentialCommand, TableCommand, TagCommand, TagPolicyCommand, TagRule,
+    TagValuesClause, TaggedReference, TestSelection, ViewColumn, ViewCommand, VolumeCommand,
 };

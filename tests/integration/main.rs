@@ -8,6 +8,7 @@
     reason = "a failed step is a failed test"
 )]
 
+mod access_tokens;
 mod access_views;
 mod actions;
 mod audit;

@@ -25,6 +25,8 @@ pub enum Reserved {
     ReplaceDefinition,
     /// Setting somebody else's password.
     SetPassword,
+    /// Making access tokens for service principals, and dropping those of others.
+    ManageAccessTokens,
     /// Reading the audit trail.
     ReadAudit,
     /// Replacing or dropping somebody else's policy test.
@@ -61,6 +63,9 @@ impl Reserved {
             }
             Reserved::ReplaceDefinition => "only the owner may replace the definition of a view or function",
             Reserved::SetPassword => "only an account admin may set another user's password",
+            Reserved::ManageAccessTokens => {
+                "only an account admin may make access tokens for service principals"
+            }
             Reserved::ImportCatalog => "only an account admin may import a catalog",
             Reserved::ManageCaches => {
                 "only an account admin or the metastore admin may fill and clear the server's caches"

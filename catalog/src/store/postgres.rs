@@ -112,6 +112,14 @@ impl Store for PostgresStore {
         access_request_list(&mut *self.pool.acquire().await?, limit).await
     }
 
+    async fn access_token(&self, digest: &[u8; 32]) -> Result<Option<AccessToken>, Error> {
+        access_token(&mut *self.pool.acquire().await?, digest).await
+    }
+
+    async fn access_token_list(&self) -> Result<Vec<AccessToken>, Error> {
+        access_token_list(&mut *self.pool.acquire().await?).await
+    }
+
     async fn secret(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         secret(&mut *self.pool.acquire().await?, name).await
     }

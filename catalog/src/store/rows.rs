@@ -4,6 +4,7 @@
 //! so that renaming a field of the model cannot change what is stored. A value that cannot be read back is
 //! an error that names it, never a default.
 
+mod access_token;
 mod grant;
 pub(crate) mod nested;
 mod securable;
@@ -31,6 +32,7 @@ use crate::securable::{
 use crate::stamps::Stamps;
 use crate::tag::{GovernedTag, TagKey, Tags};
 use crate::tag_policy::TagPolicy;
+pub(super) use access_token::{AccessTokenRow, digest_cell};
 use grant::privilege;
 pub(super) use grant::{GrantRow, effect_cell};
 use nested::{ColumnJson, ExpectationJson, FilterJson, MaskJson, ParameterJson};

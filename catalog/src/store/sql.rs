@@ -15,10 +15,11 @@ macro_rules! store_sql {
         use sqlx::{query, query_as, query_scalar};
 
         use crate::access_request::AccessRequest;
+        use crate::access_token::AccessToken;
         use crate::audit::AuditEvent;
         use crate::function::Function;
         use crate::grant::Grant;
-        use crate::id::PrincipalId;
+        use crate::id::{AccessTokenId, PrincipalId};
         use crate::policy_test::PolicyTest;
         use crate::principal::Principal;
         use crate::securable::{

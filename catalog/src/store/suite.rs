@@ -20,12 +20,13 @@ use tokio::task::JoinSet;
 
 use super::{Change, Error, Store};
 use crate::access_request::AccessRequest;
+use crate::access_token::AccessToken;
 use crate::audit::{AuditEvent, Origin};
 use crate::function::{Function, Parameter, Returns};
 use crate::grant::Grant;
 use crate::id::{
-    AccessRequestId, AuditEventId, ExternalLocationId, FunctionId, GovernedTagId, MetastoreId, PolicyTestId,
-    PrincipalId, StorageCredentialId, TableId, TagPolicyId, VolumeId,
+    AccessRequestId, AccessTokenId, AuditEventId, ExternalLocationId, FunctionId, GovernedTagId, MetastoreId,
+    PolicyTestId, PrincipalId, StorageCredentialId, TableId, TagPolicyId, VolumeId,
 };
 use crate::name::{Name, ObjectName};
 use crate::policy::{
@@ -65,6 +66,7 @@ macro_rules! store_suite {
             an_increment_leads_where_a_load_leads,
             an_increment_costs_what_changed,
             access_requests_come_last_first,
+            access_tokens_are_found_by_their_digest_and_go_with_their_principal,
         }
     };
     ($fresh:path: $($case:ident),+ $(,)?) => {
@@ -647,4 +649,34 @@ pub async fn access_requests_come_last_first(stores: Handles) {
     assert_eq!(stores.two.access_request_list(10).await.unwrap(), [second.clone(), first]);
     assert_eq!(stores.two.access_request_list(1).await.unwrap(), [second]);
     assert_eq!(stores.one.epoch().await.unwrap(), Epoch(0));
+}
+
+/// And each change moves the epoch.
+pub async fn access_tokens_are_found_by_their_digest_and_go_with_their_principal(stores: Handles) {
+    let owner = principal("owner", PrincipalKind::User);
+    let token = |byte: u8| AccessToken {
+        id: AccessTokenId::fresh(),
+        principal: owner.id,
+        name: Name::new("nightly").unwrap(),
+        digest: [byte; 32],
+        read_only: byte == 1,
+        created_at: DateTime::from_timestamp_micros(1).unwrap(),
+        created_by: owner.id,
+        expires_at: DateTime::from_timestamp_micros(2).unwrap(),
+    };
+    let (one, two) = (token(1), token(2));
+    let changes = [
+        Change::PrincipalPut(owner.clone()),
+        Change::AccessTokenPut(one.clone()),
+        Change::AccessTokenPut(two.clone()),
+    ];
+    stores.one.commit(Epoch(0), &changes, &event("make")).await.unwrap();
+    assert_eq!(stores.two.access_token(&one.digest).await.unwrap(), Some(one.clone()));
+    assert_eq!(stores.two.access_token(&[3; 32]).await.unwrap(), None);
+    let drop = [Change::AccessTokenRemove(one.id)];
+    assert_eq!(stores.one.commit(Epoch(1), &drop, &event("drop")).await.unwrap(), Epoch(2));
+    assert_eq!(stores.two.access_token(&one.digest).await.unwrap(), None);
+    assert_eq!(stores.two.access_token_list().await.unwrap(), [two]);
+    stores.one.commit(Epoch(2), &[Change::PrincipalRemove(owner.id)], &event("go")).await.unwrap();
+    assert_eq!(stores.two.access_token_list().await.unwrap(), []);
 }

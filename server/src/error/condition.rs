@@ -57,6 +57,8 @@ conditions! {
     PolicyNotFound = "POLICY_NOT_FOUND", "42704", NotFound;
     /// A policy test that does not exist for the caller.
     PolicyTestNotFound = "POLICY_TEST_NOT_FOUND", "42704", NotFound;
+    /// An access token that does not exist for the caller.
+    AccessTokenNotFound = "ACCESS_TOKEN_DOES_NOT_EXIST", "42704", NotFound;
     /// A policy test of that name exists.
     PolicyTestAlreadyExists = "POLICY_TEST_ALREADY_EXISTS", "42710", AlreadyExists;
     /// A ticket, handle or statement that is unknown, another's, or expired.

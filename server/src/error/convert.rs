@@ -33,6 +33,7 @@ impl From<CatalogError> for Error {
             CatalogError::PolicyReadsItself { .. } => Condition::InvalidStatement,
             CatalogError::AlreadyExists { kind, .. } => exists(kind),
             CatalogError::PolicyTestNotFound { .. } => Condition::PolicyTestNotFound,
+            CatalogError::AccessTokenNotFound { .. } => Condition::AccessTokenNotFound,
             CatalogError::PolicyTestExists { .. } => Condition::PolicyTestAlreadyExists,
             CatalogError::PrincipalExists { .. } | CatalogError::AlreadyBootstrapped => {
                 Condition::PrincipalAlreadyExists
@@ -52,6 +53,7 @@ impl From<CatalogError> for Error {
             | CatalogError::PropertyNotFound { .. }
             | CatalogError::InvalidPassword
             | CatalogError::ReasonTooLong { .. }
+            | CatalogError::AccessTokenLife { .. }
             | CatalogError::ImportRefused { .. }
             | CatalogError::PrincipalKindUnfit { .. } => Condition::InvalidParameterValue,
             CatalogError::NotEmpty { kind: SecurableKind::Schema, .. } => Condition::SchemaNotEmpty,

@@ -53,7 +53,7 @@ impl Door {
         let snapshot = self.warehouse.snapshot().await?;
         let credentials = Credentials::from_headers(&headers)?;
         let now = self.clock.now();
-        self.verifier.prepare(&credentials, now).await;
+        self.verifier.prepare(&credentials, &snapshot, now).await;
         let identity = self.verifier.verify(credentials, &snapshot, now)?;
         self.call_of(identity, &headers, address)
     }

@@ -41,8 +41,8 @@ impl Door {
             let own = own.map(|token| Secret::new(token.reveal()));
             (credentials, own)
         };
-        self.verifier.prepare(&credentials, now).await;
         let snapshot = self.warehouse.snapshot().await?;
+        self.verifier.prepare(&credentials, &snapshot, now).await;
         let identity = self.verifier.verify(credentials, &snapshot, now)?;
         let payload = granted.as_ref().map(|token| Bytes::copy_from_slice(token.reveal().as_bytes()));
         let answer = HandshakeResponse { protocol_version: 0, payload: payload.unwrap_or_default() };

@@ -33,6 +33,12 @@ pub enum Rejection {
     /// The token lacks a scope that the issuer's configuration asks for.
     #[error("the token lacks the scope `{0}`")]
     Scope(String),
+    /// No access token is kept with that digest: it never was one, or was dropped.
+    #[error("unknown access token")]
+    AccessToken,
+    /// Access tokens could not be looked up.
+    #[error("access tokens cannot be looked up")]
+    NoAccessTokens,
     /// The issuer has no such key.
     #[error("unknown key id")]
     UnknownKey,
@@ -69,6 +75,15 @@ impl From<Rejection> for Error {
                 return Error::new(Condition::Unavailable, message)
                     .with_hint("try again later; the server's log says what its issuer answered")
                     .caused_by(rejection);
+            }
+            Rejection::NoAccessTokens => {
+                let message = "access tokens cannot be looked up at present";
+                return Error::new(Condition::Unavailable, message)
+                    .with_hint("try again later")
+                    .caused_by(rejection);
+            }
+            Rejection::AccessToken => {
+                (BAD_TOKEN, "it is no access token, or was dropped: CREATE ACCESS TOKEN makes another")
             }
             Rejection::Scope(scope) => {
                 let hint = format!("it lacks the scope `{scope}`: ask for that when you sign in");

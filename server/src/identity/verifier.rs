@@ -17,8 +17,9 @@ use jsonwebtoken::{Header, Validation};
 use moka::sync::Cache;
 use serde::Deserialize;
 use serde_json::Value;
-use weir_catalog::{Impersonation, Principal, PrincipalId, PrincipalKind, Snapshot};
+use weir_catalog::{Impersonation, Metastore, Principal, PrincipalId, PrincipalKind, Snapshot};
 
+use super::access_tokens::{ACCESS_TOKEN_PREFIX, AccessTokens};
 use super::claims::Claims;
 use super::credential::{Credential, Credentials};
 use super::issuer::Issuer;
@@ -42,6 +43,18 @@ pub struct Identity {
     run_by: Option<String>,
     claims: Arc<BTreeMap<String, Value>>,
     expires_at: DateTime<Utc>,
+    by: By,
+}
+
+/// What an identity was shown by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum By {
+    /// A token of an issuer.
+    Issuer,
+    /// A personal access token.
+    AccessToken,
+    /// A personal access token with which nothing may be changed.
+    ReadOnly,
 }
 
 impl Identity {
@@ -65,6 +78,16 @@ impl Identity {
         &self.claims
     }
 
+    /// Whether it was shown by a personal access token.
+    pub fn is_by_access_token(&self) -> bool {
+        self.by != By::Issuer
+    }
+
+    /// Whether its token is for reading alone.
+    pub fn is_read_only(&self) -> bool {
+        self.by == By::ReadOnly
+    }
+
     /// When the first of its tokens expires.
     pub fn expires_at(&self) -> DateTime<Utc> {
         self.expires_at
@@ -82,6 +105,7 @@ impl Identity {
             run_by: Some(self.run_as_name.clone()),
             claims: Arc::default(),
             expires_at: self.expires_at,
+            by: self.by,
         })
     }
 }
@@ -100,6 +124,7 @@ struct Verified {
 pub struct Verifier {
     issuers: Vec<Issuer>,
     remembered: Cache<[u8; 32], Arc<Verified>>,
+    access_tokens: Option<AccessTokens>,
 }
 
 impl Verifier {
@@ -112,19 +137,32 @@ impl Verifier {
 
     /// Believes these issuers.
     pub fn of(issuers: Vec<Issuer>) -> Self {
-        Self { issuers, remembered: Cache::new(REMEMBERED_MAX) }
+        Self { issuers, remembered: Cache::new(REMEMBERED_MAX), access_tokens: None }
     }
 
-    /// Fetches the keys that what is presented may need, from issuers that publish them. To be awaited before
-    /// [`verify`](Self::verify), which looks at keys that are here.
-    pub async fn prepare(&self, credentials: &Credentials, now: DateTime<Utc>) {
-        if !self.issuers.iter().any(Issuer::publishes) {
-            return;
-        }
+    /// Believes the personal access tokens of the catalog too.
+    #[must_use]
+    pub fn with_access_tokens(self, metastore: Arc<Metastore>) -> Self {
+        Self { access_tokens: Some(AccessTokens::new(metastore)), ..self }
+    }
+
+    /// Looks up what is presented, as far as that is elsewhere: access tokens in the catalog, keys at issuers that publish
+    /// them. To be awaited before [`verify`](Self::verify) with the same snapshot, which looks at what is here.
+    pub async fn prepare(&self, credentials: &Credentials, snapshot: &Snapshot, now: DateTime<Utc>) {
+        let publishes = self.issuers.iter().any(Issuer::publishes);
         for token in credentials.own_token().into_iter().chain(&credentials.forwarded) {
             let token = token.reveal();
             // What cannot be read is refused later.
             if token.len() > TOKEN_BYTES_MAX {
+                continue;
+            }
+            if token.starts_with(ACCESS_TOKEN_PREFIX) {
+                if let Some(tokens) = &self.access_tokens {
+                    tokens.prepare(token, snapshot).await;
+                }
+                continue;
+            }
+            if !publishes {
                 continue;
             }
             let (Ok(named), Ok(header)) = (claimed_issuer(token), jsonwebtoken::decode_header(token)) else {
@@ -173,12 +211,29 @@ impl Verifier {
         snapshot: &'a Snapshot,
         now: DateTime<Utc>,
     ) -> Result<Caller<'a>, Rejection> {
-        let verified = self.verified(token, now)?;
-        let principal = snapshot.principal_by_name(&verified.claims.subject).ok_or(Rejection::Subject)?;
-        if principal.disabled || principal.kind == PrincipalKind::Group {
+        let text = token.reveal();
+        let caller = match &self.access_tokens {
+            Some(tokens) if text.starts_with(ACCESS_TOKEN_PREFIX) => {
+                let kept = tokens.find(text, snapshot)?;
+                if kept.expires_at <= now {
+                    return Err(Rejection::Expired);
+                }
+                let principal = snapshot.principal(kept.principal).ok_or(Rejection::Subject)?;
+                let by = if kept.read_only { By::ReadOnly } else { By::AccessToken };
+                Caller { principal, claims: Arc::default(), expires_at: kept.expires_at, by }
+            }
+            _ => {
+                let verified = self.verified(token, now)?;
+                let claims = &verified.claims;
+                let principal = snapshot.principal_by_name(&claims.subject).ok_or(Rejection::Subject)?;
+                let (all, expires_at) = (Arc::clone(&claims.all), claims.expires_at());
+                Caller { principal, claims: all, expires_at, by: By::Issuer }
+            }
+        };
+        if caller.principal.disabled || caller.principal.kind == PrincipalKind::Group {
             return Err(Rejection::Subject);
         }
-        Ok(Caller { principal, verified })
+        Ok(caller)
     }
 
     fn verified(&self, token: &Secret, now: DateTime<Utc>) -> Result<Arc<Verified>, Rejection> {
@@ -237,18 +292,21 @@ impl Verifier {
 /// A principal and the token that names it.
 struct Caller<'a> {
     principal: &'a Principal,
-    verified: Arc<Verified>,
+    claims: Arc<BTreeMap<String, Value>>,
+    expires_at: DateTime<Utc>,
+    by: By,
 }
 
 impl Caller<'_> {
     fn identity(&self, beside: Option<&Caller<'_>>) -> Identity {
-        let own = self.verified.claims.expires_at();
         Identity {
             run_as: self.principal.id,
             run_as_name: self.principal.name.clone(),
             run_by: None,
-            claims: Arc::clone(&self.verified.claims.all),
-            expires_at: beside.map_or(own, |other| own.min(other.verified.claims.expires_at())),
+            claims: Arc::clone(&self.claims),
+            expires_at: beside.map_or(self.expires_at, |other| self.expires_at.min(other.expires_at)),
+            // Of two tokens, what the narrower one may.
+            by: beside.map_or(self.by, |other| self.by.max(other.by)),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::query::history::StatementType;
 use crate::query::record::{QueryRecord, Received, Running};
 use crate::query::standing::Asked;
 use crate::query::write::PreparedChange;
-use crate::sql::{Change, ChangeKind, Command, Statement};
+use crate::sql::{AccessCommand, Change, ChangeKind, Command, Statement};
 
 /// How often a change is tried while other writers are first.
 const ATTEMPTS_MAX: u32 = 6;
@@ -82,8 +82,14 @@ fn kind_of(change: &Change) -> StatementType {
     }
 }
 
-/// Refuses to change anything in a session that reads at a moment: what it would change is not what it sees.
+/// Refuses to change anything by a token that is for reading, and in a session that reads at a moment: what it would change
+/// is not what it sees.
 pub(super) fn check_may_change(context: &Context) -> Result<()> {
+    if context.identity().is_read_only() {
+        let text = "the access token is for reading";
+        return Err(Error::new(Condition::InsufficientPermissions, text)
+            .with_hint("this needs a token that was made without READ ONLY"));
+    }
     match context.session.read_at.is_some() {
         true => {
             let text = "changing anything while read_at_snapshot is set is not supported";
@@ -99,6 +105,7 @@ pub(super) fn changes(statement: &Statement) -> bool {
         Statement::Insert(_) | Statement::Change(_) | Statement::CreateTableAs(_) => true,
         Statement::ExecuteAs(execute) => changes(&execute.statement),
         Statement::Command(Command::Session(_)) => false,
+        Statement::Command(Command::Access(AccessCommand::Request { .. })) => true,
         // Those that give no rows.
         Statement::Command(command) => command::schema(command).is_none(),
         Statement::Query(_)

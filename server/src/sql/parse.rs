@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Wor
 use super::cursor::{Cursor, position_of};
 use super::dialect::WarehouseDialect;
 use super::refused_statements::{object_refusal, refusal};
-use super::statement::{self, Command, SecurableReference, Statement};
+use super::statement::{self, AccessTokenCommand, Command, SecurableReference, Statement};
 use super::{nesting, placeholders, refused_clauses, table_versions};
 use crate::error::{Condition, Error, Result};
 use crate::session::SessionSettings;
@@ -116,6 +116,10 @@ fn read(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "SHOW" if cursor.peek_nth_word(1, "POLICY") && cursor.peek_nth_word(2, "TESTS") => {
             |cursor| statement::policy_test::show(cursor).map(Statement::Command)
         }
+        "SHOW" if cursor.peek_nth_word(1, "ACCESS") && cursor.peek_nth_word(2, "TOKENS") => |cursor| {
+            cursor.expect_words(&["ACCESS", "TOKENS"])?;
+            Ok(Statement::Command(Command::AccessToken(AccessTokenCommand::Show)))
+        },
         "SHOW" if cursor.peek_nth_word(1, "ACCESS") && cursor.peek_nth_word(2, "REQUESTS") => {
             |cursor| statement::access::show(cursor).map(Statement::Command)
         }
@@ -168,6 +172,8 @@ fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
         statement::function::create(cursor, or_replace)
     } else if cursor.word("POLICY") {
         statement::tag_policy::create(cursor, or_replace)
+    } else if cursor.words(&["ACCESS", "TOKEN"]) {
+        statement::access_token::create(cursor)
     } else if cursor.words(&["GOVERNED", "TAG"]) {
         statement::tag::create(cursor)
     } else if cursor.word("CATALOG") {
@@ -195,6 +201,8 @@ fn drop_(cursor: &mut Cursor<'_>) -> Result<Command> {
         statement::policy_test::drop(cursor)
     } else if cursor.word("TABLE") {
         statement::table::drop(cursor)
+    } else if cursor.words(&["ACCESS", "TOKEN"]) {
+        statement::access_token::drop(cursor)
     } else if cursor.word("VIEW") {
         statement::view::drop(cursor)
     } else if cursor.word("FUNCTION") {

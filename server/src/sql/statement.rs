@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::ast;
 use strum::{IntoStaticStr, VariantNames};
 
 pub mod access;
+pub mod access_token;
 pub mod cache;
 pub mod catalog;
 pub mod change;
@@ -31,6 +32,7 @@ pub mod view;
 pub mod volume;
 
 pub use access::AccessCommand;
+pub use access_token::AccessTokenCommand;
 pub use cache::CacheCommand;
 pub use catalog::{CatalogCommand, DropBehaviour, PropertiesChange, SchemaCommand};
 pub use change::{Assignment, Change, ChangeKind, Merge, MergeAction, MergeClause, MergeRows};
@@ -144,6 +146,8 @@ pub enum Command {
     PolicyTest(PolicyTestCommand),
     /// Requests for access.
     Access(AccessCommand),
+    /// Personal access tokens.
+    AccessToken(AccessTokenCommand),
     /// GRANT and REVOKE.
     Grant(GrantCommand),
     /// OWNER TO and COMMENT ON, for every kind.

@@ -1,5 +1,5 @@
 //! The statements of what stands beside the catalog and moves no epoch: the audit trail, requests for
-//! access, secrets, hashes of passwords.
+//! access, access tokens, secrets, hashes of passwords.
 
 /// The functions of what stands beside the catalog, through `$connection`.
 macro_rules! sql_audit {
@@ -90,6 +90,26 @@ macro_rules! sql_audit {
                     .fetch_all(database)
                     .await?;
             found.into_iter().map(rows::AccessRequestRow::into_model).collect()
+        }
+
+        pub(super) async fn access_token(
+            database: &mut $connection,
+            digest: &[u8; 32],
+        ) -> Result<Option<AccessToken>, Error> {
+            let found: Option<rows::AccessTokenRow> =
+                query_as("SELECT * FROM access_tokens WHERE digest = $1")
+                    .bind(rows::digest_cell(digest))
+                    .fetch_optional(database)
+                    .await?;
+            found.map(rows::AccessTokenRow::into_model).transpose()
+        }
+
+        pub(super) async fn access_token_list(
+            database: &mut $connection,
+        ) -> Result<Vec<AccessToken>, Error> {
+            let found: Vec<rows::AccessTokenRow> =
+                query_as("SELECT * FROM access_tokens").fetch_all(database).await?;
+            found.into_iter().map(rows::AccessTokenRow::into_model).collect()
         }
 
         pub(super) async fn secret(database: &mut $connection, name: &str) -> Result<Option<Vec<u8>>, Error> {

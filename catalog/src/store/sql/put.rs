@@ -26,6 +26,28 @@ macro_rules! sql_put {
             touch(database, epoch, "PRINCIPAL", principal.id).await
         }
 
+        async fn put_access_token(
+            database: &mut $connection,
+            token: &AccessToken,
+        ) -> Result<(), Error> {
+            query(
+                "INSERT INTO access_tokens (id, principal_id, name, digest, read_only, created_at_us, created_by,
+                     expires_at_us)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            )
+            .bind(token.id.to_string())
+            .bind(token.principal.to_string())
+            .bind(token.name.as_str())
+            .bind(rows::digest_cell(&token.digest))
+            .bind(token.read_only)
+            .bind(token.created_at.timestamp_micros())
+            .bind(token.created_by.to_string())
+            .bind(token.expires_at.timestamp_micros())
+            .execute(database)
+            .await?;
+            Ok(())
+        }
+
         /// Binds the four stamp columns, the last of a row.
         macro_rules! with_stamps {
             ($query:expr, $stamps:expr) => {{

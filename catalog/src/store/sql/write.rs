@@ -86,6 +86,8 @@ macro_rules! sql_write {
                     remove.execute(&mut *database).await?;
                     touch(database, epoch, "TAG_POLICY", id).await
                 }
+                Change::AccessTokenPut(token) => put_access_token(database, token).await,
+                Change::AccessTokenRemove(id) => remove_access_token(database, *id).await,
                 Change::PolicyTestPut(test) => put_policy_test(database, epoch, test).await,
                 Change::PolicyTestRemove(id) => {
                     let remove = query("DELETE FROM policy_tests WHERE id = $1").bind(id.to_string());
@@ -186,9 +188,17 @@ macro_rules! sql_write {
             touch(database, epoch, "PRINCIPAL", &id).await?;
             let memberships = query("DELETE FROM memberships WHERE group_id = $1 OR member_id = $1");
             memberships.bind(&id).execute(&mut *database).await?;
+            let tokens = query("DELETE FROM access_tokens WHERE principal_id = $1");
+            tokens.bind(&id).execute(&mut *database).await?;
             let password = query("DELETE FROM passwords WHERE principal_id = $1");
             password.bind(&id).execute(&mut *database).await?;
             query("DELETE FROM principals WHERE id = $1").bind(&id).execute(&mut *database).await?;
+            Ok(())
+        }
+
+        async fn remove_access_token(database: &mut $connection, id: AccessTokenId) -> Result<(), Error> {
+            let remove = query("DELETE FROM access_tokens WHERE id = $1").bind(id.to_string());
+            remove.execute(database).await?;
             Ok(())
         }
 

@@ -223,6 +223,8 @@ pub(super) const ATTACKS: &[WayAttack] = &[
         "CREATE POLICY TEST of_alice AS USER carol EXPECT 0 ROWS FOR SELECT * FROM main.hr.people WHERE ssn LIKE 'C%'",
     ),
     tells("command", "Access", "REQUEST ACCESS ON TABLE main.hr.people"),
+    tells("command", "AccessToken", "CREATE ACCESS TOKEN stolen FOR carol"),
+    tells("command", "AccessToken", "SHOW ACCESS TOKENS"),
     tells("command", "Grant", "GRANT SELECT ON TABLE main.hr.people TO bob"),
     tells("command", "Owner", "ALTER TABLE main.hr.people OWNER TO alice"),
     tells("command", "Principal", "ALTER GROUP hr ADD USER alice"),

@@ -1,0 +1,130 @@
+//! Personal access tokens: made for oneself, or by account admins for service principals; dropped and listed by whose they are
+//! and by account admins.
+//!
+//! Each change moves the epoch, so that on every server a token that is dropped ends with the next call.
+
+use chrono::{DateTime, Duration, SubsecRound, Utc};
+
+use super::caller::Caller;
+use super::{Metastore, Request, Write};
+use crate::access_token::AccessToken;
+use crate::audit::{Action, Requester};
+use crate::error::{Error, Reserved};
+use crate::id::{AccessTokenId, PrincipalId};
+use crate::name::Name;
+use crate::principal::PrincipalKind;
+use crate::store::Change;
+
+/// The longest life of a token.
+pub const ACCESS_TOKEN_DAYS_MAX: i64 = 365;
+
+/// A token to be made.
+#[derive(Debug, Clone)]
+pub struct AccessTokenSpec {
+    /// What it is for.
+    pub name: Name,
+    /// Whose it is, exact; the caller's own where it is left out.
+    pub principal: Option<String>,
+    /// SHA-256 of its text.
+    pub digest: [u8; 32],
+    /// Whether it may change nothing.
+    pub read_only: bool,
+    /// How long it lives, from a day to [`ACCESS_TOKEN_DAYS_MAX`].
+    pub days: i64,
+}
+
+impl Metastore {
+    /// Keeps a token of the caller's, or, for account admins, of a service principal.
+    pub async fn access_token_create(
+        &self,
+        by: impl Into<Requester> + Send,
+        now: DateTime<Utc>,
+        spec: AccessTokenSpec,
+    ) -> Result<AccessToken, Error> {
+        let request = Request::new(by, now, Action::AccessTokenCreate, told(&spec.name))
+            .with("read_only", spec.read_only)
+            .with("days", spec.days);
+        self.write(request, |caller| {
+            let (principal, because) = match &spec.principal {
+                None => (caller.by, Vec::new()),
+                Some(name) => of_other(caller, name)?,
+            };
+            if !(1..=ACCESS_TOKEN_DAYS_MAX).contains(&spec.days) {
+                return Err(Error::AccessTokenLife { days_max: ACCESS_TOKEN_DAYS_MAX });
+            }
+            let now = now.trunc_subsecs(6);
+            let token = AccessToken {
+                id: AccessTokenId::fresh(),
+                principal,
+                name: spec.name.clone(),
+                digest: spec.digest,
+                read_only: spec.read_only,
+                created_at: now,
+                created_by: caller.by,
+                expires_at: now + Duration::days(spec.days),
+            };
+            Ok(Write { changes: vec![Change::AccessTokenPut(token.clone())], because, value: token })
+        })
+        .await
+    }
+
+    /// The token is none from then on. For whom it is, and for account admins.
+    pub async fn access_token_drop(
+        &self,
+        by: impl Into<Requester> + Send,
+        now: DateTime<Utc>,
+        id: AccessTokenId,
+    ) -> Result<(), Error> {
+        let kept = self.store.access_token_list().await?;
+        let token = kept.into_iter().find(|token| token.id == id);
+        self.write(Request::new(by, now, Action::AccessTokenDrop, format!("access token `{id}`")), |caller| {
+            let missing = || Error::AccessTokenNotFound { id };
+            let token = token.as_ref().ok_or_else(missing)?;
+            let because = match caller.by == token.principal {
+                true => Vec::new(),
+                // Others' tokens are told of to account admins alone.
+                false => caller.require_account_admin(Reserved::ManageAccessTokens).map_err(|_| missing())?,
+            };
+            Ok(Write { changes: vec![Change::AccessTokenRemove(id)], because, value: () })
+        })
+        .await
+    }
+
+    /// The caller's own tokens, the last one first; all of them for account admins.
+    pub async fn access_token_list(
+        &self,
+        by: impl Into<Requester> + Send,
+    ) -> Result<Vec<AccessToken>, Error> {
+        let snapshot = self.newest().await?;
+        let caller = Caller::new(&snapshot, by.into().by)?;
+        let mut tokens = self.store.access_token_list().await?;
+        tokens.retain(|token| token.principal == caller.by || caller.is_account_admin());
+        tokens.sort_by_key(|token| std::cmp::Reverse(token.created_at));
+        Ok(tokens)
+    }
+
+    /// What is kept of the token with that digest.
+    pub async fn access_token(&self, digest: &[u8; 32]) -> Result<Option<AccessToken>, Error> {
+        Ok(self.store.access_token(digest).await?)
+    }
+}
+
+fn of_other(caller: &Caller<'_>, name: &str) -> Result<(PrincipalId, Vec<crate::decision::Reason>), Error> {
+    let own = caller.snapshot.principal(caller.by).is_some_and(|caller| caller.name == name);
+    // Who is asked about comes after who asks: a stranger learns no names here.
+    let because =
+        if own { Vec::new() } else { caller.require_account_admin(Reserved::ManageAccessTokens)? };
+    let principal = caller.principal(name)?;
+    // Nobody acts as another user by rank; a service principal signs in nowhere by itself.
+    let act = match principal.kind {
+        PrincipalKind::Group => "have an access token",
+        PrincipalKind::User if !own => "have access tokens that others make",
+        PrincipalKind::User | PrincipalKind::ServicePrincipal => return Ok((principal.id, because)),
+    };
+    let (name, kind) = (principal.name.clone(), principal.kind);
+    Err(Error::PrincipalKindUnfit { name, kind, act })
+}
+
+fn told(name: &Name) -> String {
+    format!("access token `{name}`")
+}

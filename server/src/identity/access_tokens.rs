@@ -1,0 +1,63 @@
+//! [`AccessTokens`]: what the catalog keeps of personal access tokens, looked up by their digest.
+//!
+//! What was found is believed as long as the catalog's epoch stands still: a token that is dropped on any server ends with the
+//! next call on every one.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use moka::sync::Cache;
+use weir_catalog::{AccessToken, Epoch, Metastore, Snapshot};
+
+use super::rejection::Rejection;
+use crate::error::{Error, Result};
+
+/// What tokens begin with; so a leaked one is found by tools that look for secrets.
+pub(crate) const ACCESS_TOKEN_PREFIX: &str = "weir_pat_";
+
+/// Tokens remembered, those that are none among them.
+const REMEMBERED_MAX: u64 = 10_000;
+
+/// What the catalog keeps in the place of a token.
+pub(crate) fn access_token_digest(token: &str) -> Result<[u8; 32]> {
+    digest_of(token).ok_or_else(|| Error::internal("a digest has another length"))
+}
+
+fn digest_of(token: &str) -> Option<[u8; 32]> {
+    // reason: a digest of another length finds no token
+    digest::digest(&digest::SHA256, token.as_bytes()).as_ref().try_into().ok()
+}
+
+/// The tokens of a catalog.
+#[derive(Debug)]
+pub(super) struct AccessTokens {
+    metastore: Arc<Metastore>,
+    known: Cache<[u8; 32], (Epoch, Option<Arc<AccessToken>>)>,
+}
+
+impl AccessTokens {
+    pub(super) fn new(metastore: Arc<Metastore>) -> Self {
+        Self { metastore, known: Cache::new(REMEMBERED_MAX) }
+    }
+
+    /// Looks up what `token` needs to be found as of `snapshot`.
+    pub(super) async fn prepare(&self, token: &str, snapshot: &Snapshot) {
+        let Some(digest) = digest_of(token) else { return };
+        if self.known.get(&digest).is_some_and(|(epoch, _)| epoch == snapshot.epoch()) {
+            return;
+        }
+        match self.metastore.access_token(&digest).await {
+            Ok(found) => self.known.insert(digest, (snapshot.epoch(), found.map(Arc::new))),
+            Err(error) => tracing::warn!(%error, "access tokens cannot be looked up"),
+        }
+    }
+
+    /// What is kept of `token` as of `snapshot`.
+    pub(super) fn find(&self, token: &str, snapshot: &Snapshot) -> Result<Arc<AccessToken>, Rejection> {
+        let digest = digest_of(token).ok_or(Rejection::Malformed("no digest"))?;
+        match self.known.get(&digest) {
+            Some((epoch, found)) if epoch == snapshot.epoch() => found.ok_or(Rejection::AccessToken),
+            _ => Err(Rejection::NoAccessTokens),
+        }
+    }
+}
