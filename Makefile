@@ -13,7 +13,7 @@ export CARGO_TARGET_DIR
 CARGO_TEST := cargo test --locked
 BENCHES ?= overhead shapes rls wire govern metering authorize growth load decoded
 
-.PHONY: help test tools format lint rust tidy fuzz clients golden bench counts peers hostile mutants demo
+.PHONY: help test tools format lint rust tidy fuzz clients golden bench counts peers hostile mutants soak demo
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,11 @@ peers: ## Weir beside DuckDB, Sail, ROAPI and delta-rs (see benches/README.md); 
 	@test -x "$(PEERS)/bin/python" || python3 -m venv "$(PEERS)"
 	@"$(PEERS)/bin/pip" install --quiet --disable-pip-version-check --requirement benches/peers/requirements.txt
 	"$(PEERS)/bin/python" benches/peers/peers.py "$(CARGO_TARGET_DIR)/release/weir" --results "$(PEERS)/results.md"
+
+soak: SECONDS ?= 180
+soak: ## SECONDS=n: 64 clients of many kinds at once, and how the process grows
+	cargo build --locked --bin weir
+	WEIR_SOAK_SECONDS=$(SECONDS) $(CARGO_TEST) -p weir-tests --test integration -- soak:: --nocapture
 
 hostile: ## TARGET=place SECONDS=n: bytes of a fuzzer (sql, ticket, descriptor, handshake, put, action); needs nightly and cargo-fuzz
 	@test -d "fuzz/corpus/$(TARGET)" && test -n "$(TARGET)" || { echo "error: say where: make hostile TARGET=sql" >&2; exit 1; }

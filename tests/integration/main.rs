@@ -44,6 +44,7 @@ mod result_cache;
 mod scan;
 mod show_create;
 mod slt;
+mod soak;
 mod stores;
 mod table_logs;
 mod tidy;

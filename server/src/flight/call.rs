@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use http::HeaderMap;
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use tonic::{Request, Response, Status};
+use weir_catalog::Epoch;
 
 use super::Door;
 use super::arrivals::address_of;
@@ -30,6 +31,8 @@ enum Afterwards {
 pub(crate) struct Call {
     /// Its surroundings, in the caller's session.
     pub(crate) context: Context,
+    /// The catalog's epoch in which the caller was verified; tokens that the call makes tell it.
+    pub(crate) epoch: Epoch,
     /// What a session of this client begins with: its headers say.
     pub(crate) beginning: SessionSettings,
     presented: Presented,
@@ -55,13 +58,14 @@ impl Door {
         let now = self.clock.now();
         self.verifier.prepare(&credentials, &snapshot, now).await;
         let identity = self.verifier.verify(credentials, &snapshot, now)?;
-        self.call_of(identity, &headers, address)
+        self.call_of(identity, snapshot.epoch(), &headers, address)
     }
 
     /// A call of somebody verified.
     pub(crate) fn call_of(
         &self,
         identity: Identity,
+        epoch: Epoch,
         headers: &HeaderMap,
         address: Option<IpAddr>,
     ) -> Result<Call> {
@@ -75,7 +79,14 @@ impl Door {
         let client = described(headers, address);
         let mut context = Context::new(identity, session, client, clock);
         context.takes_kept_results = session_cookie::takes_kept_results(headers);
-        Ok(Call { context, beginning, presented, afterwards: OnceLock::new(), seal: Arc::clone(&self.seal) })
+        Ok(Call {
+            context,
+            epoch,
+            beginning,
+            presented,
+            afterwards: OnceLock::new(),
+            seal: Arc::clone(&self.seal),
+        })
     }
 
     /// Opens a token that was given to the caller.

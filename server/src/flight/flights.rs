@@ -23,7 +23,7 @@ impl Door {
     /// when this is answered: many clients do not fetch what has no rows, or hang up while they do.
     pub(crate) async fn flight_info(&self, call: &Call, descriptor: FlightDescriptor) -> Result<FlightInfo> {
         let (told, content) = self.told(call, &descriptor).await?;
-        let token = self.token(call, content).await?;
+        let token = self.token(call, content)?;
         if let Content::Write(write) = token.content()?
             && (told.parameters.fields().is_empty() || self.values(&write.statement)?.is_some())
         {
@@ -91,11 +91,10 @@ impl Door {
         }
     }
 
-    /// A new token for the caller, made at today's epoch.
-    async fn token(&self, call: &Call, content: Content) -> Result<Token> {
-        let epoch = self.warehouse.snapshot().await?.epoch();
+    /// A new token for the caller.
+    fn token(&self, call: &Call, content: Content) -> Result<Token> {
         let expires_at = self.clock.now() + TICKET_LIFE;
-        Token::new(call.context.identity().principal(), epoch, Some(expires_at), content)
+        Token::new(call.context.identity().principal(), call.epoch, Some(expires_at), content)
     }
 
     /// What is known of what `descriptor` asks for, and what its ticket is to hold.

@@ -51,7 +51,7 @@ impl Door {
             response.metadata_mut().insert("authorization", bearer(&token)?);
         }
         // JDBC sets its catalog by the next call, and must have a cookie by then
-        self.call_of(identity, &headers, address)?.set_cookie(response.metadata_mut())?;
+        self.call_of(identity, snapshot.epoch(), &headers, address)?.set_cookie(response.metadata_mut())?;
         Ok(response)
     }
 }

@@ -34,10 +34,9 @@ impl Door {
         refuse_transaction(request.transaction_id.as_ref())?;
         let statement = call.statement(request.query);
         let described = self.warehouse.describe(&call.context, &statement.sql).await?;
-        let epoch = self.warehouse.snapshot().await?.epoch();
         let expires_at = self.clock.now() + PREPARED_LIFE;
         let principal = call.context.identity().principal();
-        let token = Token::new(principal, epoch, Some(expires_at), Content::Rows(statement))?;
+        let token = Token::new(principal, call.epoch, Some(expires_at), Content::Rows(statement))?;
         if let Some(foretold) = described.foretold {
             self.foretold.insert(token.nonce().clone(), foretold);
         }
