@@ -6,6 +6,7 @@
 
 use std::fs::OpenOptions;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,9 +15,13 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use tokio::sync::watch;
 
 use super::Store;
 use super::sql::store_sql;
+use wal_index::{Header, WalIndex};
+
+mod wal_index;
 
 store_sql!(SqliteConnection);
 
@@ -36,6 +41,9 @@ const CONNECTIONS: u32 = 4;
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     pool: SqlitePool,
+    index: WalIndex,
+    /// The epoch as of a header of the index.
+    known: Arc<watch::Sender<Option<(Header, Epoch)>>>,
 }
 
 impl SqliteStore {
@@ -51,7 +59,7 @@ impl SqliteStore {
             .foreign_keys(true);
         let mut attempt = 0;
         loop {
-            match Self::connect(options.clone()).await {
+            match Self::connect(options.clone(), WalIndex::of(path)).await {
                 // While another process opens the file first or closes it last, SQLite reports it
                 // locked without waiting out the timeout.
                 Err(Error::Unavailable(_)) if attempt < OPEN_ATTEMPTS => {
@@ -63,13 +71,17 @@ impl SqliteStore {
         }
     }
 
-    async fn connect(options: SqliteConnectOptions) -> Result<Self, Error> {
+    async fn connect(options: SqliteConnectOptions, index: WalIndex) -> Result<Self, Error> {
         // A local file's connections do not grow old; keeping them keeps the log open.
         let pool =
             SqlitePoolOptions::new().max_connections(CONNECTIONS).idle_timeout(None).max_lifetime(None);
-        let store = Self { pool: pool.connect_with(options).await? };
+        let store = Self::over(pool.connect_with(options).await?, index);
         store.migrate().await?;
         Ok(store)
+    }
+
+    fn over(pool: SqlitePool, index: WalIndex) -> Self {
+        Self { pool, index, known: Arc::new(watch::Sender::new(None)) }
     }
 
     /// Under the write lock, so that of several processes that start at once one migrates and
@@ -99,8 +111,19 @@ fn create_private(path: &Path) -> std::io::Result<()> {
 
 #[async_trait]
 impl Store for SqliteStore {
+    /// Asks the database only where somebody has committed since it was last asked: to ask is to switch threads twice.
     async fn epoch(&self) -> Result<Epoch, Error> {
-        epoch(&mut *self.pool.acquire().await?).await
+        // Before the question: what is committed in between shows in the next header.
+        let header = self.index.header();
+        let known = *self.known.borrow();
+        if let (Some(header), Some((of, epoch))) = (header, known)
+            && header == of
+        {
+            return Ok(epoch);
+        }
+        let epoch = epoch(&mut *self.pool.acquire().await?).await?;
+        self.known.send_replace(header.map(|header| (header, epoch)));
+        Ok(epoch)
     }
 
     async fn load(&self) -> Result<(Epoch, Content), Error> {

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::store::suite::Handles;
+use crate::store::suite::{Handles, event};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -84,7 +84,7 @@ async fn a_file_another_process_writes_to_is_read_and_a_write_waits_its_turn() {
     assert_eq!(store.load().await.unwrap().1, content, "a lock for writing keeps no reader out");
     let owner = Change::MetastoreOwnerPut(None);
     let waiting = tokio::spawn({
-        let (store, event) = (store.clone(), crate::store::suite::event("x"));
+        let (store, event) = (store.clone(), event("x"));
         async move { store.commit(epoch, &[owner], &event).await }
     });
     sqlx::query("UPDATE metastore SET epoch = epoch").execute(&mut *lock).await.unwrap();
@@ -101,9 +101,10 @@ async fn a_file_that_stays_locked_is_unavailable_and_nothing_is_lost() {
     let patient = SqliteStore::open(&path).await.unwrap();
     let epoch = patient.epoch().await.unwrap();
     let options = SqliteConnectOptions::new().filename(&path).busy_timeout(Duration::from_millis(50));
-    let store = SqliteStore { pool: SqlitePoolOptions::new().connect_with(options).await.unwrap() };
+    let store =
+        SqliteStore::over(SqlitePoolOptions::new().connect_with(options).await.unwrap(), WalIndex::of(&path));
     let lock = patient.pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
-    let event = crate::store::suite::event("x");
+    let event = event("x");
     let error = store.commit(epoch, &[Change::MetastoreOwnerPut(None)], &event).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
     drop(lock);
@@ -117,10 +118,11 @@ async fn a_store_that_turns_read_only_refuses_writes_and_answers_reads() {
     let content = filled(&path).await;
     // What SQLite does on a read-only file; the superuser would write to it all the same.
     let options = SqliteConnectOptions::new().filename(&path).read_only(true);
-    let store = SqliteStore { pool: SqlitePoolOptions::new().connect_with(options).await.unwrap() };
+    let store =
+        SqliteStore::over(SqlitePoolOptions::new().connect_with(options).await.unwrap(), WalIndex::of(&path));
     let (epoch, loaded) = store.load().await.unwrap();
     assert_eq!(loaded, content);
-    let event = crate::store::suite::event("x");
+    let event = event("x");
     let error = store.commit(epoch, &[Change::MetastoreOwnerPut(None)], &event).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
     assert_eq!(store.load().await.unwrap(), (epoch, content));
@@ -133,9 +135,9 @@ async fn a_full_disk_refuses_the_commit_whole() {
     let content = filled(&path).await;
     let options = SqliteConnectOptions::new().filename(&path).pragma("max_page_count", "1");
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
-    let store = SqliteStore { pool };
+    let store = SqliteStore::over(pool, WalIndex::of(&path));
     let (epoch, _) = store.load().await.unwrap();
-    let mut event = crate::store::suite::event("x");
+    let mut event = event("x");
     event.because = "x".repeat(1 << 20);
     let error = store.commit(epoch, &[Change::MetastoreOwnerPut(None)], &event).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
@@ -165,4 +167,34 @@ async fn a_damaged_page_is_an_error_and_never_an_empty_catalog() {
     }
     std::fs::write(&path, &bytes).unwrap();
     SqliteStore::open(&path).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_commit_of_another_process_is_seen_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("catalog.sqlite");
+    // Two handles share nothing but the file, as two processes do.
+    let (one, two) = (SqliteStore::open(&path).await.unwrap(), SqliteStore::open(&path).await.unwrap());
+    for number in 0..300 {
+        assert_eq!(two.epoch().await.unwrap(), Epoch(number));
+        let writer = if number % 2 == 0 { &one } else { &two };
+        writer.commit(Epoch(number), &[], &event("x")).await.unwrap();
+        assert_eq!(two.epoch().await.unwrap(), Epoch(number + 1));
+        if number % 50 == 0 {
+            // The log begins anew.
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&one.pool).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_epoch_that_stands_still_is_not_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("catalog.sqlite");
+    let (one, two) = (SqliteStore::open(&path).await.unwrap(), SqliteStore::open(&path).await.unwrap());
+    assert_eq!(two.epoch().await.unwrap(), Epoch(0));
+    two.pool.close().await;
+    assert_eq!(two.epoch().await.unwrap(), Epoch(0), "without a connection");
+    one.commit(Epoch(0), &[], &event("x")).await.unwrap();
+    assert!(two.epoch().await.is_err(), "what has moved is asked for");
 }
