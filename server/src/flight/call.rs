@@ -55,9 +55,7 @@ impl Door {
         let headers = metadata.into_headers();
         let snapshot = self.warehouse.snapshot().await?;
         let credentials = Credentials::from_headers(&headers)?;
-        let now = self.clock.now();
-        self.verifier.prepare(&credentials, &snapshot, now).await;
-        let identity = self.verifier.verify(credentials, &snapshot, now)?;
+        let identity = self.verifier.admit(credentials, &snapshot, self.clock.now()).await?;
         self.call_of(identity, snapshot.epoch(), &headers, address)
     }
 

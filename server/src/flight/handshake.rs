@@ -42,8 +42,7 @@ impl Door {
             (credentials, own)
         };
         let snapshot = self.warehouse.snapshot().await?;
-        self.verifier.prepare(&credentials, &snapshot, now).await;
-        let identity = self.verifier.verify(credentials, &snapshot, now)?;
+        let identity = self.verifier.admit(credentials, &snapshot, now).await?;
         let payload = granted.as_ref().map(|token| Bytes::copy_from_slice(token.reveal().as_bytes()));
         let answer = HandshakeResponse { protocol_version: 0, payload: payload.unwrap_or_default() };
         let mut response = Response::new(futures::stream::iter([Ok(answer)]).boxed());

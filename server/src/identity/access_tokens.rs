@@ -20,12 +20,13 @@ const REMEMBERED_MAX: u64 = 10_000;
 
 /// What the catalog keeps in the place of a token.
 pub(crate) fn access_token_digest(token: &str) -> Result<[u8; 32]> {
-    digest_of(token).ok_or_else(|| Error::internal("a digest has another length"))
+    token_digest(token).map_err(|_| Error::internal("a digest has another length"))
 }
 
-fn digest_of(token: &str) -> Option<[u8; 32]> {
-    // reason: a digest of another length finds no token
-    digest::digest(&digest::SHA256, token.as_bytes()).as_ref().try_into().ok()
+/// SHA-256 of a token, by which it is remembered.
+pub(super) fn token_digest(token: &str) -> Result<[u8; 32], Rejection> {
+    let digest = digest::digest(&digest::SHA256, token.as_bytes());
+    digest.as_ref().try_into().map_err(|_| Rejection::Malformed("no digest"))
 }
 
 /// The tokens of a catalog.
@@ -42,7 +43,8 @@ impl AccessTokens {
 
     /// Looks up what `token` needs to be found as of `snapshot`.
     pub(super) async fn prepare(&self, token: &str, snapshot: &Snapshot) {
-        let Some(digest) = digest_of(token) else { return };
+        // What cannot be read is refused later.
+        let Ok(digest) = token_digest(token) else { return };
         if self.known.get(&digest).is_some_and(|(epoch, _)| epoch == snapshot.epoch()) {
             return;
         }
@@ -54,7 +56,7 @@ impl AccessTokens {
 
     /// What is kept of `token` as of `snapshot`.
     pub(super) fn find(&self, token: &str, snapshot: &Snapshot) -> Result<Arc<AccessToken>, Rejection> {
-        let digest = digest_of(token).ok_or(Rejection::Malformed("no digest"))?;
+        let digest = token_digest(token)?;
         match self.known.get(&digest) {
             Some((epoch, found)) if epoch == snapshot.epoch() => found.ok_or(Rejection::AccessToken),
             _ => Err(Rejection::NoAccessTokens),

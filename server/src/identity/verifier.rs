@@ -9,7 +9,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -19,7 +18,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use weir_catalog::{Impersonation, Metastore, Principal, PrincipalId, PrincipalKind, Snapshot};
 
-use super::access_tokens::{ACCESS_TOKEN_PREFIX, AccessTokens};
+use super::access_tokens::{ACCESS_TOKEN_PREFIX, AccessTokens, token_digest};
 use super::claims::Claims;
 use super::credential::{Credential, Credentials};
 use super::issuer::Issuer;
@@ -146,9 +145,19 @@ impl Verifier {
         Self { access_tokens: Some(AccessTokens::new(metastore)), ..self }
     }
 
-    /// Looks up what is presented, as far as that is elsewhere: access tokens in the catalog, keys at issuers that publish
-    /// them. To be awaited before [`verify`](Self::verify) with the same snapshot, which looks at what is here.
-    pub async fn prepare(&self, credentials: &Credentials, snapshot: &Snapshot, now: DateTime<Utc>) {
+    /// Who is calling, or a refusal, once all that is elsewhere was looked up: access tokens in the catalog, keys at issuers
+    /// that publish them.
+    pub async fn admit(
+        &self,
+        credentials: Credentials,
+        snapshot: &Snapshot,
+        now: DateTime<Utc>,
+    ) -> Result<Identity> {
+        self.look_up(&credentials, snapshot, now).await;
+        self.verify(credentials, snapshot, now)
+    }
+
+    async fn look_up(&self, credentials: &Credentials, snapshot: &Snapshot, now: DateTime<Utc>) {
         let publishes = self.issuers.iter().any(Issuer::publishes);
         for token in credentials.own_token().into_iter().chain(&credentials.forwarded) {
             let token = token.reveal();
@@ -174,7 +183,7 @@ impl Verifier {
         }
     }
 
-    /// Who is calling, or a refusal. Everything presented must hold; nothing is skipped.
+    /// As [`admit`](Self::admit), by what is here already. Everything presented must hold; nothing is skipped.
     pub fn verify(
         &self,
         credentials: Credentials,
@@ -241,10 +250,7 @@ impl Verifier {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Rejection::Malformed("too long"));
         }
-        let digest: [u8; 32] = digest::digest(&digest::SHA256, token.as_bytes())
-            .as_ref()
-            .try_into()
-            .map_err(|_| Rejection::Malformed("no digest"))?;
+        let digest = token_digest(token)?;
         if let Some(known) = self.remembered.get(&digest) {
             let keys = self.issuers.get(known.issuer).map(|issuer| issuer.keys(now)).transpose()?;
             if keys.is_some_and(|keys| Arc::ptr_eq(&keys, &known.keys)) {
