@@ -299,5 +299,5 @@ pub(super) async fn partition_columns(call: Call<'_>, table: &Table) -> Result<V
 
 /// A three-part name as it may stand in SQL.
 fn quoted_name(name: &weir_catalog::ObjectName) -> String {
-    [&name.catalog, &name.schema, &name.object].map(|part| types::quoted(part.as_str())).join(".")
+    types::quoted_path([&name.catalog, &name.schema, &name.object].map(|part| part.as_str()))
 }

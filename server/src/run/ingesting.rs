@@ -1,6 +1,7 @@
 //! Bulk ingestion: a statement without a text of its own.
 
 use futures::FutureExt;
+use weir_catalog::Name;
 
 use super::changing::check_may_change;
 use super::{Outcome, Run, Warehouse, failed};
@@ -10,7 +11,7 @@ use crate::query::history::StatementType;
 use crate::query::record::{QueryRecord, Received};
 use crate::query::standing::Asked;
 use crate::query::write::{IfExists, IfMissing, Ingestion, SentRows};
-use crate::sql::types::quoted;
+use crate::sql::types::quoted_path;
 
 impl Warehouse {
     /// Puts the rows that a client sends into a table. The books hear of it whatever comes.
@@ -33,7 +34,7 @@ impl Ingestion {
     fn text(&self) -> String {
         let table = &self.table;
         let parts = [table.catalog.as_ref(), table.schema.as_ref(), Some(&table.object)];
-        let parts: Vec<String> = parts.into_iter().flatten().map(|part| quoted(part.as_str())).collect();
+        let name = quoted_path(parts.into_iter().flatten().map(Name::as_str));
         let mode = match (self.if_missing, self.if_exists) {
             (IfMissing::Create, IfExists::Append) => "CREATE OR APPEND",
             (IfMissing::Create, IfExists::Replace) => "CREATE OR REPLACE",
@@ -42,7 +43,7 @@ impl Ingestion {
             (IfMissing::Fail, IfExists::Replace) => "REPLACE",
             (IfMissing::Fail, IfExists::Fail) => "FAIL",
         };
-        format!("-- bulk ingestion into {} ({mode})", parts.join("."))
+        format!("-- bulk ingestion into {name} ({mode})")
     }
 }
 

@@ -6,7 +6,7 @@ use weir_catalog::TableKind;
 use super::Warehouse;
 use crate::context::Context;
 use crate::error::{Condition, Error, Result};
-use crate::sql::types::quoted;
+use crate::sql::types::{quoted, quoted_path};
 use crate::sql::{self, ObjectReference, ast};
 
 impl Warehouse {
@@ -17,8 +17,7 @@ impl Warehouse {
         table: &ObjectReference,
     ) -> Result<Box<ast::Query>> {
         let name = table.resolve(&context.session)?;
-        let parts = [&name.catalog, &name.schema, &name.object].map(|part| quoted(part.as_str()));
-        let full = parts.join(".");
+        let full = quoted_path([&name.catalog, &name.schema, &name.object].map(|part| part.as_str()));
         // Decides, as for any reader, before anything of the table is looked at.
         self.plan(context, &*sql::parse_query(&format!("SELECT * FROM {full}"))?).await?;
         let snapshot = self.snapshot().await?;

@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::ast::Value;
 use weir_catalog::{ColumnMask, ColumnMatch, Literal, PolicyArgument, TagPolicyArgument};
 
-use super::types::quoted;
+use super::types::{quoted, quoted_path};
 
 /// Arguments as they were written.
 pub(crate) fn arguments(arguments: &[PolicyArgument]) -> String {
@@ -16,8 +16,7 @@ pub(crate) fn arguments(arguments: &[PolicyArgument]) -> String {
 
 /// The masked column, or the field in it, as ALTER COLUMN takes it.
 pub(crate) fn place(mask: &ColumnMask) -> String {
-    let parts = std::iter::once(&mask.column.name).chain(&mask.path);
-    parts.map(|part| quoted(part)).collect::<Vec<_>>().join(".")
+    quoted_path(std::iter::once(&mask.column.name).chain(&mask.path).map(String::as_str))
 }
 
 /// The arguments of a tag policy as they were written.

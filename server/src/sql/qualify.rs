@@ -18,7 +18,7 @@ use super::cursor::{position_of, unsupported};
 use super::expression::placeholders;
 use super::parse::{parse_expression, parse_query};
 use super::reference::ObjectReference;
-use super::types::quoted;
+use super::types::quoted_path;
 use crate::error::{Condition, Error, Result};
 use crate::session::{SESSION_FUNCTIONS, SessionSettings};
 
@@ -160,8 +160,8 @@ impl Walk<'_> {
             _ => return Ok(()),
         };
         let full = ObjectReference::from_parts(&parts, None)?.resolve(self.within.session)?;
-        let parts = [&full.catalog, &full.schema, &full.object].map(|part| quoted(part.as_str()));
-        written.value = Value::SingleQuotedString(parts.join("."));
+        let parts = [&full.catalog, &full.schema, &full.object].map(|part| part.as_str());
+        written.value = Value::SingleQuotedString(quoted_path(parts));
         if !self.names.contains(&full) {
             self.names.push(full);
         }

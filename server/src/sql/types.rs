@@ -94,6 +94,11 @@ pub fn quoted(name: &str) -> String {
     if plain { name.to_owned() } else { format!("`{}`", name.replace('`', "``")) }
 }
 
+/// A name of several parts as it may stand in SQL.
+pub(crate) fn quoted_path<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    parts.into_iter().map(quoted).collect::<Vec<_>>().join(".")
+}
+
 /// Reads a type at the cursor.
 pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<SqlType> {
     let mut closing = 0;

@@ -8,7 +8,7 @@ use super::Statement;
 use crate::error::{Condition, Error, Result};
 use crate::sql::cursor::Cursor;
 use crate::sql::reference::ObjectReference;
-use crate::sql::types::quoted;
+use crate::sql::types::quoted_path;
 
 /// A statement that changes rows of a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -258,8 +258,8 @@ fn source(cursor: &mut Cursor<'_>) -> Result<(Box<Query>, Option<Vec<Ident>>)> {
             .unsupported("MERGE with a table function as its source")
             .with_hint("USING (SELECT …)"));
     }
-    let name: Vec<String> = parts.iter().map(|part| quoted(part)).collect();
-    let query = crate::sql::parse_query(&format!("SELECT * FROM {}", name.join(".")))?;
+    let name = quoted_path(parts.iter().map(String::as_str));
+    let query = crate::sql::parse_query(&format!("SELECT * FROM {name}"))?;
     Ok((query, Some(parts.into_iter().map(|part| Ident::with_quote('`', part)).collect())))
 }
 
