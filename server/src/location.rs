@@ -185,6 +185,11 @@ impl Locations {
             TableKind::View(_) => Ok(None),
         }
     }
+
+    /// The place of a table that is known to be no view.
+    pub(crate) fn of_stored(&self, table: &Table) -> Result<TableLocation> {
+        self.of(table)?.ok_or_else(|| Error::internal("a view has no files"))
+    }
 }
 
 /// One text for what is outside the roots and what does not exist: storage is not to be probed.

@@ -22,7 +22,7 @@ use crate::query::execute::{Deadline, Guard};
 use crate::query::gauges::StatementGauges;
 use crate::query::history::StatementType;
 use crate::query::plan::Planned;
-use crate::query::record::{QueryRecord, Received, RecordSink};
+use crate::query::record::{QueryRecord, Received, RecordSink, Running};
 use crate::query::result_cache::ResultCache;
 use crate::query::standing::{Asked, Standing};
 use crate::query::stored_parameters::typed;
@@ -539,13 +539,7 @@ impl Run<'_> {
             Target::Create(create) => Asked::Query(create.query.clone()),
         };
         let guard = self.guard(asked, prepared.stands_on());
-        match writer.write(&self.context, prepared, &self.gauges, guard).await {
-            Ok(rows) => {
-                record.finish().await?;
-                Ok(Outcome::Done { rows: Some(rows), session: None })
-            }
-            Err(error) => failed(record, error).await,
-        }
+        written(record, writer.write(&self.context, prepared, &self.gauges, guard).await).await
     }
 
     async fn command(self, record: QueryRecord<Received>, command: &Command) -> Result<Outcome> {
@@ -567,6 +561,17 @@ fn proof_schema(proof: &Proof) -> SchemaRef {
         Proof::ExplainPolicy(_) => explain_policy::schema(),
         Proof::DryRun(_) => dry_run::schema(),
         Proof::RunTests(_) => policy_tests::schema(),
+    }
+}
+
+/// Tells the books how a write ended, then the caller.
+async fn written(record: QueryRecord<Running>, rows: Result<u64>) -> Result<Outcome> {
+    match rows {
+        Ok(rows) => {
+            record.finish().await?;
+            Ok(Outcome::Done { rows: Some(rows), session: None })
+        }
+        Err(error) => failed(record, error).await,
     }
 }
 

@@ -15,9 +15,7 @@ use weir_enforce::open_table::OpenError;
 use weir_enforce::{
     IdentifyRows, Moment, OpenTable, OpenedChanges, OpenedTable, PlannedFiles, ScanNumbers, Stretch,
 };
-use weir_scan::{
-    CHANGE_COLUMNS, ChangeFeed, DeltaTables, PinnedTable, TableLocation, in_order, rows_read, scan_numbers,
-};
+use weir_scan::{CHANGE_COLUMNS, ChangeFeed, DeltaTables, PinnedTable, in_order, rows_read, scan_numbers};
 
 use crate::error::{Condition, Error};
 use crate::location::Locations;
@@ -37,20 +35,16 @@ impl OpenDelta {
         Self { metastore, tables, locations }
     }
 
-    fn place(&self, table: &Table) -> Result<TableLocation, Error> {
-        self.locations.of(table)?.ok_or_else(|| Error::internal("a view has no files"))
-    }
-
     /// A version as old as the table's owner allows.
     async fn recent(&self, table: &Table) -> Result<PinnedTable, Error> {
         let Some(age) = max_staleness(&table.properties)? else { return self.pinned(table).await };
-        let opening = self.tables.open_within(&self.place(table)?, age).await;
+        let opening = self.tables.open_within(&self.locations.of_stored(table)?, age).await;
         opening.map_err(|error| about(table, error))
     }
 
     /// The newest version at this moment.
     async fn pinned(&self, table: &Table) -> Result<PinnedTable, Error> {
-        let location = self.place(table)?;
+        let location = self.locations.of_stored(table)?;
         let opening = self.tables.open(&location).await;
         opening.map_err(|error| about(table, error))
     }

@@ -13,7 +13,7 @@ mod change_rows;
 mod ingestion;
 
 pub use change_rows::PreparedChange;
-pub use ingestion::{IfExists, IfMissing, Ingestion, SentRows};
+pub use ingestion::{IfExists, IfMissing, Ingestion, PreparedIngestion, SentRows};
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -144,8 +144,7 @@ impl Writer {
                 let opened = planned.scope.open(table).await?;
                 let schema = opened.provider.schema();
                 let plan = rows_for(planned.bound(parameters)?, &schema, &insert.columns, &name)?;
-                let location = self.locations.of(table)?;
-                let location = location.ok_or_else(|| Error::internal("a table without a place"))?;
+                let location = self.locations.of_stored(table)?;
                 check_unmasked(&plan, 0, table)?;
                 let filter = NewRows::of(&planned.scope, table, &opened).await?;
                 let plan = govern(&planned.scope, planned.scope.state(), &plan).await?;

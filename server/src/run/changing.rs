@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
-use super::{Outcome, Run, failed};
+use super::{Outcome, Run, failed, written};
 use crate::command;
 use crate::context::Context;
 use crate::error::{Condition, Error, Result};
@@ -34,17 +34,13 @@ impl Run<'_> {
         loop {
             attempt += 1;
             match self.change_once(change, prepared).await {
-                Ok(rows) => {
-                    record.finish().await?;
-                    return Ok(Outcome::Done { rows: Some(rows), session: None });
-                }
                 Err(error)
                     if error.condition() == Condition::ConcurrentModification && attempt < ATTEMPTS_MAX =>
                 {
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
-                Err(error) => return failed(record, error).await,
+                ended => return written(record, ended).await,
             }
             prepared = match self.prepare_change(change).await {
                 Ok(prepared) => prepared,

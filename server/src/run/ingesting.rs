@@ -4,7 +4,7 @@ use futures::FutureExt;
 use weir_catalog::Name;
 
 use super::changing::check_may_change;
-use super::{Outcome, Run, Warehouse, failed};
+use super::{Outcome, Run, Warehouse, failed, written};
 use crate::context::Context;
 use crate::error::Result;
 use crate::query::history::StatementType;
@@ -64,15 +64,10 @@ impl Run<'_> {
             Ok(prepared) => prepared,
             Err(error) => return failed(record, error).await,
         };
-        let by = self.warehouse.governed_by(prepared.stands_on().0, prepared.plan()).await;
+        let write = prepared.write();
+        let by = self.warehouse.governed_by(write.stands_on().0, write.plan()).await;
         let record = record.planned(StatementType::Insert).governed(by).running(self.gauges.clone());
-        let guard = self.guard(Asked::Ingestion(Box::new(ingestion.clone())), prepared.stands_on());
-        match writer.write_sent(&self.context, prepared, sent, &self.gauges, guard).await {
-            Ok(rows) => {
-                record.finish().await?;
-                Ok(Outcome::Done { rows: Some(rows), session: None })
-            }
-            Err(error) => failed(record, error).await,
-        }
+        let guard = self.guard(Asked::Ingestion(Box::new(ingestion.clone())), write.stands_on());
+        written(record, writer.write_sent(&self.context, prepared, sent, &self.gauges, guard).await).await
     }
 }

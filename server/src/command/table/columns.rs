@@ -118,8 +118,7 @@ fn alterable<'s>(call: Call<'_>, sight: Sight<'s>, name: &ObjectName) -> Result<
     let table = sight.table(name)?;
     sight.expect_kind(table, SecurableKind::Table)?;
     sight.require(Privilege::Manage, SecurableId::Table(table.id), &SecurableName::Table(name.clone()))?;
-    let place = call.environment.locations.of(table)?;
-    Ok((table, place.ok_or_else(|| Error::internal("a table without a place"))?))
+    Ok((table, call.environment.locations.of_stored(table)?))
 }
 
 /// The column as the table spells it, and its field id.

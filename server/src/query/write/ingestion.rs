@@ -98,6 +98,19 @@ impl Ingestion {
     }
 }
 
+/// A table that takes rows which are sent.
+pub struct PreparedIngestion {
+    write: PreparedWrite,
+    columns: Columns,
+}
+
+impl PreparedIngestion {
+    /// The write. Its plan reads nothing.
+    pub fn write(&self) -> &PreparedWrite {
+        &self.write
+    }
+}
+
 impl Writer {
     /// Prepares a table for rows with these columns.
     pub async fn prepare_ingestion(
@@ -107,7 +120,7 @@ impl Writer {
         snapshot: &Arc<Snapshot>,
         ingestion: &Ingestion,
         sent: &SchemaRef,
-    ) -> Result<PreparedWrite> {
+    ) -> Result<PreparedIngestion> {
         let name = ingestion.table.resolve(&context.session)?;
         let scope = engine.scope(context, snapshot)?;
         let asked = LogicalPlanBuilder::empty(false).build()?;
@@ -116,20 +129,22 @@ impl Writer {
             let table = writable(context, snapshot, &name, Privilege::Insert).await?;
             let opened = scope.open(table).await?;
             let schema = opened.provider.schema();
-            Columns::matched(sent, &schema, &name)?;
-            let location = self.locations.of(table)?;
-            let location = location.ok_or_else(|| Error::internal("a table without a place"))?;
+            let columns = Columns::matched(sent, &schema, &name)?;
+            let location = self.locations.of_stored(table)?;
             let filter = NewRows::of(&scope, table, &opened).await?;
             let into = Some(Existing { table: table.clone(), filter });
-            return Ok(PreparedWrite { scope, plan, location, schema, made: None, into, asked });
+            let write = PreparedWrite { scope, plan, location, schema, made: None, into, asked };
+            return Ok(PreparedIngestion { write, columns });
         }
-        ingestion.check_rights(context, snapshot).await?;
+        check_may_create(context, snapshot, &name)?;
+        let existing = snapshot.table(&name);
         let telling = self.telling(context, snapshot, &name, ingestion.if_exists == IfExists::Replace)?;
         let schema = new_columns(sent)?;
+        let columns = Columns::matched(sent, &schema, &name)?;
         let stored = self.locations.new_managed();
         let location = self.locations.managed(&stored)?;
         let spec = TableSpec {
-            name: name.clone(),
+            name,
             storage: Storage::Managed { location: stored },
             columns: catalog_columns(&schema),
             properties: Default::default(),
@@ -138,31 +153,26 @@ impl Writer {
         };
         let made = Some(NewTable { spec, partition_columns: Vec::new(), telling });
         // Whoever may replace a table chooses all of its rows: its filter is asked of none.
-        let existing = snapshot.table(&name);
         let into = existing.map(|table| Existing { table: table.clone(), filter: None });
-        Ok(PreparedWrite { scope, plan, location, schema, made, into, asked })
+        let write = PreparedWrite { scope, plan, location, schema, made, into, asked };
+        Ok(PreparedIngestion { write, columns })
     }
 
     /// Writes the rows that are sent; their number.
     pub async fn write_sent(
         &self,
         context: &Context,
-        prepared: PreparedWrite,
+        prepared: PreparedIngestion,
         sent: SentRows,
         gauges: &Arc<StatementGauges>,
         guard: Guard,
     ) -> Result<u64> {
-        let name = match (&prepared.made, &prepared.into) {
-            (Some(made), _) => made.spec.name.clone(),
-            (None, Some(into)) => into.table.name.clone(),
-            (None, None) => return Err(Error::internal("rows were sent to no table")),
-        };
-        let columns = Columns::matched(&sent.schema, &prepared.schema, &name)?;
+        let PreparedIngestion { write, columns } = prepared;
         let schema = Arc::clone(&columns.schema);
         let rows = sent.batches.map(move |batch| columns.of(&batch?));
         let rows = rows.map_err(|error| DataFusionError::External(Box::new(error)));
         let rows = gauges.meter().stream(Box::pin(RecordBatchStreamAdapter::new(schema, rows)) as _);
-        self.write_rows(context, prepared, rows, gauges, guard).await
+        self.write_rows(context, write, rows, gauges, guard).await
     }
 }
 
