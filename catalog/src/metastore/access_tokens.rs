@@ -110,11 +110,7 @@ impl Metastore {
 }
 
 fn of_other(caller: &Caller<'_>, name: &str) -> Result<(PrincipalId, Vec<crate::decision::Reason>), Error> {
-    let own = caller.snapshot.principal(caller.by).is_some_and(|caller| caller.name == name);
-    // Who is asked about comes after who asks: a stranger learns no names here.
-    let because =
-        if own { Vec::new() } else { caller.require_account_admin(Reserved::ManageAccessTokens)? };
-    let principal = caller.principal(name)?;
+    let (principal, own, because) = caller.own_or_administered(name, Reserved::ManageAccessTokens)?;
     // Nobody acts as another user by rank; a service principal signs in nowhere by itself.
     let act = match principal.kind {
         PrincipalKind::Group => "have an access token",

@@ -75,6 +75,18 @@ impl<'a> Caller<'a> {
         if self.is_account_admin() { Ok(vec![Reason::AccountAdmin]) } else { Err(Error::Reserved { act }) }
     }
 
+    /// Whom the request is about: the caller, or, for account admins, anybody; and whether it is the caller. Who is asked
+    /// about comes after who asks: a stranger learns no names here.
+    pub(super) fn own_or_administered(
+        &self,
+        name: &str,
+        act: Reserved,
+    ) -> Result<(&'a Principal, bool, Vec<Reason>), Error> {
+        let own = self.snapshot.principal(self.by).is_some_and(|caller| caller.name == name);
+        let because = if own { Vec::new() } else { self.require_account_admin(act)? };
+        Ok((self.principal(name)?, own, because))
+    }
+
     /// The one whose text runs with its owner's rights may be replaced by its owner alone:
     /// anybody else would put words in the owner's mouth.
     pub(super) fn require_ownership(

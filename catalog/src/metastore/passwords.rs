@@ -13,7 +13,6 @@ use chrono::{DateTime, Utc};
 
 use super::{Metastore, Request, Write};
 use crate::audit::{Action, Answer, Origin, Requester};
-use crate::decision::Reason;
 use crate::error::{Error, Reserved};
 use crate::id::PrincipalId;
 use crate::principal::PrincipalKind;
@@ -35,14 +34,7 @@ impl Metastore {
         }
         let hash = hash(plaintext.to_owned()).await?;
         self.write(Request::new(by, now, Action::PasswordSet, format!("user `{user}`")), |caller| {
-            // Who is asked about comes after who asks: a stranger learns no names here.
-            let own = caller.snapshot.principal(caller.by).is_some_and(|caller| caller.name == user);
-            let because = if own {
-                Vec::<Reason>::new()
-            } else {
-                caller.require_account_admin(Reserved::SetPassword)?
-            };
-            let principal = caller.principal(user)?;
+            let (principal, _, because) = caller.own_or_administered(user, Reserved::SetPassword)?;
             if principal.kind != PrincipalKind::User {
                 let (name, kind) = (principal.name.clone(), principal.kind);
                 return Err(Error::PrincipalKindUnfit { name, kind, act: "have a password" });
