@@ -56,8 +56,11 @@ impl Certificates {
             });
             let Ok((kept, found)) = looked.await else { return };
             self = kept;
-            match found.and_then(|found| Ok((server_config(&found)?, found))) {
-                Ok((_, found)) if found == self.known => {}
+            let changed = match found {
+                Ok(found) if found == self.known => continue,
+                changed => changed.and_then(|found| Ok((server_config(&found)?, found))),
+            };
+            match changed {
                 Ok((config, found)) => {
                     tracing::info!("the certificate changed, and holds for new connections");
                     self.sender.send_replace(config);
