@@ -12,16 +12,17 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::Stream;
-use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::either::Either;
 use tonic::transport::server::Connected;
 use tonic::{Request, Status};
 
+use super::certificates::NewestTls;
 use crate::error::{Condition, Error};
 
 /// How long a connection may take until it has said what it is.
@@ -39,18 +40,10 @@ const TLS_ALERT: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28];
 const PAGE: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n\
     This is a Weir warehouse server. It speaks Arrow Flight SQL: ask it with ADBC, JDBC or `weir sql`.\n";
 
-/// Server configurations of TLS, the newest of which holds for new connections.
-pub(super) type Certificates = watch::Receiver<Arc<ServerConfig>>;
-
 /// A connection that may be served.
 pub(super) struct Arrival {
-    stream: ArrivedStream,
+    stream: Either<TcpStream, Box<TlsStream<TcpStream>>>,
     peer: Peer,
-}
-
-enum ArrivedStream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// Who is at the other end; calls carry it.
@@ -65,7 +58,7 @@ pub(super) struct Peer {
 /// The connections that come in at `listener`, with TLS where there are certificates.
 pub(super) fn arrivals(
     listener: TcpListener,
-    certificates: Option<Certificates>,
+    certificates: Option<NewestTls>,
 ) -> impl Stream<Item = io::Result<Arrival>> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -103,21 +96,19 @@ pub(super) fn arrivals(
 async fn greet(
     mut stream: TcpStream,
     address: SocketAddr,
-    certificates: Option<Certificates>,
+    certificates: Option<NewestTls>,
 ) -> io::Result<Option<Arrival>> {
     stream.set_nodelay(true)?;
     let mut first = [0];
     if stream.peek(&mut first).await? == 0 {
         return Ok(None);
     }
-    let plain = |stream, in_the_clear| Arrival {
-        stream: ArrivedStream::Plain(stream),
-        peer: Peer { address, in_the_clear },
-    };
+    let plain =
+        |stream, in_the_clear| Arrival { stream: Either::Left(stream), peer: Peer { address, in_the_clear } };
     match (first, certificates) {
         ([TLS_HANDSHAKE], Some(certificates)) => {
             let newest = Arc::clone(&certificates.borrow());
-            let stream = ArrivedStream::Tls(Box::new(TlsAcceptor::from(newest).accept(stream).await?));
+            let stream = Either::Right(Box::new(TlsAcceptor::from(newest).accept(stream).await?));
             Ok(Some(Arrival { stream, peer: Peer { address, in_the_clear: false } }))
         }
         ([TLS_HANDSHAKE], None) => {
@@ -177,19 +168,13 @@ impl AsyncRead for Arrival {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
-            ArrivedStream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            ArrivedStream::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-        }
+        Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
     }
 }
 
 impl AsyncWrite for Arrival {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().stream {
-            ArrivedStream::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            ArrivedStream::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -197,30 +182,18 @@ impl AsyncWrite for Arrival {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().stream {
-            ArrivedStream::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-            ArrivedStream::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-        }
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.stream {
-            ArrivedStream::Plain(stream) => stream.is_write_vectored(),
-            ArrivedStream::Tls(stream) => stream.is_write_vectored(),
-        }
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
-            ArrivedStream::Plain(stream) => Pin::new(stream).poll_flush(context),
-            ArrivedStream::Tls(stream) => Pin::new(stream).poll_flush(context),
-        }
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
-            ArrivedStream::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            ArrivedStream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-        }
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
     }
 }

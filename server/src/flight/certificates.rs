@@ -23,6 +23,9 @@ pub struct Tls {
     pub key_pem: Vec<u8>,
 }
 
+/// Server configurations of TLS, the newest of which holds for new connections.
+pub(super) type NewestTls = watch::Receiver<Arc<ServerConfig>>;
+
 /// The certificate in use.
 pub struct Certificates {
     read: Box<dyn Fn() -> Result<Tls> + Send>,
@@ -39,7 +42,7 @@ impl Certificates {
     }
 
     /// The newest, for new connections.
-    pub(super) fn newest(&self) -> watch::Receiver<Arc<ServerConfig>> {
+    pub(super) fn newest(&self) -> NewestTls {
         self.sender.subscribe()
     }
 
