@@ -218,12 +218,8 @@ pub async fn serve(config: Config) -> Result<()> {
     let listener = config.server.listen().await?;
     let address = listener.local_addr().map_err(Error::internal)?;
     let tls = config.server.is_tls();
-    if config.server.tls_self_signed {
-        let folder = config.server.data_directory.join("tls");
-        tracing::info!(
-            "clients trust this server by `{}` (weir sql --ca)",
-            folder.join("server.pem").display()
-        );
+    if let Some(certificate) = config.server.self_signed_certificate() {
+        tracing::info!("clients trust this server by `{}` (weir sql --ca)", certificate.display());
     }
     let app = App::build(config, Arc::new(SystemClock)).await?;
     let scheme = if tls { "grpc+tls" } else { "grpc" };

@@ -10,9 +10,15 @@ use crate::error::{Error, Result};
 /// The names by which this machine is asked.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// The files of the certificate and its key in `folder`; made when they are missing.
-pub(super) fn files(folder: &Path) -> Result<(PathBuf, PathBuf)> {
-    let (certificate, key) = (folder.join("server.pem"), folder.join("server.key"));
+/// Where the certificate lies.
+pub(super) fn certificate(data_directory: &Path) -> PathBuf {
+    folder(data_directory).join("server.pem")
+}
+
+/// The files of the certificate and its key; made when they are missing.
+pub(super) fn files(data_directory: &Path) -> Result<(PathBuf, PathBuf)> {
+    let folder = &folder(data_directory);
+    let (certificate, key) = (certificate(data_directory), folder.join("server.key"));
     if !certificate.exists() || !key.exists() {
         let made = rcgen::generate_simple_self_signed(NAMES.map(str::to_owned)).map_err(Error::internal)?;
         std::fs::create_dir_all(folder).map_err(|cause| unwritable(folder, &cause))?;
@@ -21,6 +27,10 @@ pub(super) fn files(folder: &Path) -> Result<(PathBuf, PathBuf)> {
         write(&certificate, 0o644, &made.cert.pem())?;
     }
     Ok((certificate, key))
+}
+
+fn folder(data_directory: &Path) -> PathBuf {
+    data_directory.join("tls")
 }
 
 fn write(path: &Path, mode: u32, text: &str) -> Result<()> {

@@ -69,11 +69,16 @@ impl Server {
         self.tls_self_signed || self.tls_certificate.is_some() && self.tls_key.is_some()
     }
 
+    /// The certificate that the server makes itself, by which clients trust it; none where it is given one.
+    pub fn self_signed_certificate(&self) -> Option<PathBuf> {
+        self.tls_self_signed.then(|| self_signed::certificate(&self.data_directory))
+    }
+
     /// The certificate chain and its key in PEM, as they are now; of a server with TLS alone.
     pub fn tls_files(&self) -> Result<(Vec<u8>, Vec<u8>)> {
         let (certificate, key) = match (&self.tls_certificate, &self.tls_key) {
             (Some(certificate), Some(key)) => (certificate.clone(), key.clone()),
-            _ => self_signed::files(&self.data_directory.join("tls"))?,
+            _ => self_signed::files(&self.data_directory)?,
         };
         Ok((
             read(&certificate, "server.tls_certificate", "CERTIFICATE")?,
