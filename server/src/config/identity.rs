@@ -1,14 +1,14 @@
 //! `[identity]`: whose tokens are believed.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use super::refused;
 use super::section::section;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 section! {
     /// Whose tokens are believed. There is no anonymous access and no implicit administrator.
@@ -73,6 +73,19 @@ pub struct Issuer {
     pub required_scopes: Vec<String>,
 }
 
+/// Where the keys of an issuer are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum KeyPlace<'a> {
+    /// In a JSON Web Key Set.
+    JwksFile(&'a Path),
+    /// In PEM, one public key.
+    KeyFile(&'a Path),
+    /// Published at this address.
+    JwksUrl(Url),
+    /// Published where the discovery below the issuer's name says.
+    Discovered,
+}
+
 /// An address of an issuer's: of https, or of http on this machine. The error is a sentence's end.
 pub(crate) fn issuer_url(text: &str) -> std::result::Result<Url, String> {
     let url = Url::parse(text).map_err(|_| format!("`{text}` is no address"))?;
@@ -113,9 +126,32 @@ impl Identity {
 }
 
 impl Issuer {
+    fn refused(&self, what: &str) -> Error {
+        refused(format!("issuer `{}` in `identity.issuers` {what}", self.name))
+    }
+
+    /// The one place of its keys.
+    pub(crate) fn key_place(&self) -> Result<KeyPlace<'_>> {
+        let published = |place: &str| {
+            issuer_url(place)
+                .map_err(|what| self.refused(&format!("publishes no keys that could be believed: {what}")))
+        };
+        match (&self.jwks_file, &self.key_file, &self.jwks_url, self.discover) {
+            (Some(path), None, None, false) => Ok(KeyPlace::JwksFile(path)),
+            (None, Some(path), None, false) => Ok(KeyPlace::KeyFile(path)),
+            (None, None, Some(place), false) => Ok(KeyPlace::JwksUrl(published(place)?)),
+            (None, None, None, true) => published(&self.name).map(|_| KeyPlace::Discovered),
+            (None, None, None, false) => {
+                Err(self.refused("needs `jwks_file`, `key_file`, `jwks_url` or `discover = true`"))
+            }
+            _ => Err(self.refused(
+                "has its keys in several places: one of `jwks_file`, `key_file`, `jwks_url` and `discover` decides",
+            )),
+        }
+    }
+
     fn check(&self) -> Result<()> {
-        let refuse =
-            |what: &str| Err(refused(format!("issuer `{}` in `identity.issuers` {what}", self.name)));
+        let refuse = |what: &str| Err(self.refused(what));
         if self.name.is_empty() {
             return refuse("has an empty `name`");
         }
@@ -131,21 +167,6 @@ impl Issuer {
         if self.required_scopes.iter().any(|scope| scope.is_empty() || scope.contains(char::is_whitespace)) {
             return refuse("has a scope in `required_scopes` that no token could have");
         }
-        let places =
-            [self.jwks_file.is_some(), self.key_file.is_some(), self.jwks_url.is_some(), self.discover];
-        match places.into_iter().filter(|given| *given).count() {
-            0 => return refuse("needs `jwks_file`, `key_file`, `jwks_url` or `discover = true`"),
-            1 => {}
-            _ => {
-                return refuse(
-                    "has its keys in several places: one of `jwks_file`, `key_file`, `jwks_url` and `discover` decides",
-                );
-            }
-        }
-        let published = self.jwks_url.as_ref().or_else(|| self.discover.then_some(&self.name));
-        match published.map(|place| issuer_url(place)) {
-            Some(Err(what)) => refuse(&format!("publishes no keys that could be believed: {what}")),
-            Some(Ok(_)) | None => Ok(()),
-        }
+        self.key_place().map(drop)
     }
 }

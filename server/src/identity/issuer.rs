@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::jwks::KeySet;
 use super::published_keys::{Place, PublishedKeys};
 use super::rejection::Rejection;
-use crate::config;
+use crate::config::{self, KeyPlace};
 use crate::error::Result;
 
 /// How old the keys in memory may be.
@@ -61,26 +61,13 @@ struct Held {
 impl Issuer {
     /// The issuer of a configuration; its file must be good at the start.
     pub fn from_config(config: &config::Issuer) -> Result<Self> {
-        let keys = match (&config.jwks_file, &config.key_file, &config.jwks_url, config.discover) {
-            (Some(path), None, None, false) => Self::of_file(config, path, Form::Jwks)?,
-            (None, Some(path), None, false) => Self::of_file(config, path, Form::Pem)?,
-            (None, None, Some(place), false) => {
-                let place = config::issuer_url(place).map_err(|what| {
-                    config::refused(format!("`jwks_url` of issuer `{}`: {what}", config.name))
-                })?;
-                Keys::Published(Arc::new(PublishedKeys::new(&config.name, Place::Fixed(place))?))
-            }
-            (None, None, None, true) => {
-                Keys::Published(Arc::new(PublishedKeys::new(&config.name, Place::Discovered)?))
-            }
-            _ => {
-                return Err(config::refused(format!(
-                    "issuer `{}` in `identity.issuers` needs one of `jwks_file`, `key_file`, `jwks_url` and \
-                     `discover`",
-                    config.name
-                )));
-            }
-        };
+        let published = |place| Ok(Keys::Published(Arc::new(PublishedKeys::new(&config.name, place)?)));
+        let keys = match config.key_place()? {
+            KeyPlace::JwksFile(path) => Self::of_file(config, path, Form::Jwks),
+            KeyPlace::KeyFile(path) => Self::of_file(config, path, Form::Pem),
+            KeyPlace::JwksUrl(place) => published(Place::Fixed(place)),
+            KeyPlace::Discovered => published(Place::Discovered),
+        }?;
         Ok(Self {
             name: config.name.clone(),
             audiences: config.audiences.clone(),
