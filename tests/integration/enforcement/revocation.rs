@@ -1,8 +1,14 @@
 //! What was given before a change of rights, and is used after it: prepared handles, tickets that were not redeemed,
 //! streams under way, kept results, another server. Each is under the rights of the moment of its use.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int32Array, RecordBatch};
 use arrow_flight::decode::FlightRecordBatchStream;
-use arrow_flight::sql::CommandStatementQuery;
+use arrow_flight::sql::{
+    CommandStatementIngest, CommandStatementQuery, TableDefinitionOptions, TableExistsOption,
+    TableNotExistOption,
+};
 use arrow_flight::{Ticket, error::FlightError};
 use bytes::Bytes;
 use futures::StreamExt;
@@ -342,5 +348,63 @@ fn what_runs_without_a_stream_ends_as_well() {
         assert_eq!(server.rows(ADMIN, "SELECT n FROM main.open.kept").await, ["-5"]);
         let made = server.refused(ADMIN, "SELECT count(*) FROM main.open.made").await;
         assert!(made.contains("TABLE_OR_VIEW_NOT_FOUND"), "{made}");
+    });
+}
+
+/// Two batches that carol sends with `change` between them. The second is held back until she was answered or the server had
+/// time to look.
+async fn sent_over(server: &TestServer, change: &str) -> Told<i64> {
+    let batch = |n: i32| {
+        let column: ArrayRef = Arc::new(Int32Array::from(vec![n]));
+        RecordBatch::try_from_iter_with_nullable([("n", column, true)]).unwrap()
+    };
+    let command = CommandStatementIngest {
+        table_definition_options: Some(TableDefinitionOptions {
+            if_not_exist: TableNotExistOption::Fail as i32,
+            if_exists: TableExistsOption::Append as i32,
+        }),
+        table: "kept".to_owned(),
+        schema: Some("open".to_owned()),
+        catalog: Some("main".to_owned()),
+        ..CommandStatementIngest::default()
+    };
+    let (sender, receiver) = futures::channel::mpsc::unbounded();
+    sender.unbounded_send(batch(1)).unwrap();
+    let carol = server.client("carol");
+    let mut sending = task(async move { carol.ingest_stream(&command, &batch(0).schema(), receiver).await });
+    tokio::time::sleep(UNDER_WAY).await;
+    server.prepare(change).await;
+    match tokio::time::timeout(UNDER_WAY, &mut sending).await {
+        Ok(told) => told.unwrap(),
+        Err(_) => {
+            sender.unbounded_send(batch(2)).unwrap();
+            drop(sender);
+            sending.await.unwrap()
+        }
+    }
+}
+
+#[test]
+fn rows_that_a_client_sends_are_not_stored_when_the_right_goes_while_they_come() {
+    block_on(async {
+        let server = ground().await;
+        server
+            .prepare("CREATE TABLE main.open.kept (n INT);\nGRANT SELECT ON TABLE main.open.kept TO carol")
+            .await;
+        for (change, back) in [
+            ("REVOKE MODIFY ON SCHEMA main.open FROM carol", "GRANT MODIFY ON SCHEMA main.open TO carol"),
+            (
+                "DENY MODIFY ON TABLE main.open.kept TO hr",
+                "REVOKE DENY MODIFY ON TABLE main.open.kept FROM hr",
+            ),
+            ("ALTER USER carol DISABLE", "ALTER USER carol ENABLE"),
+        ] {
+            assert_changed(&sent_over(&server, change).await.unwrap_err(), change);
+            server.prepare(back).await;
+        }
+        let kept = "SELECT count(*) FROM main.open.kept";
+        assert_eq!(server.rows(ADMIN, kept).await, ["0"]);
+        assert_eq!(sent_over(&server, "CREATE SCHEMA main.elsewhere").await.unwrap(), 2);
+        assert_eq!(server.rows(ADMIN, kept).await, ["2"]);
     });
 }

@@ -18,7 +18,7 @@ use arrow_flight::sql::{
 };
 use arrow_flight::{Action, FlightData, FlightDescriptor, FlightInfo, SchemaResult, Ticket};
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use prost::Message;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
@@ -229,7 +229,11 @@ impl Client {
 
     /// DoPut; the first answer.
     pub async fn put(&self, messages: Vec<FlightData>) -> Told<Bytes> {
-        let request = self.request(futures::stream::iter(messages));
+        self.put_stream(futures::stream::iter(messages)).await
+    }
+
+    async fn put_stream(&self, messages: impl Stream<Item = FlightData> + Send + 'static) -> Told<Bytes> {
+        let request = self.request(messages);
         let mut answers = self.raw().do_put(request).await?.into_inner();
         let first = answers.message().await?.expect("an answer to DoPut");
         while answers.message().await?.is_some() {}
@@ -243,18 +247,32 @@ impl Client {
         columns: &SchemaRef,
         rows: Vec<RecordBatch>,
     ) -> Told<i64> {
+        self.ingest_stream(command, columns, futures::stream::iter(rows)).await
+    }
+
+    /// As [`ingest`](Self::ingest), of rows that come bit by bit.
+    pub async fn ingest_stream(
+        &self,
+        command: &CommandStatementIngest,
+        columns: &SchemaRef,
+        rows: impl Stream<Item = RecordBatch> + Send + 'static,
+    ) -> Told<i64> {
         let messages = FlightDataEncoderBuilder::new()
             .with_schema(Arc::clone(columns))
             .with_dictionary_handling(DictionaryHandling::Resend)
             .with_flight_descriptor(Some(descriptor(command)))
-            .build(futures::stream::iter(rows.into_iter().map(Ok)));
-        self.put_counted(messages.try_collect().await.expect("rows that can be sent")).await
+            .build(rows.map(Ok))
+            .map(|message| message.expect("rows that can be sent"));
+        Ok(count_of(&self.put_stream(messages).await?))
     }
 
     async fn put_counted(&self, messages: Vec<FlightData>) -> Told<i64> {
-        let answer = self.put(messages).await?;
-        Ok(DoPutUpdateResult::decode(answer.as_ref()).expect("a count").record_count)
+        Ok(count_of(&self.put(messages).await?))
     }
+}
+
+fn count_of(answer: &Bytes) -> i64 {
+    DoPutUpdateResult::decode(answer.as_ref()).expect("a count").record_count
 }
 
 /// The command of a statement.
