@@ -21,6 +21,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use crate::error::Refusal;
 use crate::governed_scan_exec::{GovernedScanExec, StatementSeal, without_values};
+use crate::inside::{Asked, Insides};
 use crate::leakproof::Admission;
 use crate::open_table::ScanNumbers;
 use crate::permit::{Barrier, Permit};
@@ -42,6 +43,7 @@ pub struct GovernedTable {
     raw_names: HashMap<String, String>,
     admission: Admission,
     body: Option<StatementSeal>,
+    insides: Insides,
 }
 
 impl GovernedTable {
@@ -66,7 +68,8 @@ impl GovernedTable {
         let schema = Arc::new(Schema::new(fields));
         let admission = Admission::new(Arc::clone(&schema), policies.masked_columns());
         let permit = Arc::new(permit);
-        Ok(Self { raw, numbers, policies, permit, seal, schema, raw_names, admission, body: None })
+        let (body, insides) = (None, Insides::default());
+        Ok(Self { raw, numbers, policies, permit, seal, schema, raw_names, admission, body, insides })
     }
 
     /// The same over a view's body, which carries this mark.
@@ -141,8 +144,9 @@ impl GovernedTable {
         Ok(rewritten.data)
     }
 
-    /// The inside of the leaf for the columns `projection` (positions in the schema).
-    fn inside(&self, projection: &[usize], filters: &[Expr], limit: Option<usize>) -> Result<LogicalPlan> {
+    /// The inside of the leaf for what is asked of it.
+    fn inside(&self, asked: &Asked) -> Result<LogicalPlan> {
+        let Asked { projection, filters, limit } = asked;
         let mut plan = LogicalPlanBuilder::scan(RAW, provider_as_source(Arc::clone(&self.raw)), None)?;
         let arguments = self.policies.arguments(RAW, projection, &self.schema)?;
         if !arguments.is_empty() {
@@ -168,7 +172,7 @@ impl GovernedTable {
             })
             .collect::<Result<Vec<_>>>()?;
         plan = plan.project(columns)?;
-        if let (Barrier::None, Some(limit)) = (self.permit.barrier, limit) {
+        if let (Barrier::None, Some(limit)) = (self.permit.barrier, *limit) {
             plan = plan.limit(0, Some(limit))?;
         }
         plan.build()
@@ -214,10 +218,8 @@ impl TableProvider for GovernedTable {
         if !filters.iter().all(|filter| self.lets_in(filter)) {
             return Err(Refusal::Ungoverned("a predicate that may not enter a leaf".to_owned()).into());
         }
-        let planned = match self.inside(projection, filters, limit) {
-            Ok(inside) => state.create_physical_plan(&inside).await,
-            Err(error) => Err(error),
-        };
+        let asked = Asked { projection: projection.clone(), filters: filters.to_vec(), limit };
+        let planned = self.insides.physical(state, asked, |asked| self.inside(asked)).await;
         let inner = planned.map_err(|error| without_values(error, &self.permit))?;
         let filter_count = usize::from(self.policies.filter().is_some()) + usize::from(!filters.is_empty());
         let files = self.numbers.planned(&inner);

@@ -19,6 +19,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableScan, Volatility};
 
 use crate::governed_table::GovernedTable;
 use crate::identity_function::is_identity_function;
+use crate::permit::Permit;
 use crate::sealed_view::SealedView;
 
 /// The leaves of `plan`, one a line: table, version, effective policy. Not for users.
@@ -191,6 +192,7 @@ impl Marking<'_> {
         }
         if let Some(view) = any.downcast_ref::<SealedView>() {
             self.put(&("view", &view.permit().name, view.permit().table.map(|id| id.to_string())));
+            self.told_of(view.permit());
             return self.plan(view.plan());
         }
         match any.downcast_ref::<ViewTable>() {
@@ -208,6 +210,7 @@ impl Marking<'_> {
         if self.versions == Versions::Told {
             self.put(&(permit.version, &permit.place));
         }
+        self.told_of(permit);
         // The server's own tables have no versions, and no file's change leaves a trace.
         if permit.table.is_none() || (permit.version.is_none() && !table.is_of_view()) {
             self.repeatable = Repeatable::No;
@@ -220,6 +223,13 @@ impl Marking<'_> {
         match table.is_of_view() {
             true => self.provider(table.raw()),
             false => Ok(()),
+        }
+    }
+
+    /// What a plan tells of the policies of a leaf, beside what they do.
+    fn told_of(&mut self, permit: &Permit) {
+        if self.versions == Versions::Told {
+            self.put(&(&permit.policies, permit.exempt));
         }
     }
 

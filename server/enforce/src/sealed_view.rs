@@ -28,6 +28,7 @@ use crate::check_governed::check_governed;
 use crate::error::Refusal;
 use crate::governed_scan_exec::{GovernedScanExec, StatementSeal};
 use crate::governed_table::GovernedTable;
+use crate::inside::{Asked, Insides};
 use crate::leakproof::Admission;
 use crate::open_table::PlannedFiles;
 use crate::permit::{Barrier, Permit};
@@ -124,7 +125,8 @@ fn behind(
         exempt: true,
         barrier,
     };
-    Ok(SealedView { schema: Arc::new(Schema::new(fields)), plan, permit: Arc::new(permit), seal, below })
+    let (schema, permit) = (Arc::new(Schema::new(fields)), Arc::new(permit));
+    Ok(SealedView { schema, plan, permit, seal, below, insides: Insides::default() })
 }
 
 /// What was resolved for the text of the query, put below its leaf: the same tables for a plan in which that leaf does
@@ -207,6 +209,7 @@ fn bind_leaf(node: LogicalPlan, values: &ParamValues) -> Result<Transformed<Logi
         permit: Arc::clone(&view.permit),
         seal: view.seal.clone(),
         below: view.below.clone(),
+        insides: Insides::default(),
     };
     scan.source = provider_as_source(Arc::new(bound));
     Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
@@ -270,6 +273,7 @@ pub(crate) struct SealedView {
     seal: StatementSeal,
     /// The mark of what its query reads.
     below: StatementSeal,
+    insides: Insides,
 }
 
 impl SealedView {
@@ -281,7 +285,16 @@ impl SealedView {
             permit: Arc::clone(&self.permit),
             seal,
             below: self.below.clone(),
+            insides: self.insides.clone(),
         }
+    }
+
+    /// Its query for what is asked of it.
+    fn columns(&self, asked: &Asked) -> Result<LogicalPlan> {
+        let columns = self.plan.schema().columns();
+        let chosen = asked.projection.iter().filter_map(|position| columns.get(*position));
+        let chosen: Vec<_> = chosen.cloned().map(Expr::Column).collect();
+        LogicalPlanBuilder::from(self.plan.clone()).project(chosen)?.build()
     }
 
     /// Its query.
@@ -321,13 +334,10 @@ impl TableProvider for SealedView {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut builder = LogicalPlanBuilder::from(self.plan.clone());
-        if let Some(projection) = projection {
-            let columns = self.plan.schema().columns();
-            let chosen = projection.iter().filter_map(|position| columns.get(*position));
-            builder = builder.project(chosen.cloned().map(Expr::Column).collect::<Vec<_>>())?;
-        }
-        let inner = state.create_physical_plan(&builder.build()?).await?;
+        let all = || (0..self.schema.fields().len()).collect();
+        let projection = projection.cloned().unwrap_or_else(all);
+        let asked = Asked { projection, filters: Vec::new(), limit: None };
+        let inner = self.insides.physical(state, asked, |asked| self.columns(asked)).await?;
         let permits = check_governed(&inner, &self.below)?;
         let files = files_of(&inner);
         let mut permit = self.permit.as_ref().clone();
