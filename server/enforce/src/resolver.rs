@@ -92,7 +92,8 @@ pub struct Scope {
     spelling: Mutex<HashMap<String, String>>,
     bodies: Mutex<HashMap<BodyKey, Arc<Body>>>,
     hides_expressions: AtomicBool,
-    reads_changes: AtomicBool,
+    reads_changes: Arc<AtomicBool>,
+    asks_the_time: Arc<AtomicBool>,
     leaf_numbers: Arc<AtomicUsize>,
     definers: Definers,
 }
@@ -123,7 +124,8 @@ impl Scope {
             spelling: Mutex::default(),
             bodies: Mutex::default(),
             hides_expressions: AtomicBool::new(false),
-            reads_changes: AtomicBool::new(false),
+            reads_changes: Arc::default(),
+            asks_the_time: Arc::default(),
             leaf_numbers: Arc::default(),
             definers: Definers::default(),
         })
@@ -166,6 +168,16 @@ impl Scope {
     /// Whether the statement reads changes of rows, wherever they are named: no version of a table tells which.
     pub fn reads_changes(&self) -> bool {
         self.reads_changes.load(Ordering::Relaxed)
+    }
+
+    /// Whether a policy asks for the time, which stands in the plan as a constant: what was planned in this scope is of the
+    /// time of its statement alone.
+    pub fn asks_the_time(&self) -> bool {
+        self.asks_the_time.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn ask_the_time(&self) {
+        self.asks_the_time.store(true, Ordering::Relaxed);
     }
 
     /// Numbers for leaves of calls, each given once a statement.

@@ -10,7 +10,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, TableReference, internal_err};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::simplify::SimplifyContext;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Values, cast};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Values, Volatility, cast};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use weir_catalog::effective::EffectiveArgument;
 use weir_catalog::{Function, Parameter};
@@ -19,6 +19,7 @@ use super::arguments::{constant, find_column, fit};
 use super::{Bound, OURS, PolicyCompiler, Site};
 use crate::binder::bind_expression;
 use crate::error::Refusal;
+use crate::identity_function::is_identity_function;
 use crate::open_table::OpenedTable;
 use crate::resolver::{Access, Scope};
 
@@ -123,7 +124,7 @@ impl PolicyCompiler<'_> {
         let own = coerced.get_type(schema).map_err(misfit)?;
         let value = if own == returns { coerced } else { cast(coerced, returns.clone()) };
         let value = fit(site, value, &returns, result)?;
-        Ok(simplifier.simplify(value).map_err(misfit)?)
+        Ok(simplified(self.scope, &simplifier, value).map_err(misfit)?)
     }
 
     async fn default_of(
@@ -148,7 +149,7 @@ impl PolicyCompiler<'_> {
         }
         let simplifier = simplifier(self.scope, &none);
         let value = simplifier.coerce(cast(value, wanted.clone()), &none).map_err(misfit)?;
-        match simplifier.simplify(value).map_err(misfit)? {
+        match simplified(self.scope, &simplifier, value).map_err(misfit)? {
             constant @ Expr::Literal(..) => Ok(constant),
             _ => Err(unfit().into()),
         }
@@ -163,6 +164,18 @@ pub(crate) fn simplifier(scope: &Scope, schema: &DFSchema) -> ExprSimplifier {
             .with_query_execution_start_time(scope.state().execution_props().query_execution_start_time)
             .build(),
     )
+}
+
+/// `expression`, simplified as of the statement's time, with the answers to what it asks of the caller and the time.
+fn simplified(scope: &Scope, simplifier: &ExprSimplifier, expression: Expr) -> Result<Expr> {
+    let asks_the_time = expression.exists(|part| {
+        Ok(matches!(part, Expr::ScalarFunction(call)
+            if call.func.signature().volatility != Volatility::Immutable && !is_identity_function(call.name())))
+    })?;
+    if asks_the_time {
+        scope.ask_the_time();
+    }
+    simplifier.simplify(expression)
 }
 
 /// `expression` with the casts that its operators and functions need.

@@ -118,7 +118,8 @@ impl Scope {
             spelling: Mutex::default(),
             bodies: Mutex::default(),
             hides_expressions: super::AtomicBool::new(false),
-            reads_changes: super::AtomicBool::new(false),
+            reads_changes: Arc::clone(&self.reads_changes),
+            asks_the_time: Arc::clone(&self.asks_the_time),
             leaf_numbers: Arc::clone(&self.leaf_numbers),
             definers,
         };
