@@ -96,6 +96,41 @@ fn a_ticket_of_one_server_is_redeemed_by_the_other_for_its_holder_alone() {
 }
 
 #[test]
+fn an_access_token_of_one_server_holds_on_the_other_until_either_drops_it() {
+    block_on(async {
+        let url = PostgresServer::of_this_process().database().await;
+        let (one, two, _tables) = replicas(&url).await;
+        for (dropping, asked) in [(&one, &two), (&two, &one)] {
+            let made = one.client("alice").statement("CREATE ACCESS TOKEN job").await.unwrap().lines();
+            let cells: Vec<&str> = made[0].split(" | ").collect();
+            let holder = asked.anonymous().with_token(cells[1]);
+            // Asked before it is dropped, so that the server remembers it.
+            assert_eq!(holder.statement("SELECT current_user()").await.unwrap().lines(), ["alice"]);
+            dropping.done("alice", &format!("DROP ACCESS TOKEN '{}'", cells[0])).await;
+            assert_eq!(holder.statement("SELECT 1").await.unwrap_err().code, Code::Unauthenticated);
+        }
+    });
+}
+
+#[test]
+fn a_query_that_was_asked_before_shows_what_the_other_server_committed_since() {
+    block_on(async {
+        let url = PostgresServer::of_this_process().database().await;
+        let (one, two, _tables) = replicas(&url).await;
+        one.done(ADMIN, "CREATE TABLE main.default.counted (n INT)").await;
+        let admin = two.client(ADMIN);
+        let count = "SELECT count(*) FROM main.default.counted";
+        let prepared = admin.prepare(count).await.unwrap();
+        for committed in 1..=10 {
+            one.done(ADMIN, "INSERT INTO main.default.counted VALUES (1)").await;
+            let expected = [committed.to_string()];
+            assert_eq!(admin.statement(count).await.unwrap().lines(), expected);
+            assert_eq!(admin.run(&prepared.handle).await.unwrap().lines(), expected);
+        }
+    });
+}
+
+#[test]
 fn of_ddl_on_both_servers_at_once_one_wins_and_nothing_is_lost() {
     block_on(async {
         let url = PostgresServer::of_this_process().database().await;
