@@ -14,7 +14,7 @@ use weir_benches::log_table::{Ground, IDS, first_commit};
 use weir_benches::warehouse::{ANALYST, SCHEMA, SampleWarehouse};
 use weir_benches::{Form, Result, Workload};
 use weir_catalog::{Privilege, SecurableId, authorize};
-use weir_enforce::govern;
+use weir_enforce::{OptimisedPlan, govern};
 use weir_scan::{RootName, TableLocation};
 use weir_server::query::plan::Planned;
 use weir_server::sql;
@@ -24,7 +24,7 @@ const TIMES: u64 = 20;
 /// Files of the table that is pruned; one of them matches.
 const FILES: i64 = 10_000;
 
-const PATHS: [&str; 4] = ["authorize", "bind", "enforce", "prune"];
+const PATHS: [&str; 5] = ["authorize", "bind", "enforce", "again", "prune"];
 
 fn main() -> std::process::ExitCode {
     let path = std::env::args().nth(1).filter(|argument| !argument.starts_with('-'));
@@ -53,7 +53,7 @@ fn take(path: &str) -> Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     match path {
         "authorize" => authorize_path(&runtime),
-        "bind" | "enforce" => statement_path(&runtime, path),
+        "bind" | "enforce" | "again" => statement_path(&runtime, path),
         "prune" => prune_path(&runtime),
         other => Err(format!("no path `{other}`; there are {}", PATHS.join(", ")).into()),
     }
@@ -71,7 +71,7 @@ fn authorize_path(runtime: &Runtime) -> Result<()> {
 }
 
 /// The query of four tables with filters and masks: names to tables and policies (`bind`), then the plan and its proof
-/// (`enforce`).
+/// (`enforce`), and both of a plan that is kept (`again`).
 fn statement_path(runtime: &Runtime, path: &str) -> Result<()> {
     let workload = Workload::load()?;
     let warehouse = runtime.block_on(SampleWarehouse::open(&workload))?;
@@ -84,8 +84,12 @@ fn statement_path(runtime: &Runtime, path: &str) -> Result<()> {
     let planned = bind()?;
     let enforce = || runtime.block_on(govern(&planned.scope, planned.scope.state(), &planned.plan));
     drop(black_box(enforce()?));
+    let kept = OptimisedPlan::new(&planned.scope, planned.scope.state(), &planned.plan)?;
+    let again = || runtime.block_on(kept.governed(planned.scope.state()));
+    drop(black_box(again()?));
     match path {
         "bind" => counted(&mut || drop(black_box(bind()))),
+        "again" => counted(&mut || drop(black_box(again()))),
         _ => counted(&mut || drop(black_box(enforce()))),
     }
     Ok(())

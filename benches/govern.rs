@@ -13,7 +13,7 @@ use weir_benches::engine::{engine_of, table_of};
 use weir_benches::warehouse::{ANALYST, EXEMPT, SCHEMA, SampleWarehouse};
 use weir_benches::{Form, Result, Workload};
 use weir_catalog::{Privilege, SecurableId, Snapshot, authorize};
-use weir_enforce::{PolicyCompiler, govern};
+use weir_enforce::{OptimisedPlan, PolicyCompiler, govern};
 use weir_server::context::Context;
 use weir_server::query::Engine;
 use weir_server::query::plan::Planned;
@@ -95,7 +95,8 @@ impl Ground {
     }
 
     /// A governed statement's time before its first row, stage by stage: what `govern` takes beyond `physical` is the
-    /// verifier's; `bind` holds authorising, opening and the compiling of policies, whose parts stand above.
+    /// verifier's; `bind` holds authorising, opening and the compiling of policies, whose parts stand above. `again` is `govern`
+    /// of a plan that is kept: it is made physical, and checked.
     fn stages(&self, criterion: &mut Criterion) -> Result<()> {
         let (snapshot, context) = (self.snapshot()?, self.context(ANALYST)?);
         for query in
@@ -122,6 +123,12 @@ impl Ground {
                 bencher
                     .to_async(&self.runtime)
                     .iter(|| async { black_box(govern(scope, scope.state(), plan).await) });
+            });
+            let optimised = OptimisedPlan::new(scope, scope.state(), plan)?;
+            criterion.bench_function(&format!("stage/again/{name}"), |bencher| {
+                bencher
+                    .to_async(&self.runtime)
+                    .iter(|| async { black_box(optimised.governed(scope.state()).await) });
             });
         }
         Ok(())

@@ -22,6 +22,7 @@ use crate::metrics::{self, Metrics};
 use crate::query::digest::Digests;
 use crate::query::execute::Deadline;
 use crate::query::open_delta::OpenDelta;
+use crate::query::plan_cache::PlanCache;
 use crate::query::record::{Listener, Overheard};
 use crate::query::result_cache::ResultCache;
 use crate::query::write::Writer;
@@ -83,12 +84,17 @@ impl App {
         let writer = Writer::new(Arc::clone(&metastore), Arc::clone(&tables), Arc::clone(&locations));
         let (all, each) = (config.cache.result_cache_bytes, config.cache.result_bytes_max);
         let results = ResultCache::new(all.bytes(), each.bytes());
+        let plans = PlanCache::new(config.cache.plans);
         let commands = command::Environment {
             metastore: Arc::clone(&metastore),
             analysis: Arc::new(Analysis::new(engine.clone())),
             tables: Arc::clone(&tables),
             locations: Arc::clone(&locations),
-            caches: command::Caches { runtime: Arc::clone(&runtime), results: results.clone() },
+            caches: command::Caches {
+                runtime: Arc::clone(&runtime),
+                results: results.clone(),
+                plans: plans.clone(),
+            },
         };
         let metrics = Arc::new(Metrics::default());
         let traces = Traces::open(&config.traces)?;
@@ -97,7 +103,7 @@ impl App {
         let sink = Arc::new(Overheard { books: Arc::clone(&ledger) as _, listeners });
         let limits = limits(&config.limits);
         let digests = Digests::new(&shared_key(&metastore, DIGEST_KEY).await?);
-        let keeping = Keeping { digests, results };
+        let keeping = Keeping { digests, results, plans };
         let (metastore_of, means) = (Arc::clone(&metastore), (limits, keeping));
         let warehouse = Arc::new(Warehouse::new(metastore_of, engine, writer, commands, sink, means));
 
@@ -195,6 +201,7 @@ impl App {
             footers: runtime.cache_manager.get_file_metadata_cache().len() as u64,
             snapshots: tables.known(),
             result_cache_bytes: warehouse.results().bytes(),
+            plans: warehouse.plans().figures(),
         };
         let serving = metrics::door::serve(listener, Arc::clone(&self.metrics), now, stop.clone());
         tokio::spawn(async move {

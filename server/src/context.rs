@@ -56,6 +56,9 @@ pub struct Context {
     acting_for: Option<Arc<Context>>,
     statement_id: Uuid,
     started_at: DateTime<Utc>,
+    /// When the client asked for what the statement gives: a version that was a table's newest at that time or since is new
+    /// enough.
+    pub asked_at: DateTime<Utc>,
     /// Settings of the session.
     pub session: SessionSettings,
     /// What the client says of itself.
@@ -77,11 +80,13 @@ impl Context {
         client: ClientDescription,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let now = clock.now();
         Self {
             identity,
             acting_for: None,
             statement_id: Uuid::now_v7(),
-            started_at: clock.now(),
+            started_at: now,
+            asked_at: now,
             session,
             client,
             witness: Arc::default(),

@@ -22,7 +22,7 @@ use strum::VariantNames;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::identity::{Login, Verifier};
-use crate::run::{Foretold, Warehouse};
+use crate::run::Warehouse;
 
 mod action;
 mod arrivals;
@@ -67,10 +67,6 @@ pub(crate) fn ways_in() -> [(&'static str, Vec<&'static str>); 3] {
 const BINDINGS_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// How long they are kept.
 const BINDINGS_LIFE: Duration = Duration::from_secs(3600);
-/// Plans kept for the calls that follow on one another; each holds snapshots of its tables.
-const FORETOLD_MAX: u64 = 256;
-/// How long they are kept.
-const FORETOLD_LIFE: Duration = Duration::from_secs(300);
 
 /// The door: what its RPCs need.
 pub struct Door {
@@ -83,8 +79,6 @@ pub struct Door {
     running: running::Running,
     /// Values bound to prepared statements, by the nonce of the handle.
     bindings: Cache<Bytes, Bytes>,
-    /// Plans of prepared statements and tickets, by their nonces.
-    foretold: Cache<Bytes, Arc<Foretold>>,
     sql_info: SqlInfoData,
     type_info: XdbcTypeInfoData,
 }
@@ -113,7 +107,6 @@ impl Door {
             writes: writes::Writes::new()?,
             running: running::Running::new(),
             bindings,
-            foretold: Cache::builder().max_capacity(FORETOLD_MAX).time_to_live(FORETOLD_LIFE).build(),
             sql_info: sql_info::build()?,
             type_info: type_info::build()?,
         })

@@ -5,7 +5,7 @@
 //! same.
 
 use std::fmt;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
@@ -16,6 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::error::{Error, Result};
 use crate::query::history::FinishedRecord;
+use crate::query::plan_cache::PlanFigures;
 use crate::query::record::Listener;
 
 pub mod door;
@@ -86,6 +87,8 @@ pub struct Now {
     pub snapshots: u64,
     /// Kept results, in bytes.
     pub result_cache_bytes: u64,
+    /// Kept plans, and how often they served.
+    pub plans: PlanFigures,
 }
 
 #[derive(Debug, Default)]
@@ -98,6 +101,9 @@ struct Standing {
     footers: Gauge,
     snapshots: Gauge,
     results: Gauge,
+    plans: Gauge,
+    bound_uses: Counter,
+    optimised_uses: Counter,
 }
 
 impl fmt::Debug for Metrics {
@@ -226,8 +232,19 @@ impl Standing {
             ("statements_waiting", "Statements that wait for their turn", &standing.waiting),
             ("footers", "Data files whose footer is in memory", &standing.footers),
             ("snapshots", "Tables whose newest snapshot is in memory", &standing.snapshots),
+            ("plans", "Kept plans of queries", &standing.plans),
         ] {
             registry.register(name, help, gauge.clone());
+        }
+        for (name, help, count) in [
+            ("bound_plan_uses", "Calls served by a query that was bound before", &standing.bound_uses),
+            (
+                "optimised_plan_uses",
+                "Statements served by a plan that was optimised before",
+                &standing.optimised_uses,
+            ),
+        ] {
+            registry.register(name, help, count.clone());
         }
         for (name, help, gauge) in [
             ("memory_reserved", "Memory that operators have reserved", &standing.memory),
@@ -250,8 +267,14 @@ impl Standing {
             (&self.footers, now.footers),
             (&self.snapshots, now.snapshots),
             (&self.results, now.result_cache_bytes),
+            (&self.plans, now.plans.kept),
         ] {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+        for (count, value) in
+            [(&self.bound_uses, now.plans.bound_uses), (&self.optimised_uses, now.plans.optimised_uses)]
+        {
+            count.inner().store(value, Ordering::Relaxed);
         }
     }
 }

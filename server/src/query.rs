@@ -4,7 +4,8 @@
 //! * [`plan`]: syntax tree → logical plan through the enforcer, with the wire schema
 //! * [`execute`]: a [`GovernedPlan`](weir_enforce::GovernedPlan) → rows; nothing else runs
 //! * [`write`]: INSERT, CTAS and changes of rows
-//! * [`digest`], [`standing`], [`result_cache`]: what governs a plan, told, watched, and made use of
+//! * [`digest`], [`standing`]: what governs a plan, told and watched
+//! * [`statement_mark`], [`plan_cache`], [`result_cache`]: what a statement comes to, and what is kept for the next that comes to it
 //! * [`explain`], [`profile`]: what a plan is and what it did
 //! * [`counting`]: plans that end in numbers, for what shows policies at work
 //! * [`analysis`]: functions, views and policies, checked before the catalog takes them
@@ -35,12 +36,14 @@ pub mod history;
 pub mod open_delta;
 pub mod parameters;
 pub mod plan;
+pub mod plan_cache;
 pub mod profile;
 pub mod record;
 pub mod result_cache;
 pub mod session_functions;
 pub mod staleness;
 pub mod standing;
+pub mod statement_mark;
 pub mod statement_memory;
 pub(crate) mod stored_parameters;
 pub mod wire;

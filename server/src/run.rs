@@ -22,6 +22,7 @@ use crate::query::execute::{Deadline, Guard};
 use crate::query::gauges::StatementGauges;
 use crate::query::history::StatementType;
 use crate::query::plan::Planned;
+use crate::query::plan_cache::{BoundQuery, PlanCache};
 use crate::query::record::{QueryRecord, Received, RecordSink, Running};
 use crate::query::result_cache::ResultCache;
 use crate::query::standing::{Asked, Standing};
@@ -36,17 +37,16 @@ use changing::{changes, check_may_change};
 use querying::Ready;
 
 pub use crate::query::write::{IfExists, IfMissing, Ingestion, SentRows};
-pub use foretold::Foretold;
 pub use turns::{TurnLimits, Turns};
 
 mod caching;
 mod changing;
 mod dry_run;
 mod explain_policy;
-mod foretold;
 mod impersonation;
 mod ingesting;
 mod partitions;
+mod planning;
 mod policy_tests;
 mod query_columns;
 mod querying;
@@ -99,13 +99,11 @@ pub struct Described {
     pub parameters: SchemaRef,
     /// The digest of what governs it, as it stands in history once it has run; none of what reads no table by a query.
     pub digest: Option<String>,
-    /// The query with its plan, for the calls that follow.
-    pub foretold: Option<Arc<Foretold>>,
 }
 
 impl Described {
     fn plain(answer: Answer, schema: SchemaRef) -> Self {
-        Self { answer, schema, parameters: parameters::none(), digest: None, foretold: None }
+        Self { answer, schema, parameters: parameters::none(), digest: None }
     }
 
     /// Rows that no query gives.
@@ -165,6 +163,8 @@ pub struct Keeping {
     pub digests: Digests,
     /// Results that are given again.
     pub results: ResultCache,
+    /// Plans that serve again.
+    pub plans: PlanCache,
 }
 
 /// Runs statements for verified callers.
@@ -226,7 +226,7 @@ impl Warehouse {
     fn described(&self, answer: Answer, schema: SchemaRef, planned: &Planned) -> Result<Described> {
         let parameters = Arc::clone(&planned.parameters);
         let digest = self.digest(&planned.plan)?;
-        Ok(Described { answer, schema, parameters, digest, foretold: None })
+        Ok(Described { answer, schema, parameters, digest })
     }
 
     /// The catalog as of now.
@@ -260,18 +260,8 @@ impl Warehouse {
     /// What `sql` would return, without running anything of it. A statement that is refused here is
     /// never run, so it is entered in the books here.
     pub async fn describe(&self, context: &Context, sql: &str) -> Result<Described> {
-        self.describe_foretold(context, sql, None).await
-    }
-
-    /// The same, of what was told of `sql` before, as far as that still holds.
-    pub async fn describe_foretold(
-        &self,
-        context: &Context,
-        sql: &str,
-        foretold: Option<Arc<Foretold>>,
-    ) -> Result<Described> {
-        if let Some(foretold) = self.holding(context, sql, foretold).await? {
-            return Ok(foretold.described());
+        if let Some(bound) = self.bound_before(context, sql).await? {
+            return Ok(planning::described(&bound));
         }
         let context = &context.clone().seen_anew();
         let described = async {
@@ -295,12 +285,7 @@ impl Warehouse {
     ) -> Result<Described> {
         let (plain, none) = (Described::plain, parameters::none);
         match statement {
-            Statement::Query(query) => {
-                let planned = self.plan(context, &query).await?;
-                let told = self.described(Answer::Rows, Arc::clone(&planned.schema), &planned)?;
-                let foretold = Foretold::new(context, (sql, query), planned, told.digest.clone())?;
-                Ok(Described { foretold: foretold.map(Arc::new), ..told })
-            }
+            Statement::Query(query) => self.describe_query(context, (sql, query)).await,
             Statement::Explain(explained) => {
                 let planned = self.plan(context, &explained.query).await?;
                 self.described(Answer::Rows, explain::schema(), &planned)
@@ -345,31 +330,20 @@ impl Warehouse {
 
     /// Runs `sql` once. The books hear of it whatever comes.
     pub async fn run(&self, context: Context, sql: &str, parameters: Parameters) -> Result<Outcome> {
-        self.run_foretold(context, sql, parameters, None).await
-    }
-
-    /// The same, by the plan of what was told of `sql` before, as far as that still holds.
-    pub async fn run_foretold(
-        &self,
-        context: Context,
-        sql: &str,
-        parameters: Parameters,
-        foretold: Option<Arc<Foretold>>,
-    ) -> Result<Outcome> {
-        let foretold = self.holding(&context, sql, foretold).await?;
-        let context = match &foretold {
-            Some(foretold) => foretold.decided(context),
+        let bound = self.bound_before(&context, sql).await?;
+        let context = match &bound {
+            Some(bound) => planning::decided(bound, context),
             // Planned before for the client, it is decided on anew.
             None => context.seen_anew(),
         };
         let gauges = self.gauges(&context);
         let record =
             QueryRecord::received(&context, sql, None, Arc::clone(&self.sink)).gauged(gauges.clone());
-        let statement = match &foretold {
-            Some(foretold) => Ok(Statement::Query(foretold.query.clone())),
+        let statement = match &bound {
+            Some(bound) => Ok(Statement::Query(bound.query.clone())),
             None => gauges.meter().enter(|| self.parse(&context, sql)),
         };
-        let run = Run { warehouse: self, context, sql, parameters, foretold, gauges };
+        let run = Run { warehouse: self, context, sql, parameters, bound, gauges };
         match statement {
             Ok(statement) => run.in_turn(record, statement).await,
             Err(error) => failed(record, error).await,
@@ -389,11 +363,6 @@ impl Warehouse {
         }
         Ok(statement)
     }
-
-    async fn plan(&self, context: &Context, query: &ast::Query) -> Result<Planned> {
-        let snapshot = self.snapshot().await?;
-        Planned::new(&self.engine, context, &snapshot, query).await
-    }
 }
 
 /// One statement under way.
@@ -402,8 +371,8 @@ struct Run<'a> {
     context: Context,
     sql: &'a str,
     parameters: Parameters,
-    /// A plan that holds.
-    foretold: Option<Arc<Foretold>>,
+    /// The query as it was bound before, where that holds.
+    bound: Option<Arc<BoundQuery>>,
     gauges: Arc<StatementGauges>,
 }
 

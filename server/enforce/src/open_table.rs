@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
@@ -21,6 +22,12 @@ pub trait OpenTable: Debug + Send + Sync {
     /// The newest snapshot of `table` at this moment. Called at most once for each table and
     /// statement.
     async fn open(&self, table: &Table) -> Result<OpenedTable, OpenError>;
+
+    /// A snapshot of `table` that was the newest at some moment not longer than `age` ago, as far as that is known.
+    async fn open_within(&self, table: &Table, age: Duration) -> Result<OpenedTable, OpenError> {
+        let _any_is_newer = age;
+        self.open(table).await
+    }
 
     /// The snapshot of `table` that was the newest at `moment`, no later than its version `newest`. The columns have
     /// the ids by which they are known in that version.

@@ -54,7 +54,7 @@ type PastKey = (TableLocation, u64, String);
 #[derive(Debug, Default)]
 struct Slot {
     known: RwLock<Option<PinnedTable>>,
-    /// When it was last seen that what is known is the newest, in milliseconds of [`DeltaTables::now`]; 0 for never.
+    /// When it was last seen that what is known is the newest, in microseconds of [`DeltaTables::now`]; 0 for never.
     seen_at: AtomicU64,
     /// Held while the table is loaded or updated, so that this happens once however many wait.
     turn: Mutex<()>,
@@ -102,12 +102,12 @@ impl DeltaTables {
 
     fn is_within(&self, slot: &Slot, age: Duration) -> bool {
         let seen_at = slot.seen_at.load(Ordering::Relaxed);
-        seen_at > 0 && u128::from(self.now().saturating_sub(seen_at)) < age.as_millis()
+        seen_at > 0 && u128::from(self.now().saturating_sub(seen_at)) < age.as_micros()
     }
 
-    /// Milliseconds since there are these tables, and one.
+    /// Microseconds since there are these tables, and one.
     fn now(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+        u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX).saturating_add(1)
     }
 
     /// The next open asks storage, whatever age it takes: somebody else changed the table.

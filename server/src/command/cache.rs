@@ -1,4 +1,4 @@
-//! CLEAR CACHE: what the server keeps in memory of files, tables and results.
+//! CLEAR CACHE: what the server keeps in memory of files, tables, results and plans.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use weir_catalog::{Snapshot, is_account_admin, is_metastore_admin};
 use super::{Call, done};
 use crate::context::Context;
 use crate::error::Result;
+use crate::query::plan_cache::PlanCache;
 use crate::query::result_cache::ResultCache;
 use crate::run::Outcome;
 use crate::sql::CacheCommand;
@@ -20,6 +21,8 @@ pub struct Caches {
     pub runtime: Arc<RuntimeEnv>,
     /// Holds results.
     pub results: ResultCache,
+    /// Holds plans.
+    pub plans: PlanCache,
 }
 
 pub(super) async fn run(call: Call<'_>, command: CacheCommand) -> Result<Outcome> {
@@ -30,6 +33,7 @@ pub(super) async fn run(call: Call<'_>, command: CacheCommand) -> Result<Outcome
             call.environment.tables.clear();
             caches.runtime.cache_manager.get_file_metadata_cache().clear();
             caches.results.clear();
+            caches.plans.clear();
         }
     }
     done()

@@ -1,4 +1,4 @@
-//! `[cache]`: results that are kept and given again.
+//! `[cache]`: results and plans that are kept and serve again.
 
 use super::quantity::Size;
 use super::refused;
@@ -6,12 +6,14 @@ use super::section::section;
 use crate::error::Result;
 
 section! {
-    /// Results that are kept and given again to whoever would get the same rows.
+    /// Results that are kept and given again to whoever would get the same rows, and plans of queries that are asked again.
     Cache {
         /// Memory for kept results. 0 keeps none.
         result_cache_bytes: Size = Size::mebibytes(64),
         /// The largest result that is kept, as Arrow.
         result_bytes_max: Size = Size::mebibytes(1),
+        /// Plans that are kept, of each of two kinds: of a query for one user, and for all under the same policies. 0 keeps none.
+        plans: u64 = 512,
     }
 }
 

@@ -29,9 +29,6 @@ impl Door {
         {
             self.write_once(call, &token, write).await?;
         }
-        if let Some(foretold) = told.foretold {
-            self.foretold.insert(token.nonce().clone(), foretold);
-        }
         let info = FlightInfo::new()
             .try_with_schema(&told.schema)
             .map_err(Error::internal)?
@@ -91,9 +88,9 @@ impl Door {
         }
     }
 
-    /// A new token for the caller.
+    /// A new token for the caller, as of the call.
     fn token(&self, call: &Call, content: Content) -> Result<Token> {
-        let expires_at = self.clock.now() + TICKET_LIFE;
+        let expires_at = call.context.started_at() + TICKET_LIFE;
         Token::new(call.context.identity().principal(), call.epoch, Some(expires_at), content)
     }
 

@@ -37,9 +37,6 @@ impl Door {
         let expires_at = self.clock.now() + PREPARED_LIFE;
         let principal = call.context.identity().principal();
         let token = Token::new(principal, call.epoch, Some(expires_at), Content::Rows(statement))?;
-        if let Some(foretold) = described.foretold {
-            self.foretold.insert(token.nonce().clone(), foretold);
-        }
         let result = ActionCreatePreparedStatementResult {
             prepared_statement_handle: token.seal(&self.seal, Purpose::Prepared)?,
             // JDBC takes a statement without a dataset schema for an update
@@ -58,7 +55,6 @@ impl Door {
     pub(crate) fn close_prepared(&self, call: &Call, request: &ActionClosePreparedStatementRequest) {
         if let Ok(token) = self.open(call, Purpose::Prepared, &request.prepared_statement_handle) {
             self.bindings.invalidate(token.nonce());
-            self.foretold.invalidate(token.nonce());
         }
     }
 

@@ -16,18 +16,14 @@ use super::writes::Written;
 use super::{Door, stream};
 use crate::context::Context;
 use crate::error::Result;
-use crate::run::{Answer, Described, Foretold, Outcome, RowStream, Warehouse};
+use crate::run::{Answer, Described, Outcome, RowStream, Warehouse};
 use crate::session::SessionSettings;
 
 impl Door {
     /// What `statement` would return, and what its ticket is to hold.
     pub(crate) async fn describe(&self, call: &Call, statement: Statement) -> Result<(Described, Content)> {
         let context = call.context_of(&statement);
-        let before = statement.prepared.as_ref().and_then(|nonce| self.foretold.get(nonce));
-        let described = self.warehouse.describe_foretold(&context, &statement.sql, before).await?;
-        if let (Some(nonce), Some(foretold)) = (&statement.prepared, &described.foretold) {
-            self.foretold.insert(nonce.clone(), Arc::clone(foretold));
-        }
+        let described = self.warehouse.describe(&context, &statement.sql).await?;
         let content = match described.answer {
             Answer::Rows => Content::Rows(statement),
             Answer::Update => Content::Write(Write { statement, origin: self.writes.origin().clone() }),
@@ -45,6 +41,7 @@ impl Door {
         let (fetch, stop) = self.running.begin(token.nonce());
         let mut context = call.context_of(statement);
         context.cancellation = stop;
+        context.asked_at = token.told_lately(context.started_at()).unwrap_or(context.asked_at);
         let id = context.statement_id();
         let rows = match self.values(statement)? {
             Some(values) if values.num_rows() == 0 => self.no_rows(&context, &statement.sql).await?,
@@ -52,9 +49,7 @@ impl Door {
                 concatenated(Arc::clone(&self.warehouse), context, statement.sql.clone(), values).await?
             }
             values => {
-                let foretold = self.foretold.remove(token.nonce());
-                let asked = (statement.sql.as_str(), foretold);
-                let (rows, session) = one(&self.warehouse, context, asked, values).await?;
+                let (rows, session) = one(&self.warehouse, context, &statement.sql, values).await?;
                 session.map(|session| call.keep(session)).transpose()?;
                 rows
             }
@@ -135,10 +130,10 @@ async fn run_once(
 async fn one(
     warehouse: &Warehouse,
     context: Context,
-    (sql, foretold): (&str, Option<Arc<Foretold>>),
+    sql: &str,
     values: Option<RecordBatch>,
 ) -> Result<(RowStream, Option<SessionSettings>)> {
-    match warehouse.run_foretold(context, sql, values, foretold).await? {
+    match warehouse.run(context, sql, values).await? {
         Outcome::Rows(rows) => Ok((rows, None)),
         Outcome::Done { session, .. } => Ok((RowStream::nothing(), session)),
     }
@@ -151,12 +146,12 @@ async fn concatenated(
     sql: String,
     values: RecordBatch,
 ) -> Result<RowStream> {
-    let (first, _) = one(&warehouse, again(&context), (&sql, None), Some(values.slice(0, 1))).await?;
+    let (first, _) = one(&warehouse, again(&context), &sql, Some(values.slice(0, 1))).await?;
     let schema = Arc::clone(&first.schema);
     let rest = futures::stream::iter(1..values.num_rows()).then(move |row| {
         let (warehouse, context, sql) = (Arc::clone(&warehouse), again(&context), sql.clone());
         let values = Some(values.slice(row, 1));
-        async move { one(&warehouse, context, (&sql, None), values).await.map(|(rows, _)| rows.batches) }
+        async move { one(&warehouse, context, &sql, values).await.map(|(rows, _)| rows.batches) }
     });
     Ok(RowStream { schema, batches: first.batches.chain(rest.try_flatten()).boxed() })
 }

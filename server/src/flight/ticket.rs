@@ -18,6 +18,8 @@ use crate::session::SessionSettings;
 
 /// How long a ticket can be redeemed.
 pub(crate) const TICKET_LIFE: Duration = Duration::minutes(15);
+/// How long after its client was told of a query it is fetched for the tables to be as new as they were then.
+const TOLD_LATELY: Duration = Duration::seconds(5);
 /// How long a prepared statement can be used.
 pub(crate) const PREPARED_LIFE: Duration = Duration::hours(24);
 
@@ -112,6 +114,12 @@ impl Token {
             nonce: Bytes::copy_from_slice(&random_id()?),
             content: Some(content),
         })
+    }
+
+    /// When the client was told of what this ticket gives, if that is not long before `now`.
+    pub(crate) fn told_lately(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let told_at = self.expires_at()?.checked_sub_signed(TICKET_LIFE)?;
+        (told_at <= now && now - told_at <= TOLD_LATELY).then_some(told_at)
     }
 
     /// Sealed for `purpose`.

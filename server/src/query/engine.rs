@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use chrono::{DateTime, Utc};
 use datafusion::config::Dialect;
 use datafusion::execution::context::SessionConfig;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -13,7 +12,7 @@ use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder}
 use weir_catalog::{PrincipalId, Snapshot};
 use weir_enforce::identity_function::{identity_function_names, identity_functions};
 use weir_enforce::resolver::Sources;
-use weir_enforce::{Access, Caller, Moment, OpenSystemTable, OpenTable, Scope, Witness, is_builtin};
+use weir_enforce::{Access, Caller, Moment, OpenSystemTable, OpenTable, Scope, is_builtin};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -27,8 +26,6 @@ use crate::sql::{self, qualify, qualify::Qualified};
 pub struct Engine {
     base: SessionState,
     sources: Sources,
-    /// When the statements that it plans began, where that is not now.
-    began: Option<DateTime<Utc>>,
 }
 
 impl Engine {
@@ -50,28 +47,28 @@ impl Engine {
         let witness = Arc::default();
         let sources =
             Sources { tables, system, parse_type, parse_expression, parse_query, witness, read_at: None };
-        Self { base, sources, began: None }
-    }
-
-    /// The same for planning a statement once more, of which `scope` was made before: the time is that of then.
-    #[must_use]
-    pub fn at_time_of(&self, scope: &Scope) -> Self {
-        Self { began: scope.state().execution_props().query_execution_start_time, ..self.clone() }
+        Self { base, sources }
     }
 
     /// The scope of one statement: the catalog as of now, the caller, functions that speak of
-    /// the caller.
+    /// the caller. Its time is when it came in, however often it is planned.
     pub fn scope(&self, context: &Context, snapshot: &Arc<Snapshot>) -> Result<Arc<Scope>> {
         let identity = context.identity();
-        let caller = Caller::new(snapshot, identity.principal(), flattened(identity.claims()))?;
-        self.scope_of(snapshot, caller, &context.session, Arc::clone(&context.witness))
+        let caller = Arc::new(Caller::new(snapshot, identity.principal(), flattened(identity.claims()))?);
+        let mut state = self.state_of(snapshot, &caller, &context.session)?;
+        state.execution_props_mut().query_execution_start_time = Some(context.started_at());
+        let read_at = context.session.read_at.map(Moment::Time);
+        let sources = Sources { witness: Arc::clone(&context.witness), read_at, ..self.sources.clone() };
+        Ok(Scope::new(Arc::clone(snapshot), caller, sources, state))
     }
 
     /// The scope of questions about somebody else: the groups of now, no claims of a token. What is
     /// planned in it goes to nobody but as counts and names.
     pub fn scope_about(&self, snapshot: &Arc<Snapshot>, user: PrincipalId) -> Result<Arc<Scope>> {
-        let caller = Caller::new(snapshot, user, BTreeMap::new())?;
-        self.scope_of(snapshot, caller, &SessionSettings::default(), Arc::default())
+        let caller = Arc::new(Caller::new(snapshot, user, BTreeMap::new())?);
+        let state = self.state_of(snapshot, &caller, &SessionSettings::default())?;
+        let sources = Sources { witness: Arc::default(), ..self.sources.clone() };
+        Ok(Scope::new(Arc::clone(snapshot), caller, sources, state))
     }
 
     /// The query with its names in full, as the caller of `context` means them.
@@ -86,25 +83,19 @@ impl Engine {
         qualify::query(query, qualify::Names { session: &context.session, is_builtin: &is_builtin })
     }
 
-    fn scope_of(
+    fn state_of(
         &self,
-        snapshot: &Arc<Snapshot>,
-        caller: Caller,
+        snapshot: &Snapshot,
+        caller: &Arc<Caller>,
         session: &SessionSettings,
-        witness: Arc<Witness>,
-    ) -> Result<Arc<Scope>> {
-        let caller = Arc::new(caller);
+    ) -> Result<SessionState> {
         let mut state = self.base.clone();
-        let functions = identity_functions(&caller).into_iter();
+        let functions = identity_functions(caller).into_iter();
         for function in functions.chain(session_functions(session, snapshot)) {
             state.register_udf(function)?;
         }
         state.mark_start_execution();
-        if self.began.is_some() {
-            state.execution_props_mut().query_execution_start_time = self.began;
-        }
-        let sources = Sources { witness, read_at: session.read_at.map(Moment::Time), ..self.sources.clone() };
-        Ok(Scope::new(Arc::clone(snapshot), caller, sources, state))
+        Ok(state)
     }
 
     /// The names of the functions that are built in, sorted.

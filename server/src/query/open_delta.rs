@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
@@ -35,9 +36,9 @@ impl OpenDelta {
         Self { metastore, tables, locations }
     }
 
-    /// A version as old as the table's owner allows.
-    async fn recent(&self, table: &Table) -> Result<PinnedTable, Error> {
-        let Some(age) = max_staleness(&table.properties)? else { return self.pinned(table).await };
+    /// A version that was the newest at some moment not longer than `age` ago, or as old as the table's owner allows.
+    async fn recent(&self, table: &Table, age: Duration) -> Result<PinnedTable, Error> {
+        let age = max_staleness(&table.properties)?.map_or(age, |allowed| allowed.max(age));
         let opening = self.tables.open_within(&self.locations.of_stored(table)?, age).await;
         opening.map_err(|error| about(table, error))
     }
@@ -79,7 +80,11 @@ impl OpenDelta {
 #[async_trait]
 impl OpenTable for OpenDelta {
     async fn open(&self, table: &Table) -> Result<OpenedTable, OpenError> {
-        let pinned = self.recent(table).await?;
+        self.open_within(table, Duration::ZERO).await
+    }
+
+    async fn open_within(&self, table: &Table, age: Duration) -> Result<OpenedTable, OpenError> {
+        let pinned = self.recent(table, age).await?;
         self.check_known(table, &pinned).await?;
         let field_ids = pinned.field_ids().clone();
         let identified: Arc<dyn IdentifyRows> = Arc::new(DeltaRows(pinned.clone()));

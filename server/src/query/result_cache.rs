@@ -1,37 +1,28 @@
 //! [`ResultCache`]: small results, kept in memory and given again to whoever would get the same rows.
 //!
-//! The key is everything that the rows depend on, by value: the statement's tree, its logical plan with the values of its
-//! parameters, the effective policies with all that they read, every table at its version, the session, the schema on
-//! the wire. Who asks is not in it but where the plan says so. So two users with the same effective policies share a
-//! result, and a commit, a grant, a group or a policy that changes what one sees makes another key. What is looked up
-//! has been authorised, planned and governed like any statement; the cache spares the running alone.
+//! The key is the statement's [mark](StatementMark): everything that the rows depend on, by value. So two users with the same
+//! effective policies share a result, and a commit, a grant, a group or a policy that changes what one sees makes another
+//! key. What is looked up has been authorised, planned and governed like any statement; the cache spares the running alone.
 //!
 //! Statements that ask for the time or for chance, that read tables without versions (the books), or that opted out are
 //! neither answered from it nor kept.
 
 use std::fmt;
-use std::hash::Hash;
 use std::sync::Arc;
 
 use arrow::array::Array;
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use datafusion::common::ScalarValue;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use moka::sync::Cache;
-use weir_enforce::governing::mark_plan;
-use weir_enforce::{GovernedPlan, Repeatable, ScannedLeaf};
+use weir_enforce::{GovernedPlan, ScannedLeaf};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::query::digest::{Mark, Marker};
-use crate::query::plan::Planned;
-use crate::query::session_functions::is_session_function;
-use crate::run::Parameters;
-use crate::sql::ast;
+use crate::query::digest::Mark;
+use crate::query::statement_mark::StatementMark;
 
 /// What an entry takes beside its rows: the key, and what the cache keeps about it.
 const ENTRY_BYTES: u64 = 512;
@@ -88,40 +79,11 @@ impl ResultCache {
         Self { results, result_bytes_max }
     }
 
-    /// The key of a query whose parameters have their values in `plan`; none where it is not to be answered by what is
-    /// kept.
-    pub async fn key(
-        &self,
-        context: &Context,
-        planned: &Planned,
-        plan: &LogicalPlan,
-        (query, parameters): (&ast::Query, &Parameters),
-    ) -> Result<Option<Mark>> {
+    /// The key of a query that comes to `mark`; none where it is not to be answered by what is kept.
+    pub fn key(&self, context: &Context, mark: Option<StatementMark>) -> Option<Mark> {
         let wanted = context.takes_kept_results && context.session.use_cached_result;
-        if self.results.is_none() || !wanted {
-            return Ok(None);
-        }
-        let mut marker = Marker::default();
-        let repeatable = mark_plan(plan, &is_session_function, &mut marker)?;
-        let pinned = planned.scope.pinned().await;
-        if repeatable == Repeatable::No || pinned.is_empty() || planned.scope.reads_changes() {
-            return Ok(None);
-        }
-        for table in &pinned {
-            let Some(version) = table.version else { return Ok(None) };
-            (table.table.to_string(), &table.name, &table.place, &table.mark, &table.moment, version)
-                .hash(&mut marker);
-        }
-        query.hash(&mut marker);
-        planned.schema.fields().hash(&mut marker);
-        let session = &context.session;
-        (&session.catalog, &session.schema, session.double_quoted_identifiers, &session.accepted)
-            .hash(&mut marker);
-        for column in parameters.iter().flat_map(RecordBatch::columns) {
-            column.data_type().hash(&mut marker);
-            ScalarValue::try_from_array(column, 0)?.hash(&mut marker);
-        }
-        Ok(Some(marker.mark()))
+        let mark = mark.filter(|mark| self.results.is_some() && wanted && mark.reads_tables)?;
+        Some(mark.mark)
     }
 
     /// What is kept under `key`.
@@ -211,9 +173,12 @@ fn alone(batch: &RecordBatch) -> Result<RecordBatch> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
 
+    use std::hash::Hash;
+
     use arrow::array::{ArrayRef, Int64Array};
 
     use super::*;
+    use crate::query::digest::Marker;
 
     fn batch(rows: i64) -> RecordBatch {
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));

@@ -89,7 +89,7 @@ impl Standing {
     ) -> Self {
         Self {
             metastore: Arc::clone(metastore),
-            engine: engine.at_time_of(scope),
+            engine: engine.clone(),
             context: context.clone(),
             asked,
             epoch: scope.snapshot().epoch(),

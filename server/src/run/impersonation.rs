@@ -41,7 +41,7 @@ impl Run<'_> {
             Err(error) => return failed(record, error).await,
         };
         let record = record.executing_as(&context);
-        let run = Run { context, foretold: None, ..self };
+        let run = Run { context, bound: None, ..self };
         Box::pin(run.statement(record, *execute.statement)).await
     }
 }

@@ -23,7 +23,7 @@ impl Warehouse {
         if let Err(error) = check_may_change(&context) {
             return failed(record, error).await;
         }
-        let mut run = Run { warehouse: self, context, sql: &text, parameters: None, foretold: None, gauges };
+        let mut run = Run { warehouse: self, context, sql: &text, parameters: None, bound: None, gauges };
         let (_turn, record) = run.turn(record).await?;
         run.ingest(record, ingestion, sent).await
     }

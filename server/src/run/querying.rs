@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
-use datafusion::logical_expr::LogicalPlan;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use weir_enforce::{GovernedPlan, Scope, govern};
@@ -22,13 +21,14 @@ use crate::query::plan::Planned;
 use crate::query::record::{GovernedBy, QueryRecord, Received, Running};
 use crate::query::result_cache::Collected;
 use crate::query::standing::{Asked, Standing};
+use crate::query::statement_mark::StatementMark;
 use crate::sql::ast;
 
 /// A query that can run.
 pub(super) struct Ready {
     pub(super) planned: Planned,
     /// With the values of its parameters.
-    plan: LogicalPlan,
+    mark: Option<StatementMark>,
     pub(super) governed: GovernedPlan,
 }
 
@@ -49,13 +49,15 @@ impl Run<'_> {
     /// Planned and governed, charged to the statement.
     pub(super) async fn ready(&self, query: &ast::Query) -> Result<Ready> {
         let work = async {
-            let planned = match &self.foretold {
-                Some(foretold) => foretold.planned.clone(),
+            let planned = match &self.bound {
+                Some(bound) => bound.planned.clone(),
                 None => self.warehouse.plan(&self.context, query).await?,
             };
             let plan = planned.bound(&self.parameters)?;
-            let governed = govern(&planned.scope, planned.scope.state(), &plan).await?;
-            Ok(Ready { planned, plan, governed })
+            let with_values = (query, &self.parameters);
+            let mark = StatementMark::of(&self.context, &planned, &plan, with_values).await?;
+            let governed = self.warehouse.plans().governed(&planned, &plan, mark).await?;
+            Ok(Ready { planned, mark, governed })
         };
         self.gauges.meter().future(work.boxed()).await
     }
@@ -80,18 +82,12 @@ impl Run<'_> {
         query: &ast::Query,
     ) -> Result<Outcome> {
         let (warehouse, results) = (self.warehouse, &self.warehouse.keeping.results);
-        let begun = async {
-            let ready = self.ready(query).await?;
-            let with_values = (query, &self.parameters);
-            let key = results.key(&self.context, &ready.planned, &ready.plan, with_values).await?;
-            let standing = warehouse.standing(&self.context, query, &ready.planned);
-            Ok((ready, key, standing))
-        };
-        let (ready, key, standing) = match begun.await {
-            Ok(begun) => begun,
+        let Ready { planned, mark, governed } = match self.ready(query).await {
+            Ok(ready) => ready,
             Err(error) => return failed(record, error).await,
         };
-        let Ready { planned, governed, .. } = ready;
+        let key = results.key(&self.context, mark);
+        let standing = warehouse.standing(&self.context, query, &planned);
         let kept = key.as_ref().and_then(|key| results.get(key));
         let by = warehouse.governed_by(&planned.scope, &governed).await;
         let by = GovernedBy { from_result_cache: kept.is_some(), ..by };

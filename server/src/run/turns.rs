@@ -186,9 +186,9 @@ impl Run<'_> {
         let user = context.identity().principal();
         let turn = self.warehouse.turns.next(user, &context.cancellation, left).await;
         let waited = (context.clock().now() - since).to_std().unwrap_or_default();
-        if let Some(foretold) = self.foretold.take() {
-            self.foretold = self.warehouse.holding(context, self.sql, Some(foretold)).await?;
-            if self.foretold.is_none() {
+        if self.bound.is_some() {
+            self.bound = self.warehouse.bound_before(context, self.sql).await?;
+            if self.bound.is_none() {
                 self.context = self.context.clone().seen_anew();
                 self.gauges = self.warehouse.gauges(&self.context);
             }

@@ -86,3 +86,15 @@ fn nothing_of_the_content_can_be_read_in_a_sealed_token() {
     let again = token(alice).seal(&seal, Purpose::Ticket).unwrap();
     assert_ne!(sealed, again);
 }
+
+#[test]
+fn a_ticket_that_is_fetched_at_once_is_as_new_as_when_it_was_told() {
+    let token = token(PrincipalId::fresh());
+    let after = |millis| token.told_lately(now() + Duration::milliseconds(millis));
+    assert_eq!(after(0), Some(now()));
+    assert_eq!(after(5_000), Some(now()));
+    assert_eq!(after(5_001), None);
+    assert_eq!(after(-1), None, "a clock that was set back");
+    let renewed = token.living_until(now() + Duration::seconds(60) + TICKET_LIFE);
+    assert_eq!(renewed.told_lately(now() + Duration::seconds(61)), Some(now() + Duration::seconds(60)));
+}
