@@ -105,6 +105,8 @@ pub enum Action {
     AccessTokenDrop,
     /// A login by password.
     Login,
+    /// A token asked for by a service principal, for itself or for a user.
+    TokenIssue,
     /// A query as another user.
     UserImpersonate,
     PolicyTestCreate,
@@ -174,6 +176,7 @@ impl Action {
             Action::AccessTokenCreate => "createAccessToken",
             Action::AccessTokenDrop => "dropAccessToken",
             Action::Login => "login",
+            Action::TokenIssue => "issueToken",
             Action::UserImpersonate => "executeAsUser",
             Action::PolicyTestCreate => "createPolicyTest",
             Action::PolicyTestReplace => "replacePolicyTest",
@@ -279,6 +282,7 @@ impl<'a> ReferenceAction<'a> {
             "createAccessToken" => return Self::of_accounts("generateDbToken"),
             "dropAccessToken" => return Self::of_accounts("revokeDbToken"),
             "login" => return Self::of_accounts("login"),
+            "issueToken" => return Self::of_accounts("issueToken"),
             other => other,
         };
         Self { service: CATALOG_SERVICE, action }

@@ -34,6 +34,7 @@ mod storage_credentials;
 mod tables;
 mod tag_policies;
 mod tags;
+mod token_requests;
 mod views;
 mod volumes;
 
@@ -76,6 +77,7 @@ pub use storage_credentials::StorageCredentialSpec;
 pub use tables::TableSpec;
 pub use tag_policies::TagPolicySpec;
 pub use tags::{TagTarget, derived_from_governed};
+pub use token_requests::TokenRequest;
 pub use views::ViewSpec;
 pub use volumes::VolumeSpec;
 

@@ -78,6 +78,9 @@ pub trait Store: Debug + Send + Sync {
     /// The access token with that digest.
     async fn access_token(&self, digest: &[u8; 32]) -> Result<Option<AccessToken>, Error>;
 
+    /// The access token of that id.
+    async fn access_token_by_id(&self, id: AccessTokenId) -> Result<Option<AccessToken>, Error>;
+
     /// All access tokens.
     async fn access_token_list(&self) -> Result<Vec<AccessToken>, Error>;
 

@@ -107,6 +107,11 @@ impl Metastore {
     pub async fn access_token(&self, digest: &[u8; 32]) -> Result<Option<AccessToken>, Error> {
         Ok(self.store.access_token(digest).await?)
     }
+
+    /// What is kept of the token of that id.
+    pub async fn access_token_by_id(&self, id: AccessTokenId) -> Result<Option<AccessToken>, Error> {
+        Ok(self.store.access_token_by_id(id).await?)
+    }
 }
 
 fn of_other(caller: &Caller<'_>, name: &str) -> Result<(PrincipalId, Vec<crate::decision::Reason>), Error> {

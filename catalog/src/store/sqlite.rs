@@ -172,6 +172,10 @@ impl Store for SqliteStore {
         access_token(&mut *self.pool.acquire().await?, digest).await
     }
 
+    async fn access_token_by_id(&self, id: AccessTokenId) -> Result<Option<AccessToken>, Error> {
+        access_token_by_id(&mut *self.pool.acquire().await?, id).await
+    }
+
     async fn access_token_list(&self) -> Result<Vec<AccessToken>, Error> {
         access_token_list(&mut *self.pool.acquire().await?).await
     }

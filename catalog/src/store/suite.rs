@@ -673,9 +673,12 @@ pub async fn access_tokens_are_found_by_their_digest_and_go_with_their_principal
     stores.one.commit(Epoch(0), &changes, &event("make")).await.unwrap();
     assert_eq!(stores.two.access_token(&one.digest).await.unwrap(), Some(one.clone()));
     assert_eq!(stores.two.access_token(&[3; 32]).await.unwrap(), None);
+    assert_eq!(stores.two.access_token_by_id(two.id).await.unwrap(), Some(two.clone()));
+    assert_eq!(stores.two.access_token_by_id(AccessTokenId::fresh()).await.unwrap(), None);
     let drop = [Change::AccessTokenRemove(one.id)];
     assert_eq!(stores.one.commit(Epoch(1), &drop, &event("drop")).await.unwrap(), Epoch(2));
     assert_eq!(stores.two.access_token(&one.digest).await.unwrap(), None);
+    assert_eq!(stores.two.access_token_by_id(one.id).await.unwrap(), None);
     assert_eq!(stores.two.access_token_list().await.unwrap(), [two]);
     stores.one.commit(Epoch(2), &[Change::PrincipalRemove(owner.id)], &event("go")).await.unwrap();
     assert_eq!(stores.two.access_token_list().await.unwrap(), []);

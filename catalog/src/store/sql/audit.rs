@@ -104,6 +104,17 @@ macro_rules! sql_audit {
             found.map(rows::AccessTokenRow::into_model).transpose()
         }
 
+        pub(super) async fn access_token_by_id(
+            database: &mut $connection,
+            id: AccessTokenId,
+        ) -> Result<Option<AccessToken>, Error> {
+            let found: Option<rows::AccessTokenRow> = query_as("SELECT * FROM access_tokens WHERE id = $1")
+                .bind(id.to_string())
+                .fetch_optional(database)
+                .await?;
+            found.map(rows::AccessTokenRow::into_model).transpose()
+        }
+
         pub(super) async fn access_token_list(
             database: &mut $connection,
         ) -> Result<Vec<AccessToken>, Error> {
