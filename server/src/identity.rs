@@ -3,6 +3,7 @@
 //! ```text
 //! headers ──Credentials::from_headers──▶ Credentials ──Verifier::verify──▶ Identity
 //!            user and password ──Login::exchange──▶ short-lived token of the local issuer
+//!            client and secret ──TokenService::give──▶ the same, also for a user for whom the client acts
 //! ```
 //!
 //! INVARIANT: [`Identity`] is made by [`Verifier::verify`], or for one EXECUTE AS from such an identity and
@@ -13,6 +14,7 @@
 mod access_tokens;
 mod claims;
 mod credential;
+mod grounds;
 mod issuer;
 mod jwks;
 mod local_issuer;
@@ -20,6 +22,7 @@ mod login;
 mod published_keys;
 mod rejection;
 mod throttle;
+mod token_service;
 mod verifier;
 
 pub(crate) use access_tokens::{ACCESS_TOKEN_PREFIX, access_token_digest};
@@ -28,4 +31,5 @@ pub use issuer::Issuer;
 pub use local_issuer::{LocalIssuer, SignedToken};
 pub use login::Login;
 pub use rejection::Rejection;
+pub use token_service::{Actor, ClientSecret, Refusal, TokenRequest, TokenService};
 pub use verifier::{Identity, Verifier};

@@ -75,8 +75,13 @@ fn answer(command: &AccessTokenCommand, rows: &[Row]) -> Result<Outcome> {
     }
 }
 
-/// Whoever has got hold of a token shall not make others that outlive it.
+/// Whoever has got hold of a token shall not make others that outlive it, nor who acts for a user others of the user's.
 fn check_may_manage(call: Call<'_>) -> Result<()> {
+    if call.context.identity().run_by().is_some() {
+        let text = "who acts for a user cannot make or drop access tokens";
+        return Err(Error::new(Condition::InsufficientPermissions, text)
+            .with_hint("users do so themselves, signed in with a password or at your identity provider"));
+    }
     if call.context.identity().is_by_access_token() {
         let text = "an access token cannot make or drop access tokens";
         return Err(Error::new(Condition::InsufficientPermissions, text)

@@ -40,6 +40,9 @@ pub(super) const ISSUER_EXAMPLE: &[&str] = &[
     "subject_claim = \"sub\"",
     "# scopes that a token must have, in its `scope` or `scp` claim",
     "required_scopes = [\"sql\"]",
+    "# the claim within `act` that names the service principal that acts for the user; unless it is set,",
+    "# tokens with `act` are refused",
+    "actor_claim = \"sub\"",
 ];
 
 /// The `iss` claim of the server's own issuer; no other issuer may have it.
@@ -71,6 +74,10 @@ pub struct Issuer {
     /// Scopes that a token must have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub required_scopes: Vec<String>,
+    /// The claim within `act` that names the service principal that acts for the user; tokens with `act` are refused
+    /// without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_claim: Option<String>,
 }
 
 /// Where the keys of an issuer are.
@@ -166,6 +173,9 @@ impl Issuer {
         }
         if self.required_scopes.iter().any(|scope| scope.is_empty() || scope.contains(char::is_whitespace)) {
             return refuse("has a scope in `required_scopes` that no token could have");
+        }
+        if self.actor_claim.as_ref().is_some_and(|claim| claim.is_empty() || claim == "act") {
+            return refuse("has an `actor_claim` that names nobody");
         }
         self.key_place().map(drop)
     }

@@ -273,6 +273,9 @@ fn keys_are_published_at_safe_addresses_alone() {
         ("login", "jwks_url = \"ftp://keys.example.com/\"", "no address of https"),
         ("login", "jwks_url = \"https://keys.example.com/\"\ndiscover = true", "several places"),
         ("login", "key_file = \"k\"\nrequired_scopes = [\"a b\"]", "required_scopes"),
+        ("login", "key_file = \"k\"\nactor_claim = \"sub\"", ""),
+        ("login", "key_file = \"k\"\nactor_claim = \"\"", "actor_claim"),
+        ("login", "key_file = \"k\"\nactor_claim = \"act\"", "actor_claim"),
     ] {
         let text = format!("[[identity.issuers]]\nname = \"{name}\"\n{keys}\naudiences = [\"a\"]\n");
         match told {

@@ -1,4 +1,5 @@
-//! [`AccessTokens`]: what the catalog keeps of personal access tokens, looked up by their digest.
+//! [`AccessTokens`]: what the catalog keeps of personal access tokens, looked up by their digest, or by their id where a token
+//! of the local issuer rests on one.
 //!
 //! What was found is believed as long as the catalog's epoch stands still: a token that is dropped on any server ends with the
 //! next call on every one.
@@ -7,7 +8,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use moka::sync::Cache;
-use weir_catalog::{AccessToken, Epoch, Metastore, Snapshot};
+use weir_catalog::{AccessToken, AccessTokenId, Epoch, Metastore, Snapshot};
 
 use super::rejection::Rejection;
 use crate::error::{Error, Result};
@@ -29,11 +30,26 @@ pub(super) fn token_digest(token: &str) -> Result<[u8; 32], Rejection> {
     digest.as_ref().try_into().map_err(|_| Rejection::Malformed("no digest"))
 }
 
+/// What an access token is looked up by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    /// The digest of its text.
+    Digest([u8; 32]),
+    /// Its id, from a claim that was verified.
+    Id(AccessTokenId),
+}
+
+impl Key {
+    pub(super) fn of(token: &str) -> Result<Self, Rejection> {
+        token_digest(token).map(Self::Digest)
+    }
+}
+
 /// The tokens of a catalog.
 #[derive(Debug)]
 pub(super) struct AccessTokens {
     metastore: Arc<Metastore>,
-    known: Cache<[u8; 32], (Epoch, Option<Arc<AccessToken>>)>,
+    known: Cache<Key, (Epoch, Option<Arc<AccessToken>>)>,
 }
 
 impl AccessTokens {
@@ -41,23 +57,24 @@ impl AccessTokens {
         Self { metastore, known: Cache::new(REMEMBERED_MAX) }
     }
 
-    /// Looks up what `token` needs to be found as of `snapshot`.
-    pub(super) async fn prepare(&self, token: &str, snapshot: &Snapshot) {
-        // What cannot be read is refused later.
-        let Ok(digest) = token_digest(token) else { return };
-        if self.known.get(&digest).is_some_and(|(epoch, _)| epoch == snapshot.epoch()) {
+    /// Looks up what is needed to find the token of `key` as of `snapshot`.
+    pub(super) async fn prepare(&self, key: Key, snapshot: &Snapshot) {
+        if self.known.get(&key).is_some_and(|(epoch, _)| epoch == snapshot.epoch()) {
             return;
         }
-        match self.metastore.access_token(&digest).await {
-            Ok(found) => self.known.insert(digest, (snapshot.epoch(), found.map(Arc::new))),
+        let found = match &key {
+            Key::Digest(digest) => self.metastore.access_token(digest).await,
+            Key::Id(id) => self.metastore.access_token_by_id(*id).await,
+        };
+        match found {
+            Ok(found) => self.known.insert(key, (snapshot.epoch(), found.map(Arc::new))),
             Err(error) => tracing::warn!(%error, "access tokens cannot be looked up"),
         }
     }
 
-    /// What is kept of `token` as of `snapshot`.
-    pub(super) fn find(&self, token: &str, snapshot: &Snapshot) -> Result<Arc<AccessToken>, Rejection> {
-        let digest = token_digest(token)?;
-        match self.known.get(&digest) {
+    /// What is kept of the token of `key` as of `snapshot`.
+    pub(super) fn find(&self, key: Key, snapshot: &Snapshot) -> Result<Arc<AccessToken>, Rejection> {
+        match self.known.get(&key) {
             Some((epoch, found)) if epoch == snapshot.epoch() => found.ok_or(Rejection::AccessToken),
             _ => Err(Rejection::NoAccessTokens),
         }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use weir_catalog::AccessTokenId;
 
+use super::grounds::{GROUNDS_CLAIM, Grounds};
 use super::issuer::Issuer;
 use super::rejection::Rejection;
 
@@ -20,13 +22,17 @@ pub(super) struct Claims {
     pub(super) subject: String,
     expires_at: i64,
     not_before: Option<i64>,
-    /// Everything, for `jwt_claim()`.
+    /// The name of who acts for the subject, exact (RFC 8693, section 4.1).
+    pub(super) actor: Option<String>,
+    /// The access tokens that must still be there.
+    pub(super) access_tokens: Vec<AccessTokenId>,
+    /// Everything, for `jwt_claim()`; of a token that the server gave out for another, what that one said.
     pub(super) all: Arc<BTreeMap<String, Value>>,
 }
 
 impl Claims {
     /// Checks everything that does not change with time.
-    pub(super) fn read(all: BTreeMap<String, Value>, issuer: &Issuer) -> Result<Self, Rejection> {
+    pub(super) fn read(mut all: BTreeMap<String, Value>, issuer: &Issuer) -> Result<Self, Rejection> {
         if all.get("iss").and_then(Value::as_str) != Some(&issuer.name) {
             return Err(Rejection::Claim("iss"));
         }
@@ -52,7 +58,12 @@ impl Claims {
         if let Some(scope) = missing_scope(&all, &issuer.required_scopes)? {
             return Err(Rejection::Scope(scope.to_owned()));
         }
-        Ok(Self { subject, expires_at, not_before, all: Arc::new(all) })
+        let actor = all.get("act").map(|act| actor(act, issuer)).transpose()?;
+        let grounds =
+            if issuer.is_own { all.remove(GROUNDS_CLAIM).map(Grounds::read).transpose()? } else { None };
+        let Grounds { access_tokens, claims: all } =
+            grounds.unwrap_or_else(|| Grounds { access_tokens: Vec::new(), claims: Arc::new(all) });
+        Ok(Self { subject, expires_at, not_before, actor, access_tokens, all })
     }
 
     /// Whether the token holds now.
@@ -71,6 +82,21 @@ impl Claims {
     pub(super) fn expires_at(&self) -> DateTime<Utc> {
         DateTime::from_timestamp(self.expires_at, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
+}
+
+/// Who acts, as the issuer's configuration says where that stands. An actor of another issuer, and one for whom somebody
+/// acts in turn, is refused: the books have room for one.
+fn actor(act: &Value, issuer: &Issuer) -> Result<String, Rejection> {
+    let claim = issuer.actor_claim.as_ref().ok_or(Rejection::Actor("its issuer may name none"))?;
+    let Value::Object(act) = act else { return Err(Rejection::Claim("act")) };
+    if act.contains_key("act") {
+        return Err(Rejection::Actor("it names more than one"));
+    }
+    if act.get("iss").is_some_and(|iss| iss.as_str() != Some(&issuer.name)) {
+        return Err(Rejection::Actor("it is another issuer's"));
+    }
+    let name = act.get(claim).and_then(Value::as_str).filter(|name| !name.is_empty());
+    name.map(str::to_owned).ok_or(Rejection::Claim("act"))
 }
 
 /// `aud` is a text or a list of texts; one of them must be ours.

@@ -31,6 +31,10 @@ pub struct Issuer {
     pub(super) audiences: Vec<String>,
     pub(super) subject_claim: String,
     pub(super) required_scopes: Vec<String>,
+    /// The claim within `act` that names who acts for the subject; without it no token with `act` is believed.
+    pub(super) actor_claim: Option<String>,
+    /// Whether it is the server's own, whose tokens may say what they rest on.
+    pub(super) is_own: bool,
     keys: Keys,
 }
 
@@ -73,6 +77,8 @@ impl Issuer {
             audiences: config.audiences.clone(),
             subject_claim: config.subject_claim.clone(),
             required_scopes: config.required_scopes.clone(),
+            actor_claim: config.actor_claim.clone(),
+            is_own: false,
             keys,
         })
     }
@@ -92,6 +98,8 @@ impl Issuer {
             audiences: vec![audience.to_owned()],
             subject_claim: "sub".to_owned(),
             required_scopes: Vec::new(),
+            actor_claim: None,
+            is_own: false,
             keys: Keys::Fixed(Arc::new(keys)),
         }
     }

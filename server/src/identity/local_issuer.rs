@@ -14,15 +14,16 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::grounds::{GROUNDS_CLAIM, Grounds};
 use super::issuer::Issuer;
 use super::jwks::{Key, KeySet};
 use crate::config::{LOCAL_ISSUER_NAME, Secret, reason, refused};
 use crate::error::{Condition, Error, Result};
 /// The `aud` claim of the server's own tokens.
-const AUDIENCE: &str = "weir";
+pub(super) const AUDIENCE: &str = "weir";
 
 const KEY_FILE: &str = "local-issuer.pem";
 const PUBLIC_FILE: &str = "local-issuer.jwks.json";
@@ -95,15 +96,26 @@ impl LocalIssuer {
                 "a token of the local issuer lives between 1 second and 30 days",
             ));
         }
-        let expires_at = now + ttl;
-        let claims = json!({
-            "iss": LOCAL_ISSUER_NAME,
-            "aud": AUDIENCE,
-            "sub": subject,
-            "iat": now.timestamp(),
-            "exp": expires_at.timestamp(),
-            "jti": Uuid::new_v4(),
-        });
+        self.signed(claims(subject, now, now + ttl), now + ttl)
+    }
+
+    /// Signs a token for `subject` that rests on `grounds`, in which `actor` acts for the subject.
+    pub(super) fn sign_on(
+        &self,
+        grounds: &Grounds,
+        subject: &str,
+        actor: Option<&str>,
+        (now, expires_at): (DateTime<Utc>, DateTime<Utc>),
+    ) -> Result<SignedToken> {
+        let mut claims = claims(subject, now, expires_at);
+        claims.insert(GROUNDS_CLAIM.to_owned(), grounds.written()?);
+        if let Some(actor) = actor {
+            claims.insert("act".to_owned(), json!({ "sub": actor }));
+        }
+        self.signed(claims, expires_at)
+    }
+
+    fn signed(&self, claims: Map<String, Value>, expires_at: DateTime<Utc>) -> Result<SignedToken> {
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(self.key_id.clone());
         let token = jsonwebtoken::encode(&header, &claims, &self.signing).map_err(Error::internal)?;
@@ -114,7 +126,9 @@ impl LocalIssuer {
     pub fn issuer(&self) -> Issuer {
         let key = Key { algorithm: Algorithm::EdDSA, decoding: DecodingKey::from_ed_der(&self.public) };
         let keys = KeySet::ById([(self.key_id.clone(), key)].into());
-        Issuer::fixed(LOCAL_ISSUER_NAME, AUDIENCE, keys)
+        let mut issuer = Issuer::fixed(LOCAL_ISSUER_NAME, AUDIENCE, keys);
+        (issuer.actor_claim, issuer.is_own) = (Some("sub".to_owned()), true);
+        issuer
     }
 
     /// The public key, as other programs read it.
@@ -135,6 +149,20 @@ impl fmt::Debug for LocalIssuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalIssuer").field("key_id", &self.key_id).finish_non_exhaustive()
     }
+}
+
+fn claims(subject: &str, now: DateTime<Utc>, expires_at: DateTime<Utc>) -> Map<String, Value> {
+    [
+        ("iss", json!(LOCAL_ISSUER_NAME)),
+        ("aud", json!(AUDIENCE)),
+        ("sub", json!(subject)),
+        ("iat", json!(now.timestamp())),
+        ("exp", json!(expires_at.timestamp())),
+        ("jti", json!(Uuid::new_v4())),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into_iter()
+    .collect()
 }
 
 fn create_key(path: &PathBuf) -> Result<()> {

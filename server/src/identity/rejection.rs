@@ -36,6 +36,9 @@ pub enum Rejection {
     /// No access token is kept with that digest: it never was one, or was dropped.
     #[error("unknown access token")]
     AccessToken,
+    /// The access token by which this one was asked for is gone, or somebody else's.
+    #[error("the access token below it is gone")]
+    Grounds,
     /// Access tokens could not be looked up.
     #[error("access tokens cannot be looked up")]
     NoAccessTokens,
@@ -60,9 +63,19 @@ pub enum Rejection {
     /// The subject is no principal that can log in.
     #[error("the subject is unknown, disabled or a group")]
     Subject,
+    /// The token names somebody who acts for its subject, and that is not believed of it.
+    #[error("actor: {0}")]
+    Actor(&'static str),
     /// Two tokens of different principals, and the first may not act for users.
     #[error("two tokens of different principals")]
     TwoPrincipals,
+}
+
+impl Rejection {
+    /// Of an access token on which another token rests.
+    pub(super) fn of_grounds(self) -> Self {
+        if self == Self::AccessToken { Self::Grounds } else { self }
+    }
 }
 
 const BAD_TOKEN: &str = "the token is not valid here";
@@ -84,6 +97,9 @@ impl From<Rejection> for Error {
             }
             Rejection::AccessToken => {
                 (BAD_TOKEN, "it is no access token, or was dropped: CREATE ACCESS TOKEN makes another")
+            }
+            Rejection::Grounds => {
+                (BAD_TOKEN, "the access token by which it was asked for is gone: ask with another")
             }
             Rejection::Scope(scope) => {
                 let hint = format!("it lacks the scope `{scope}`: ask for that when you sign in");
@@ -108,6 +124,11 @@ impl From<Rejection> for Error {
             }
             Rejection::Expired => (BAD_TOKEN, "it has expired: sign in again or get a fresh one"),
             Rejection::NotYetValid => (BAD_TOKEN, "it is not valid yet: the issuer's clock may be ahead"),
+            Rejection::Actor(_) => (
+                BAD_TOKEN,
+                "it says that somebody acts for its subject (`act`): its issuer must be configured for that \
+                 (`actor_claim`), the actor be one service principal that may act for users, and the token come alone",
+            ),
             Rejection::TwoPrincipals => (
                 "the call carries tokens of two principals, and the first may not act for users",
                 "send one token, or ask an administrator to let the service principal act for users",

@@ -1,7 +1,9 @@
-//! [`Throttle`]: who fails to log in waits longer each time, by name, in bounded memory.
+//! [`Throttle`]: who fails to log in waits longer each time, by name, in bounded memory. [`PerMinute`]: what anybody can cause
+//! is done so many times a minute.
 
 use chrono::{DateTime, Duration, Utc};
 use moka::sync::Cache;
+use tokio::sync::watch;
 
 use crate::error::{Condition, Error, Result};
 
@@ -42,13 +44,17 @@ impl Throttle {
 
     /// Refuses a user whose wait is not over.
     pub(super) fn admit(&self, user: &str, now: DateTime<Utc>) -> Result<()> {
-        let Some(failures) = self.failures.get(user) else { return Ok(()) };
+        self.wait(user, now).map_or(Ok(()), |seconds| {
+            Err(Error::new(Condition::Unauthenticated, "too many failed logins of this user")
+                .with_hint(format!("try again in {seconds} seconds")))
+        })
+    }
+
+    /// The seconds that somebody of that name must still wait.
+    pub(super) fn wait(&self, name: &str, now: DateTime<Utc>) -> Option<i64> {
+        let failures = self.failures.get(name)?;
         let left = failures.last + failures.wait() - now;
-        if left <= Duration::zero() {
-            return Ok(());
-        }
-        Err(Error::new(Condition::Unauthenticated, "too many failed logins of this user")
-            .with_hint(format!("try again in {} seconds", left.num_seconds() + 1)))
+        (left > Duration::zero()).then(|| left.num_seconds() + 1)
     }
 
     pub(super) fn failed(&self, user: &str, now: DateTime<Utc>) {
@@ -61,9 +67,45 @@ impl Throttle {
     }
 }
 
+/// Counts up to a bound, anew in each minute.
+#[derive(Debug)]
+pub(super) struct PerMinute {
+    bound: u32,
+    /// The minute, and how many were counted in it.
+    counted: watch::Sender<(i64, u32)>,
+}
+
+impl PerMinute {
+    pub(super) fn new(bound: u32) -> Self {
+        Self { bound, counted: watch::Sender::new((0, 0)) }
+    }
+
+    /// Whether one more may be in this minute; then it is counted.
+    pub(super) fn admit(&self, now: DateTime<Utc>) -> bool {
+        let minute = now.timestamp().div_euclid(60);
+        let mut admitted = false;
+        self.counted.send_modify(|(of, count)| {
+            if *of != minute {
+                (*of, *count) = (minute, 0);
+            }
+            admitted = *count < self.bound;
+            *count += u32::from(admitted);
+        });
+        admitted
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn so_many_are_admitted_in_a_minute_and_again_in_the_next() {
+        let bound = PerMinute::new(2);
+        let admitted = |seconds| bound.admit(DateTime::UNIX_EPOCH + Duration::seconds(seconds));
+        assert_eq!([60, 61, 62, 119].map(admitted), [true, true, false, false]);
+        assert_eq!([120, 121, 122].map(admitted), [true, true, false]);
+    }
 
     #[test]
     fn waits_grow_and_end_with_a_success() {

@@ -16,11 +16,14 @@ use jsonwebtoken::{Header, Validation};
 use moka::sync::Cache;
 use serde::Deserialize;
 use serde_json::Value;
-use weir_catalog::{Impersonation, Metastore, Principal, PrincipalId, PrincipalKind, Snapshot};
+use weir_catalog::{
+    AccessToken, AccessTokenId, Impersonation, Metastore, Principal, PrincipalId, PrincipalKind, Snapshot,
+};
 
-use super::access_tokens::{ACCESS_TOKEN_PREFIX, AccessTokens, token_digest};
+use super::access_tokens::{ACCESS_TOKEN_PREFIX, AccessTokens, Key, token_digest};
 use super::claims::Claims;
 use super::credential::{Credential, Credentials};
+use super::grounds::Grounds;
 use super::issuer::Issuer;
 use super::jwks::KeySet;
 use super::local_issuer::LocalIssuer;
@@ -29,7 +32,7 @@ use crate::config::{self, Secret};
 use crate::error::Result;
 
 /// The longest token that is looked at.
-const TOKEN_BYTES_MAX: usize = 16 * 1024;
+pub(super) const TOKEN_BYTES_MAX: usize = 16 * 1024;
 
 /// Tokens whose signature is remembered.
 const REMEMBERED_MAX: u64 = 10_000;
@@ -43,6 +46,7 @@ pub struct Identity {
     claims: Arc<BTreeMap<String, Value>>,
     expires_at: DateTime<Utc>,
     by: By,
+    access_tokens: Vec<AccessTokenId>,
 }
 
 /// What an identity was shown by.
@@ -91,6 +95,11 @@ impl Identity {
     pub fn expires_at(&self) -> DateTime<Utc> {
         self.expires_at
     }
+
+    /// What a token that is given out for it rests on.
+    pub(super) fn grounds(&self) -> Grounds {
+        Grounds { access_tokens: self.access_tokens.clone(), claims: Arc::clone(&self.claims) }
+    }
 }
 
 impl Identity {
@@ -105,6 +114,7 @@ impl Identity {
             claims: Arc::default(),
             expires_at: self.expires_at,
             by: self.by,
+            access_tokens: self.access_tokens.clone(),
         })
     }
 }
@@ -153,32 +163,44 @@ impl Verifier {
         snapshot: &Snapshot,
         now: DateTime<Utc>,
     ) -> Result<Identity> {
-        self.look_up(&credentials, snapshot, now).await;
-        self.verify(credentials, snapshot, now)
+        Ok(self.known(&credentials, snapshot, now).await?)
+    }
+
+    /// As [`admit`](Self::admit), with the cause of a refusal.
+    pub(super) async fn known(
+        &self,
+        credentials: &Credentials,
+        snapshot: &Snapshot,
+        now: DateTime<Utc>,
+    ) -> Result<Identity, Rejection> {
+        self.look_up(credentials, snapshot, now).await;
+        self.identify(credentials, snapshot, now)
     }
 
     async fn look_up(&self, credentials: &Credentials, snapshot: &Snapshot, now: DateTime<Utc>) {
         let publishes = self.issuers.iter().any(Issuer::publishes);
         for token in credentials.own_token().into_iter().chain(&credentials.forwarded) {
-            let token = token.reveal();
+            let text = token.reveal();
             // What cannot be read is refused later.
-            if token.len() > TOKEN_BYTES_MAX {
+            if text.len() > TOKEN_BYTES_MAX {
                 continue;
             }
-            if token.starts_with(ACCESS_TOKEN_PREFIX) {
-                if let Some(tokens) = &self.access_tokens {
-                    tokens.prepare(token, snapshot).await;
+            if text.starts_with(ACCESS_TOKEN_PREFIX) {
+                if let (Some(tokens), Ok(key)) = (&self.access_tokens, Key::of(text)) {
+                    tokens.prepare(key, snapshot).await;
                 }
                 continue;
             }
-            if !publishes {
-                continue;
-            }
-            let (Ok(named), Ok(header)) = (claimed_issuer(token), jsonwebtoken::decode_header(token)) else {
-                continue;
-            };
-            if let Some(issuer) = self.issuers.iter().find(|issuer| issuer.name == named) {
+            if publishes
+                && let (Ok(named), Ok(header)) = (claimed_issuer(text), jsonwebtoken::decode_header(text))
+                && let Some(issuer) = self.issuers.iter().find(|issuer| issuer.name == named)
+            {
                 issuer.prepare(header.kid.as_deref(), now).await;
+            }
+            if let (Some(tokens), Ok(verified)) = (&self.access_tokens, self.verified(token, now)) {
+                for id in &verified.claims.access_tokens {
+                    tokens.prepare(Key::Id(*id), snapshot).await;
+                }
             }
         }
     }
@@ -206,6 +228,11 @@ impl Verifier {
         };
         let forwarded =
             credentials.forwarded.as_ref().map(|token| self.caller(token, snapshot, now)).transpose()?;
+        if let (Some(own), Some(user)) = (&own, &forwarded)
+            && (own.actor.is_some() || user.actor.is_some())
+        {
+            return Err(Rejection::Actor("it came beside another token"));
+        }
         match (own, forwarded) {
             (None, None) => Err(Rejection::Missing),
             (Some(caller), None) | (None, Some(caller)) => Ok(caller.identity(None)),
@@ -223,20 +250,24 @@ impl Verifier {
         let text = token.reveal();
         let caller = match &self.access_tokens {
             Some(tokens) if text.starts_with(ACCESS_TOKEN_PREFIX) => {
-                let kept = tokens.find(text, snapshot)?;
-                if kept.expires_at <= now {
-                    return Err(Rejection::Expired);
-                }
+                let kept = tokens.find(Key::of(text)?, snapshot)?;
                 let principal = snapshot.principal(kept.principal).ok_or(Rejection::Subject)?;
-                let by = if kept.read_only { By::ReadOnly } else { By::AccessToken };
-                Caller { principal, claims: Arc::default(), expires_at: kept.expires_at, by }
+                Caller::new(principal, Arc::default(), kept.expires_at).resting_on(&kept, now)?
             }
             _ => {
                 let verified = self.verified(token, now)?;
                 let claims = &verified.claims;
                 let principal = snapshot.principal_by_name(&claims.subject).ok_or(Rejection::Subject)?;
-                let (all, expires_at) = (Arc::clone(&claims.all), claims.expires_at());
-                Caller { principal, claims: all, expires_at, by: By::Issuer }
+                let mut caller = Caller::new(principal, Arc::clone(&claims.all), claims.expires_at());
+                if let Some(actor) = &claims.actor {
+                    caller = caller.by_actor(actor, snapshot)?;
+                }
+                for id in &claims.access_tokens {
+                    let tokens = self.access_tokens.as_ref().ok_or(Rejection::NoAccessTokens)?;
+                    let kept = tokens.find(Key::Id(*id), snapshot).map_err(Rejection::of_grounds)?;
+                    caller = caller.resting_on(&kept, now)?;
+                }
+                caller
             }
         };
         if caller.principal.disabled || caller.principal.kind == PrincipalKind::Group {
@@ -301,29 +332,71 @@ struct Caller<'a> {
     claims: Arc<BTreeMap<String, Value>>,
     expires_at: DateTime<Utc>,
     by: By,
+    /// Who acts for the principal, as the token itself says.
+    actor: Option<&'a Principal>,
+    access_tokens: Vec<AccessTokenId>,
 }
 
-impl Caller<'_> {
+impl<'a> Caller<'a> {
+    fn new(
+        principal: &'a Principal,
+        claims: Arc<BTreeMap<String, Value>>,
+        expires_at: DateTime<Utc>,
+    ) -> Self {
+        Self { principal, claims, expires_at, by: By::Issuer, actor: None, access_tokens: Vec::new() }
+    }
+
+    /// Narrowed to what an access token of the principal, or of who acts for it, may.
+    fn resting_on(mut self, kept: &AccessToken, now: DateTime<Utc>) -> Result<Self, Rejection> {
+        if kept.expires_at <= now {
+            return Err(Rejection::Expired);
+        }
+        let holders = [Some(self.principal), self.actor];
+        if !holders.into_iter().flatten().any(|holder| holder.id == kept.principal) {
+            return Err(Rejection::Grounds);
+        }
+        self.by = self.by.max(if kept.read_only { By::ReadOnly } else { By::AccessToken });
+        self.expires_at = self.expires_at.min(kept.expires_at);
+        self.access_tokens.push(kept.id);
+        Ok(self)
+    }
+
+    /// With the service principal of that name acting for the user.
+    fn by_actor(mut self, name: &str, snapshot: &'a Snapshot) -> Result<Self, Rejection> {
+        let actor = snapshot.principal_by_name(name).filter(|actor| !actor.disabled && may_act(actor));
+        self.actor = Some(actor.ok_or(Rejection::Actor("it may not act for users"))?);
+        if self.principal.kind != PrincipalKind::User {
+            return Err(Rejection::Actor("nobody acts for its subject"));
+        }
+        Ok(self)
+    }
+
     fn identity(&self, beside: Option<&Caller<'_>>) -> Identity {
+        let others = beside.into_iter().flat_map(|other| &other.access_tokens);
         Identity {
             run_as: self.principal.id,
             run_as_name: self.principal.name.clone(),
-            run_by: None,
+            run_by: self.actor.map(|actor| actor.name.clone()),
             claims: Arc::clone(&self.claims),
             expires_at: beside.map_or(self.expires_at, |other| self.expires_at.min(other.expires_at)),
             // Of two tokens, what the narrower one may.
             by: beside.map_or(self.by, |other| self.by.max(other.by)),
+            access_tokens: self.access_tokens.iter().chain(others).copied().collect(),
         }
     }
 
     /// The user, with this application recorded beside; rights are the user's alone.
     fn acting_for(&self, user: &Caller<'_>) -> Result<Identity, Rejection> {
-        let may = self.principal.kind == PrincipalKind::ServicePrincipal && self.principal.may_act_for_users;
-        if !may || user.principal.kind != PrincipalKind::User {
+        if !may_act(self.principal) || user.principal.kind != PrincipalKind::User {
             return Err(Rejection::TwoPrincipals);
         }
         Ok(Identity { run_by: Some(self.principal.name.clone()), ..user.identity(Some(self)) })
     }
+}
+
+/// Whether it is a service principal with the right to act for users.
+pub(super) fn may_act(principal: &Principal) -> bool {
+    principal.kind == PrincipalKind::ServicePrincipal && principal.may_act_for_users
 }
 
 /// Refuses headers that bring their own keys, or ask for what is not done here.

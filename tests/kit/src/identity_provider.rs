@@ -138,6 +138,7 @@ impl IdentityProvider {
             audiences: vec!["weir".to_owned()],
             subject_claim: "sub".to_owned(),
             required_scopes: Vec::new(),
+            actor_claim: None,
         }
     }
 }

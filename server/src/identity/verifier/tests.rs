@@ -14,6 +14,8 @@ use weir_catalog::snapshot::Content;
 use super::*;
 use crate::identity::jwks::Key;
 
+mod actors;
+
 const ISSUER: &str = "https://login.example.com/";
 const AUDIENCE: &str = "warehouse";
 
@@ -460,6 +462,7 @@ fn rotated_keys_hold_and_withdrawn_ones_do_not() {
         jwks_url: None,
         discover: false,
         required_scopes: Vec::new(),
+        actor_claim: None,
     };
     at.verifier = Verifier::of(vec![Issuer::from_config(&config).unwrap()]);
     let first = at.token("alice");
