@@ -104,7 +104,7 @@ fi
 value() { "$python" -c 'import functools, json, sys; print(functools.reduce(dict.get, sys.argv[2:], json.load(open(sys.argv[1]))))' "$connections" "$@"; }
 echo "serving at $(value url)"
 
-export WEIR_CONNECTIONS_FILE="$connections" PYTHONDONTWRITEBYTECODE=1
+export WEIR_CONNECTIONS_FILE="$connections" WEIR_PROGRAM=$(realpath "$weir") PYTHONDONTWRITEBYTECODE=1
 say "Python examples (pytest)"
 timeout --foreground 900 "$example_python" -m pytest -q "$here/python" ||
     fail "the Python tests failed or took longer than 15 minutes"

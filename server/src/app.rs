@@ -16,7 +16,7 @@ use crate::command;
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::flight::{self, Door};
-use crate::identity::{LocalIssuer, Login, Verifier};
+use crate::identity::{LocalIssuer, Login, TokenService, Verifier};
 use crate::location::{Locations, SYSTEM_ROOT};
 use crate::metrics::{self, Metrics};
 use crate::query::digest::Digests;
@@ -29,6 +29,7 @@ use crate::query::write::Writer;
 use crate::query::{Analysis, Engine};
 use crate::run::{Keeping, Limits, TurnLimits, Warehouse};
 use crate::system::{DeltaStore, SystemArchive, SystemTables, TableStore};
+use crate::tokens;
 use crate::traces::Traces;
 
 /// The name under which the catalog keeps the key that seals tickets.
@@ -49,6 +50,7 @@ pub struct App {
     tables: Arc<DeltaTables>,
     locations: Arc<Locations>,
     local_issuer: Option<Arc<LocalIssuer>>,
+    verifier: Arc<Verifier>,
     metrics: Arc<Metrics>,
     traces: Option<Arc<Traces>>,
     runtime: Arc<RuntimeEnv>,
@@ -115,7 +117,7 @@ impl App {
         let verifier = Arc::new(verifier.with_access_tokens(Arc::clone(&metastore)));
         let logins = Arc::new(Login::new(Arc::clone(&metastore), local_issuer.clone()));
         let key = shared_key(&metastore, SEALING_KEY).await?;
-        let door = Door::new(Arc::clone(&warehouse), verifier, logins, Arc::clone(&clock), key)?;
+        let door = Door::new(Arc::clone(&warehouse), Arc::clone(&verifier), logins, Arc::clone(&clock), key)?;
         Ok(Self {
             config,
             clock,
@@ -126,6 +128,7 @@ impl App {
             tables,
             locations,
             local_issuer,
+            verifier,
             metrics,
             traces,
             runtime,
@@ -174,6 +177,8 @@ impl App {
         let flushing = self.keep_books(CancellationToken::new());
         let config =
             flight::Config { tls: certificates(&self.config)?, drain: self.config.server.drain.duration() };
+        let newest = config.tls.as_ref().map(flight::Certificates::newest);
+        self.give_tokens(newest, &stop).await?;
         let served = flight::serve(Arc::clone(&self.door), listener, config, stop).await;
         let (flushed, ended) = flushing;
         flushed.cancel();
@@ -207,6 +212,23 @@ impl App {
         tokio::spawn(async move {
             if let Err(error) = serving.await {
                 tracing::error!(%error, "the door for figures closed");
+            }
+        });
+        Ok(())
+    }
+
+    /// Opens the door for tokens, where the configuration has one.
+    async fn give_tokens(&self, tls: Option<tokens::NewestTls>, stop: &CancellationToken) -> Result<()> {
+        let Some(listener) = self.config.tokens.listen().await? else { return Ok(()) };
+        let issuer = self.local_issuer.clone().ok_or_else(|| Error::internal("no issuer signs tokens"))?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let address = listener.local_addr().map_err(Error::internal)?;
+        tracing::info!("tokens at {scheme}://{address}{}", tokens::PATH);
+        let service = TokenService::new(Arc::clone(&self.metastore), Arc::clone(&self.verifier), issuer);
+        let serving = tokens::serve(listener, tls, service, Arc::clone(&self.clock), stop.clone());
+        tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the door for tokens closed");
             }
         });
         Ok(())

@@ -33,6 +33,7 @@ mod server;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod traces;
 
 pub use billing::Billing;
@@ -49,6 +50,7 @@ pub use quantity::{Period, Size};
 pub use secret::Secret;
 pub use server::Server;
 pub use storage::Storage;
+pub use tokens::Tokens;
 pub use traces::Traces;
 
 /// The settings of the whole server.
@@ -63,6 +65,8 @@ pub struct Config {
     pub storage: Storage,
     /// Whose tokens are believed.
     pub identity: Identity,
+    /// The door for tokens.
+    pub tokens: Tokens,
     /// What a statement may use.
     pub limits: Limits,
     /// Results that are kept and given again.
@@ -100,6 +104,7 @@ impl Config {
         self.catalog.check()?;
         self.storage.check()?;
         self.identity.check()?;
+        self.tokens.check(&self.server, &self.identity)?;
         self.limits.check()?;
         self.cache.check()?;
         self.billing.check()?;

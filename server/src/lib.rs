@@ -24,6 +24,7 @@ pub mod run;
 pub mod session;
 pub mod sql;
 pub mod system;
+pub mod tokens;
 pub mod traces;
 pub mod ways_in;
 

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use weir_testkit::{Client, Program, block_on};
 
 /// What may stand in no line.
@@ -11,7 +13,7 @@ fn configuration(ground: &Path) -> PathBuf {
     let file = ground.join("weir.toml");
     let data = ground.join("data");
     let text = format!(
-        "[server]\nflight_address = \"127.0.0.1:0\"\ndata_directory = \"{}\"\n[catalog]\ninitial_admin = \"admin\"\n[log]\nfilter = \"trace\"\n",
+        "[server]\nflight_address = \"127.0.0.1:0\"\ndata_directory = \"{}\"\n[catalog]\ninitial_admin = \"admin\"\n[tokens]\naddress = \"127.0.0.1:0\"\n[log]\nfilter = \"trace\"\n",
         data.display()
     );
     std::fs::write(&file, text).unwrap();
@@ -59,6 +61,42 @@ async fn attack(alice: &Client) {
     drop(alice.bound("SELECT * FROM main.default.t WHERE CAST(? AS INT) = id", &values).await);
 }
 
+/// Secrets that are wrong, in the wrong place or in the wrong form, at the door for tokens.
+async fn ask_for_tokens(program: &Program) {
+    let said = program.log();
+    let place = said.iter().find_map(|line| line.split_once("tokens at http://")?.1.split_once('/'));
+    let (address, _) = place.unwrap_or_else(|| panic!("no door in {said:?}"));
+    let basic = "Authorization: Basic YWxpY2U6cGFzcy00NzEx\r\n";
+    for (line, header, body) in [
+        (
+            "POST /oauth/token",
+            "",
+            "grant_type=client_credentials&client_id=admin&client_secret=weir_pat_CANARY",
+        ),
+        (
+            "POST /oauth/token",
+            "",
+            "grant_type=client_credentials&client_id=pass-4711&client_secret=param-4712",
+        ),
+        ("POST /oauth/token", basic, "grant_type=client_credentials"),
+        ("POST /oauth/token", basic, "grant_type=CANARY&CANARY=CANARY&pass-4711=1"),
+        ("POST /oauth/token?client_secret=CANARY", basic, "grant_type=client_credentials"),
+        ("GET /CANARY", basic, ""),
+    ] {
+        let length = body.len();
+        let request = format!(
+            "{line} HTTP/1.1\r\nHost: weir\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\
+             Connection: close\r\n{header}\r\n{body}"
+        );
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+        assert!(!CANARIES.iter().any(|canary| answer.contains(canary)), "{answer}");
+    }
+}
+
 #[test]
 fn a_log_that_tells_everything_tells_no_value_and_no_secret() {
     block_on(async {
@@ -74,6 +112,7 @@ fn a_log_that_tells_everything_tells_no_value_and_no_secret() {
         ] {
             assert!(stranger.statement("SELECT 1").await.is_err());
         }
+        ask_for_tokens(&program).await;
         let lines = program.log();
         assert!(lines.iter().any(|line| line.contains("DEBUG") || line.contains("TRACE")), "{lines:?}");
         for line in &lines {

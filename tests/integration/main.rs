@@ -48,5 +48,6 @@ mod soak;
 mod stores;
 mod table_logs;
 mod tidy;
+mod tokens;
 mod traces;
 mod unauthorized;

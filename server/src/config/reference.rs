@@ -2,7 +2,7 @@
 
 use super::section::Key;
 use super::{
-    Billing, Cache, Catalog, Config, Identity, Limits, Log, Metrics, Server, Storage, Traces, bucket,
+    Billing, Cache, Catalog, Config, Identity, Limits, Log, Metrics, Server, Storage, Tokens, Traces, bucket,
     identity,
 };
 use crate::error::{Error, Result};
@@ -22,6 +22,7 @@ pub(super) fn document() -> Result<String> {
         ("catalog", Catalog::ABOUT, Catalog::KEYS),
         ("storage", Storage::ABOUT, Storage::KEYS),
         ("identity", Identity::ABOUT, Identity::KEYS),
+        ("tokens", Tokens::ABOUT, Tokens::KEYS),
         ("limits", Limits::ABOUT, Limits::KEYS),
         ("cache", Cache::ABOUT, Cache::KEYS),
         ("billing", Billing::ABOUT, Billing::KEYS),

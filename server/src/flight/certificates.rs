@@ -42,7 +42,7 @@ impl Certificates {
     }
 
     /// The newest, for new connections.
-    pub(super) fn newest(&self) -> NewestTls {
+    pub(crate) fn newest(&self) -> NewestTls {
         self.sender.subscribe()
     }
 

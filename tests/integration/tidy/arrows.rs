@@ -52,6 +52,7 @@ const MODULES: &[(&str, &str)] = &[
     ("system", "clock error context location sql query billing"),
     ("run", "clock error context session identity sql query command system"),
     ("flight", "clock error config context session identity run"),
+    ("tokens", "clock context error config identity"),
     ("ways_in", "error session sql system flight"),
     ("client", "clock error config telemetry identity app demo"),
     ("demo", "clock error config telemetry identity location context session run app client"),
