@@ -104,7 +104,7 @@ fi
 value() { "$python" -c 'import functools, json, sys; print(functools.reduce(dict.get, sys.argv[2:], json.load(open(sys.argv[1]))))' "$connections" "$@"; }
 echo "serving at $(value url)"
 
-export WEIR_CONNECTIONS_FILE="$connections" WEIR_PROGRAM=$(realpath "$weir") PYTHONDONTWRITEBYTECODE=1
+export WEIR_CONNECTIONS_FILE="$connections" WEIR_PROGRAM=$(realpath "$weir") WEIR_DATA_DIRECTORY="$scratch/data" PYTHONDONTWRITEBYTECODE=1
 say "Python examples (pytest)"
 timeout --foreground 900 "$example_python" -m pytest -q "$here/python" ||
     fail "the Python tests failed or took longer than 15 minutes"
@@ -113,23 +113,33 @@ for requirements in "$here/python/requirements.txt" "$here"/compatibility/*.txt;
     name=$(basename "$requirements" .txt)
     say "Python clients as others have them: ${name/requirements/adbc} (pytest)"
     interpreter=$(environment "$requirements")
-    tests=test_adbc.py
-    [ "$name" != superset ] || tests=test_superset.py
+    tests=test_$name.py
+    [ -e "$here/compatibility/$tests" ] || tests=test_adbc.py
     timeout --foreground 300 "$interpreter" -W ignore -m pytest -q -p no:cacheprovider "$here/compatibility/$tests" ||
         fail "the tests of $name failed or took longer than 5 minutes"
 done
 
+# npm_packages FOLDER: what its package.json names, in a copy of the folder outside the clone.
+npm_packages() {
+    cp -r "$here/compatibility/$1" "$scratch/$1"
+    (cd "$scratch/$1" && npm install --silent --no-audit --no-fund --cache "$cache/npm") || fail "npm could not install the packages of $1"
+}
+
 if command -v npm >/dev/null; then
     say "Clients from npm (node --test)"
-    cp -r "$here/compatibility/npm" "$scratch/npm"
-    (cd "$scratch/npm" && npm install --silent --no-audit --no-fund --cache "$cache/npm") || fail "npm could not install its Flight SQL clients"
+    npm_packages npm
     (cd "$scratch/npm" && timeout --foreground 120 node --test) >"$scratch/npm.log" 2>&1 || {
         cat "$scratch/npm.log" >&2
         fail "the tests of the clients from npm failed or took longer than 2 minutes"
     }
     grep -E '^# (tests|pass) [1-9]' "$scratch/npm.log" || fail "node ran no test"
+
+    say "An OpenID Connect provider whose keys rotate under load (pytest)"
+    npm_packages oidc
+    WEIR_IDENTITY_PROVIDER="$scratch/oidc/provider.mjs" timeout --foreground 300 "$example_python" -m pytest -q -p no:cacheprovider \
+        "$here/compatibility/test_identity_provider.py" || fail "the tests of the identity provider failed or took longer than 5 minutes"
 else
-    say "NOT RUN: the clients from npm, because this machine has no npm"
+    say "NOT RUN: the clients from npm and the identity provider, because this machine has no npm"
 fi
 
 if command -v go >/dev/null; then
@@ -155,6 +165,15 @@ for driver in 18.3.0 17.0.0; do
     }
     grep -E '^\[INFO\] Tests run:' "$scratch/maven.log" || fail "Maven ran no JDBC test"
 done
+
+say "sqlline with driver 18.3.0 (pytest)"
+timeout --foreground 600 mvn -B -ntp -q -f "$here/compatibility/sqlline/pom.xml" dependency:build-classpath \
+    -Dmdep.outputFile="$scratch/sqlline" >"$scratch/maven.log" 2>&1 || {
+    cat "$scratch/maven.log" >&2
+    fail "Maven could not fetch sqlline"
+}
+WEIR_SQLLINE_CLASSPATH=$(cat "$scratch/sqlline") timeout --foreground 300 "$example_python" -m pytest -q -p no:cacheprovider \
+    "$here/compatibility/test_sqlline.py" || fail "the tests of sqlline failed or took longer than 5 minutes"
 
 say "Stopping the server"
 stop_server
