@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import os
 import pathlib
+import secrets
 import shutil
 import socket
 import subprocess
@@ -12,6 +13,9 @@ import sys
 import time
 
 from adbc_driver_flightsql import DatabaseOptions, dbapi as flight_sql
+
+# Quack takes its HTTP client and its random numbers from httpfs, on both sides.
+QUACK = ("httpfs", "quack")
 
 
 def free_port():
@@ -134,13 +138,19 @@ def delta_rs(tables, work):
     yield lambda: DeltaRs(tables)
 
 
-def duck_connection(tables):
+def duck_with(*extensions):
     import duckdb
 
     connection = duckdb.connect(config={"allow_unsigned_extensions": "true", "threads": str(os.cpu_count())})
-    files = importlib.metadata.files("duckdb-extension-delta")
-    extension = next(file for file in files if file.name == "delta.duckdb_extension")
-    connection.execute(f"LOAD '{extension.locate()}'")
+    for extension in extensions:
+        files = importlib.metadata.files(f"duckdb-extension-{extension}")
+        file = next(file for file in files if file.name == f"{extension}.duckdb_extension")
+        connection.execute(f"LOAD '{file.locate()}'")
+    return connection
+
+
+def duck_connection(tables, *extensions):
+    connection = duck_with("delta", *extensions)
     for name, folder in tables.items():
         connection.execute(f"ATTACH '{folder}' AS {name} (TYPE delta, PIN_SNAPSHOT)")
     return connection
@@ -190,6 +200,33 @@ def duck_flight(tables, work):
         yield lambda: DuckFlight(port)
 
 
+class DuckQuack:
+    """A session of its own in the server: a client with an attachment of its own, which the text of the query goes through."""
+
+    def __init__(self, port, token):
+        self.connection = duck_with(*QUACK)
+        # Without it each call opens a connection of its own.
+        self.connection.execute("SET GLOBAL httpfs_connection_caching = true")
+        self.connection.execute(f"ATTACH 'quack:127.0.0.1:{port}' AS far (TYPE quack, TOKEN '{token}')")
+
+    def ask(self, text):
+        return self.connection.execute("FROM quack_query_by_name('far', ?)", [text]).to_arrow_table()
+
+    def close(self):
+        self.connection.close()
+
+
+@contextlib.contextmanager
+def duck_quack(tables, work):
+    """DuckDB behind its own protocol, Quack, in a process of its own."""
+    port, token = free_port(), secrets.token_hex(16)
+    told = json.dumps({name: str(folder) for name, folder in tables.items()})
+    serving = [sys.executable, pathlib.Path(__file__).parent / "duck_quack_server.py", str(port), told]
+    with program(serving, work / "duck_quack.log", env={**os.environ, "QUACK_TOKEN": token}) as process:
+        until_open(port, process)
+        yield lambda: DuckQuack(port, token)
+
+
 @contextlib.contextmanager
 def sail(tables, work):
     """Sail's Flight SQL server, which reads Delta by itself."""
@@ -222,5 +259,12 @@ def roapi(tables, work):
         yield lambda: FlightSql(port)
 
 
-PEERS = {"deltars": delta_rs, "duckdb": duckdb, "duckflight": duck_flight, "sail": sail, "roapi": roapi}
-SERVERS = ("weir", "duckflight", "sail", "roapi")
+PEERS = {
+    "deltars": delta_rs,
+    "duckdb": duckdb,
+    "duckflight": duck_flight,
+    "duckquack": duck_quack,
+    "sail": sail,
+    "roapi": roapi,
+}
+SERVERS = ("weir", "duckflight", "duckquack", "sail", "roapi")
