@@ -133,13 +133,8 @@ if command -v npm >/dev/null; then
         fail "the tests of the clients from npm failed or took longer than 2 minutes"
     }
     grep -E '^# (tests|pass) [1-9]' "$scratch/npm.log" || fail "node ran no test"
-
-    say "An OpenID Connect provider whose keys rotate under load (pytest)"
-    npm_packages oidc
-    WEIR_IDENTITY_PROVIDER="$scratch/oidc/provider.mjs" timeout --foreground 300 "$example_python" -m pytest -q -p no:cacheprovider \
-        "$here/compatibility/test_identity_provider.py" || fail "the tests of the identity provider failed or took longer than 5 minutes"
 else
-    say "NOT RUN: the clients from npm and the identity provider, because this machine has no npm"
+    say "NOT RUN: the clients from npm, because this machine has no npm"
 fi
 
 if command -v go >/dev/null; then

@@ -84,19 +84,14 @@ impl App {
             Arc::new(OpenDelta::new(Arc::clone(&metastore), Arc::clone(&tables), Arc::clone(&locations)));
         let engine = Engine::new(Arc::clone(&runtime), partitions(), open, system);
         let writer = Writer::new(Arc::clone(&metastore), Arc::clone(&tables), Arc::clone(&locations));
-        let (all, each) = (config.cache.result_cache_bytes, config.cache.result_bytes_max);
-        let results = ResultCache::new(all.bytes(), each.bytes());
-        let plans = PlanCache::new(config.cache.plans);
+        let caches = caches(&config.cache, &runtime);
+        let (results, plans) = (caches.results.clone(), caches.plans.clone());
         let commands = command::Environment {
             metastore: Arc::clone(&metastore),
             analysis: Arc::new(Analysis::new(engine.clone())),
             tables: Arc::clone(&tables),
             locations: Arc::clone(&locations),
-            caches: command::Caches {
-                runtime: Arc::clone(&runtime),
-                results: results.clone(),
-                plans: plans.clone(),
-            },
+            caches,
         };
         let metrics = Arc::new(Metrics::default());
         let traces = Traces::open(&config.traces)?;
@@ -320,6 +315,15 @@ fn open_storage(config: &Config) -> Result<(Arc<DeltaTables>, Arc<Locations>)> {
     let external = (config.storage.external_roots.as_slice(), config.storage.buckets.as_slice());
     let locations = Locations::new(&router, &config.data_root(), &system, external)?;
     Ok((Arc::new(DeltaTables::new(router, scan)), Arc::new(locations)))
+}
+
+fn caches(config: &config::Cache, runtime: &Arc<RuntimeEnv>) -> command::Caches {
+    let (all, each) = (config.result_cache_bytes, config.result_bytes_max);
+    command::Caches {
+        runtime: Arc::clone(runtime),
+        results: ResultCache::new(all.bytes(), each.bytes()),
+        plans: PlanCache::new(config.plans),
+    }
 }
 
 fn limits(configured: &config::Limits) -> Limits {
