@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
+use chrono::{DateTime, Utc};
 use datafusion::config::Dialect;
 use datafusion::execution::context::SessionConfig;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -26,6 +27,8 @@ use crate::sql::{self, qualify, qualify::Qualified};
 pub struct Engine {
     base: SessionState,
     sources: Sources,
+    /// When the statements that it plans began, where that is not now.
+    began: Option<DateTime<Utc>>,
 }
 
 impl Engine {
@@ -47,16 +50,23 @@ impl Engine {
         let witness = Arc::default();
         let sources =
             Sources { tables, system, parse_type, parse_expression, parse_query, witness, read_at: None };
-        Self { base, sources }
+        Self { base, sources, began: None }
+    }
+
+    /// The same for planning a statement once more, of which `scope` was made before: where a policy asks for the time, that
+    /// is the time of then.
+    #[must_use]
+    pub fn at_time_of(&self, scope: &Scope) -> Self {
+        let began = scope.state().execution_props().query_execution_start_time;
+        Self { began: began.filter(|_| scope.asks_the_time()), ..self.clone() }
     }
 
     /// The scope of one statement: the catalog as of now, the caller, functions that speak of
-    /// the caller. Its time is when it came in, however often it is planned.
+    /// the caller.
     pub fn scope(&self, context: &Context, snapshot: &Arc<Snapshot>) -> Result<Arc<Scope>> {
         let identity = context.identity();
         let caller = Arc::new(Caller::new(snapshot, identity.principal(), flattened(identity.claims()))?);
-        let mut state = self.state_of(snapshot, &caller, &context.session)?;
-        state.execution_props_mut().query_execution_start_time = Some(context.started_at());
+        let state = self.state_of(snapshot, &caller, &context.session)?;
         let read_at = context.session.read_at.map(Moment::Time);
         let sources = Sources { witness: Arc::clone(&context.witness), read_at, ..self.sources.clone() };
         Ok(Scope::new(Arc::clone(snapshot), caller, sources, state))
@@ -95,6 +105,9 @@ impl Engine {
             state.register_udf(function)?;
         }
         state.mark_start_execution();
+        if self.began.is_some() {
+            state.execution_props_mut().query_execution_start_time = self.began;
+        }
         Ok(state)
     }
 

@@ -89,7 +89,7 @@ impl Standing {
     ) -> Self {
         Self {
             metastore: Arc::clone(metastore),
-            engine: engine.clone(),
+            engine: engine.at_time_of(scope),
             context: context.clone(),
             asked,
             epoch: scope.snapshot().epoch(),
