@@ -14,6 +14,7 @@ use crate::billing::{self, Ledger, journal};
 use crate::clock::{Clock, SystemClock};
 use crate::command;
 use crate::config::{self, Config};
+use crate::connections::NewestTls;
 use crate::error::{Error, Result};
 use crate::flight::{self, Door};
 use crate::identity::{LocalIssuer, Login, TokenService, Verifier};
@@ -213,7 +214,7 @@ impl App {
     }
 
     /// Opens the door for tokens, where the configuration has one.
-    async fn give_tokens(&self, tls: Option<tokens::NewestTls>, stop: &CancellationToken) -> Result<()> {
+    async fn give_tokens(&self, tls: Option<NewestTls>, stop: &CancellationToken) -> Result<()> {
         let Some(listener) = self.config.tokens.listen().await? else { return Ok(()) };
         let issuer = self.local_issuer.clone().ok_or_else(|| Error::internal("no issuer signs tokens"))?;
         let scheme = if tls.is_some() { "https" } else { "http" };

@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::connections::NewestTls;
 use crate::context::ClientDescription;
 use crate::error::{Error, Result};
 use crate::identity::TokenService;
@@ -27,8 +28,6 @@ use crate::identity::TokenService;
 mod answer;
 mod arrivals;
 mod form;
-
-pub use arrivals::NewestTls;
 
 use answer::{Given, Problem};
 use arrivals::{Arrivals, Peer};

@@ -22,18 +22,14 @@ use tokio_util::either::Either;
 use tonic::transport::server::Connected;
 use tonic::{Request, Status};
 
-use super::certificates::NewestTls;
+use crate::connections::{self, NewestTls, TLS_HANDSHAKE};
 use crate::error::{Condition, Error};
 
 /// How long a connection may take until it has said what it is.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Connections that have not said what they are yet; more wait at the port.
 const UNDER_WAY_MAX: usize = 1024;
-/// After a connection could not be taken, as when there are too many.
-const PAUSE: Duration = Duration::from_millis(50);
 
-/// The first byte of a TLS handshake.
-const TLS_HANDSHAKE: u8 = 0x16;
 /// A fatal alert `handshake_failure` (RFC 8446, section 6).
 const TLS_ALERT: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28];
 /// What a browser is told.
@@ -64,17 +60,9 @@ pub(super) fn arrivals(
     tokio::spawn(async move {
         let places = Arc::new(Semaphore::new(UNDER_WAY_MAX));
         loop {
-            let taken = tokio::select! {
+            let (stream, address) = tokio::select! {
                 () = sender.closed() => break,
-                taken = listener.accept() => taken,
-            };
-            let (stream, address) = match taken {
-                Ok(taken) => taken,
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be taken");
-                    tokio::time::sleep(PAUSE).await;
-                    continue;
-                }
+                taken = connections::next(&listener) => taken,
             };
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
             let (sender, certificates) = (sender.clone(), certificates.clone());

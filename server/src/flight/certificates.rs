@@ -9,6 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::connections::NewestTls;
 use crate::error::{Condition, Error, Result};
 
 /// How often the files are looked at.
@@ -22,9 +23,6 @@ pub struct Tls {
     /// Its private key.
     pub key_pem: Vec<u8>,
 }
-
-/// Server configurations of TLS, the newest of which holds for new connections.
-pub(super) type NewestTls = watch::Receiver<Arc<ServerConfig>>;
 
 /// The certificate in use.
 pub struct Certificates {

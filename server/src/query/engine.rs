@@ -13,7 +13,7 @@ use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder}
 use weir_catalog::{PrincipalId, Snapshot};
 use weir_enforce::identity_function::{identity_function_names, identity_functions};
 use weir_enforce::resolver::Sources;
-use weir_enforce::{Access, Caller, Moment, OpenSystemTable, OpenTable, Scope, is_builtin};
+use weir_enforce::{Access, Caller, Moment, OpenSystemTable, OpenTable, Scope, Witness, is_builtin};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -53,32 +53,25 @@ impl Engine {
         Self { base, sources, began: None }
     }
 
-    /// The same for planning a statement once more, of which `scope` was made before: where a policy asks for the time, that
-    /// is the time of then.
+    /// The same for planning a statement once more, of which `scope` was made before: the time is that of then.
     #[must_use]
     pub fn at_time_of(&self, scope: &Scope) -> Self {
-        let began = scope.state().execution_props().query_execution_start_time;
-        Self { began: began.filter(|_| scope.asks_the_time()), ..self.clone() }
+        Self { began: scope.state().execution_props().query_execution_start_time, ..self.clone() }
     }
 
     /// The scope of one statement: the catalog as of now, the caller, functions that speak of
     /// the caller.
     pub fn scope(&self, context: &Context, snapshot: &Arc<Snapshot>) -> Result<Arc<Scope>> {
         let identity = context.identity();
-        let caller = Arc::new(Caller::new(snapshot, identity.principal(), flattened(identity.claims()))?);
-        let state = self.state_of(snapshot, &caller, &context.session)?;
-        let read_at = context.session.read_at.map(Moment::Time);
-        let sources = Sources { witness: Arc::clone(&context.witness), read_at, ..self.sources.clone() };
-        Ok(Scope::new(Arc::clone(snapshot), caller, sources, state))
+        let caller = Caller::new(snapshot, identity.principal(), flattened(identity.claims()))?;
+        self.scope_of(snapshot, caller, &context.session, Arc::clone(&context.witness))
     }
 
     /// The scope of questions about somebody else: the groups of now, no claims of a token. What is
     /// planned in it goes to nobody but as counts and names.
     pub fn scope_about(&self, snapshot: &Arc<Snapshot>, user: PrincipalId) -> Result<Arc<Scope>> {
-        let caller = Arc::new(Caller::new(snapshot, user, BTreeMap::new())?);
-        let state = self.state_of(snapshot, &caller, &SessionSettings::default())?;
-        let sources = Sources { witness: Arc::default(), ..self.sources.clone() };
-        Ok(Scope::new(Arc::clone(snapshot), caller, sources, state))
+        let caller = Caller::new(snapshot, user, BTreeMap::new())?;
+        self.scope_of(snapshot, caller, &SessionSettings::default(), Arc::default())
     }
 
     /// The query with its names in full, as the caller of `context` means them.
@@ -93,14 +86,16 @@ impl Engine {
         qualify::query(query, qualify::Names { session: &context.session, is_builtin: &is_builtin })
     }
 
-    fn state_of(
+    fn scope_of(
         &self,
-        snapshot: &Snapshot,
-        caller: &Arc<Caller>,
+        snapshot: &Arc<Snapshot>,
+        caller: Caller,
         session: &SessionSettings,
-    ) -> Result<SessionState> {
+        witness: Arc<Witness>,
+    ) -> Result<Arc<Scope>> {
+        let caller = Arc::new(caller);
         let mut state = self.base.clone();
-        let functions = identity_functions(caller).into_iter();
+        let functions = identity_functions(&caller).into_iter();
         for function in functions.chain(session_functions(session, snapshot)) {
             state.register_udf(function)?;
         }
@@ -108,7 +103,8 @@ impl Engine {
         if self.began.is_some() {
             state.execution_props_mut().query_execution_start_time = self.began;
         }
-        Ok(state)
+        let sources = Sources { witness, read_at: session.read_at.map(Moment::Time), ..self.sources.clone() };
+        Ok(Scope::new(Arc::clone(snapshot), caller, sources, state))
     }
 
     /// The names of the functions that are built in, sorted.

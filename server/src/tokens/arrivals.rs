@@ -15,24 +15,18 @@ use axum::serve::{IncomingStream, Listener};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 
-/// Server configurations of TLS, the newest of which holds for new connections.
-pub type NewestTls = watch::Receiver<Arc<ServerConfig>>;
+use crate::connections::{self, NewestTls, TLS_HANDSHAKE};
 
 /// How long a connection may take, from its beginning to its end.
 const LIFE: Duration = Duration::from_secs(30);
 /// Connections open at one time; more wait at the port.
 const OPEN_MAX: usize = 256;
-/// After a connection could not be taken, as when there are too many.
-const PAUSE: Duration = Duration::from_millis(50);
-
-/// The first byte of a TLS handshake.
-const TLS_HANDSHAKE: u8 = 0x16;
 /// What a client in the clear is told.
 const PLAINTEXT: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n\
     Connection: close\r\n\r\n{\"error\":\"invalid_request\",\"error_description\":\"this door speaks https, and what was \
@@ -62,17 +56,9 @@ impl Arrivals {
         tokio::spawn(async move {
             let places = Arc::new(Semaphore::new(OPEN_MAX));
             while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-                let accepted = tokio::select! {
+                let (stream, peer) = tokio::select! {
                     () = sender.closed() => break,
-                    accepted = listener.accept() => accepted,
-                };
-                let (stream, peer) = match accepted {
-                    Ok(accepted) => accepted,
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection could not be taken");
-                        tokio::time::sleep(PAUSE).await;
-                        continue;
-                    }
+                    taken = connections::next(&listener) => taken,
                 };
                 let (sender, tls) = (sender.clone(), tls.clone());
                 tokio::spawn(async move {
