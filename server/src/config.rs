@@ -18,6 +18,7 @@ mod billing;
 mod bucket;
 mod cache;
 mod catalog;
+mod door;
 mod environment;
 mod file;
 mod identity;

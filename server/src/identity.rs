@@ -28,6 +28,7 @@ mod verifier;
 pub(crate) use access_tokens::{ACCESS_TOKEN_PREFIX, access_token_digest};
 pub use credential::{Credential, Credentials};
 pub use issuer::Issuer;
+pub(crate) use local_issuer::AUDIENCE;
 pub use local_issuer::{LocalIssuer, SignedToken};
 pub use login::Login;
 pub use rejection::Rejection;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
 use super::section::section;
-use super::{reason, refused};
+use super::{door, refused};
 use crate::error::Result;
 
 section! {
@@ -31,10 +31,6 @@ impl Metrics {
 
     /// Takes the door's address, if there is to be one.
     pub async fn listen(&self) -> Result<Option<TcpListener>> {
-        let Some(address) = self.address else { return Ok(None) };
-        TcpListener::bind(address).await.map(Some).map_err(|cause| {
-            refused(format!("cannot listen on {address}: {}", reason(&cause)))
-                .with_hint("choose another address with `metrics.address` or WEIR_METRICS__ADDRESS")
-        })
+        door::listen("metrics", self.address).await
     }
 }

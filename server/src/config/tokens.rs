@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
 use super::section::section;
-use super::{Identity, Server, reason, refused};
+use super::{Identity, Server, door, refused};
 use crate::error::Result;
 
 section! {
@@ -41,10 +41,6 @@ impl Tokens {
 
     /// Takes the door's address, if there is to be one.
     pub async fn listen(&self) -> Result<Option<TcpListener>> {
-        let Some(address) = self.address else { return Ok(None) };
-        TcpListener::bind(address).await.map(Some).map_err(|cause| {
-            refused(format!("cannot listen on {address}: {}", reason(&cause)))
-                .with_hint("choose another address with `tokens.address` or WEIR_TOKENS__ADDRESS")
-        })
+        door::listen("tokens", self.address).await
     }
 }

@@ -23,7 +23,7 @@ use super::jwks::{Key, KeySet};
 use crate::config::{LOCAL_ISSUER_NAME, Secret, reason, refused};
 use crate::error::{Condition, Error, Result};
 /// The `aud` claim of the server's own tokens.
-pub(super) const AUDIENCE: &str = "weir";
+pub(crate) const AUDIENCE: &str = "weir";
 
 const KEY_FILE: &str = "local-issuer.pem";
 const PUBLIC_FILE: &str = "local-issuer.jwks.json";

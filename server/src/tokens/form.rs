@@ -11,16 +11,13 @@ use url::form_urlencoded;
 
 use super::answer::Problem;
 use crate::config::Secret;
-use crate::identity::{Actor, ClientSecret, TokenRequest};
+use crate::identity::{AUDIENCE, Actor, ClientSecret, TokenRequest};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
-
-/// The audience of the tokens that are given.
-const AUDIENCE: &str = "weir";
 
 /// What is asked for.
 pub(super) struct Asked {
