@@ -55,7 +55,8 @@ use crate::row_bytes::row_bytes;
 /// what a visible filter would.
 const FILTER_SELECTIVITY: f64 = 0.2;
 
-/// Marks the leaves of one statement; two statements never share one. What was resolved within a view
+/// Marks the leaves that were resolved for one statement. Another has them in its plan only where that was optimised for the
+/// first, and was shown to be what the other asks. What was resolved within a view
 /// that has policies of its own is marked with that view too: it may stand within the view's leaf, where
 /// the view's policies are above it, and nowhere else. What stands in the query of a view or function that is
 /// sealed is marked with that leaf in the same way.

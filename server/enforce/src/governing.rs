@@ -207,9 +207,6 @@ impl Marking<'_> {
     fn governed(&mut self, table: &GovernedTable) -> Result<()> {
         let permit = table.permit();
         self.put(&("table", &permit.name, permit.table.map(|id| id.to_string()), permit.barrier as u8));
-        if self.versions == Versions::Told {
-            self.put(&(permit.version, &permit.place));
-        }
         self.told_of(permit);
         // The server's own tables have no versions, and no file's change leaves a trace.
         if permit.table.is_none() || (permit.version.is_none() && !table.is_of_view()) {
@@ -226,10 +223,10 @@ impl Marking<'_> {
         }
     }
 
-    /// What a plan tells of the policies of a leaf, beside what they do.
+    /// Which version a leaf reads, and what a plan tells of its policies beside what they do.
     fn told_of(&mut self, permit: &Permit) {
         if self.versions == Versions::Told {
-            self.put(&(&permit.policies, permit.exempt));
+            self.put(&(permit.version, &permit.place, &permit.policies, permit.exempt));
         }
     }
 

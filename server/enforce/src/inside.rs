@@ -1,4 +1,4 @@
-//! [`Insides`]: what was asked of a leaf last, optimised, for a plan that is made physical again.
+//! [`Insides`]: what was first asked of a leaf, optimised, for a plan that is made physical again.
 //!
 //! A logical plan that several statements run makes its own physical plan for each; what stands inside its leaves is
 //! the same every time. It is kept with the leaf, so that it lives as long as the plan and serves no other.

@@ -21,13 +21,12 @@ pub type OpenError = Box<dyn std::error::Error + Send + Sync>;
 pub trait OpenTable: Debug + Send + Sync {
     /// The newest snapshot of `table` at this moment. Called at most once for each table and
     /// statement.
-    async fn open(&self, table: &Table) -> Result<OpenedTable, OpenError>;
-
-    /// A snapshot of `table` that was the newest at some moment not longer than `age` ago, as far as that is known.
-    async fn open_within(&self, table: &Table, age: Duration) -> Result<OpenedTable, OpenError> {
-        let _any_is_newer = age;
-        self.open(table).await
+    async fn open(&self, table: &Table) -> Result<OpenedTable, OpenError> {
+        self.open_within(table, Duration::ZERO).await
     }
+
+    /// A snapshot of `table` that was the newest at some moment not longer than `age` ago.
+    async fn open_within(&self, table: &Table, age: Duration) -> Result<OpenedTable, OpenError>;
 
     /// The snapshot of `table` that was the newest at `moment`, no later than its version `newest`. The columns have
     /// the ids by which they are known in that version.

@@ -9,6 +9,7 @@ mod showing;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use datafusion::arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray};
@@ -507,7 +508,7 @@ struct Opener {
 
 #[async_trait]
 impl OpenTable for Opener {
-    async fn open(&self, table: &Table) -> Result<OpenedTable, OpenError> {
+    async fn open_within(&self, table: &Table, _age: Duration) -> Result<OpenedTable, OpenError> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         self.raw.get(&table.id).cloned().ok_or_else(|| format!("`{}` has no files", table.name).into())
     }

@@ -53,10 +53,12 @@ impl Engine {
         Self { base, sources, began: None }
     }
 
-    /// The same for planning a statement once more, of which `scope` was made before: the time is that of then.
+    /// The same for planning a statement once more, of which `scope` was made before: where a policy asks for the time, that
+    /// is the time of then.
     #[must_use]
     pub fn at_time_of(&self, scope: &Scope) -> Self {
-        Self { began: scope.state().execution_props().query_execution_start_time, ..self.clone() }
+        let began = scope.state().execution_props().query_execution_start_time;
+        Self { began: began.filter(|_| scope.asks_the_time()), ..self.clone() }
     }
 
     /// The scope of one statement: the catalog as of now, the caller, functions that speak of

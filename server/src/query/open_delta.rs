@@ -79,10 +79,6 @@ impl OpenDelta {
 
 #[async_trait]
 impl OpenTable for OpenDelta {
-    async fn open(&self, table: &Table) -> Result<OpenedTable, OpenError> {
-        self.open_within(table, Duration::ZERO).await
-    }
-
     async fn open_within(&self, table: &Table, age: Duration) -> Result<OpenedTable, OpenError> {
         let pinned = self.recent(table, age).await?;
         self.check_known(table, &pinned).await?;

@@ -46,7 +46,8 @@ impl Warehouse {
         Ok(Some(bound))
     }
 
-    /// What is told of `sql`, which is that query of `context`; kept for the calls that follow.
+    /// What is told of `sql`, which is that query of `context`. It is kept for the calls that follow, unless it asks for the
+    /// time, for chance, or for tables without versions.
     pub(super) async fn describe_query(
         &self,
         context: &Context,
@@ -57,19 +58,13 @@ impl Warehouse {
         let witness = Arc::clone(&context.witness);
         let bound = BoundQuery { query, planned, witness, digest };
         let described = described(&bound);
-        self.keep(context, sql, Arc::new(bound))?;
-        Ok(described)
-    }
-
-    /// Keeps what was bound, unless it asks for the time, for chance, or for tables without versions.
-    pub(super) fn keep(&self, context: &Context, sql: &str, bound: Arc<BoundQuery>) -> Result<()> {
-        let Some(said) = Said::of(context, sql) else { return Ok(()) };
         // The mark itself is of no use here.
         let repeatable = mark_plan(&bound.planned.plan, &is_session_function, &mut DefaultHasher::new())?;
-        if repeatable == Repeatable::Yes && !bound.planned.scope.asks_the_time() {
-            self.plans().keep(said, bound);
+        let holds_later = repeatable == Repeatable::Yes && !bound.planned.scope.asks_the_time();
+        if let Some(said) = Said::of(context, sql).filter(|_| holds_later) {
+            self.plans().keep(said, Arc::new(bound));
         }
-        Ok(())
+        Ok(described)
     }
 }
 
