@@ -14,7 +14,9 @@ use tonic::Code;
 use weir_catalog::metastore::Delegation;
 use weir_server::clock::Clock;
 use weir_server::config::Config;
-use weir_testkit::{ADMIN, Client, IdentityProvider, Published, Refusal, Setup, TestServer, block_on};
+use weir_testkit::{
+    ADMIN, Client, IdentityProvider, Published, Refusal, Setup, TestServer, block_on, discovered,
+};
 
 mod exchange;
 
@@ -436,17 +438,7 @@ fn there_is_no_door_unless_it_is_configured_and_none_that_could_be_overheard() {
     );
     let told = refused(|config| {
         config.identity.local_issuer = false;
-        config.identity.issuers = vec![weir_server::config::Issuer {
-            name: "https://login.example.com/".to_owned(),
-            jwks_file: None,
-            key_file: None,
-            jwks_url: None,
-            discover: true,
-            audiences: vec!["weir".to_owned()],
-            subject_claim: "sub".to_owned(),
-            required_scopes: Vec::new(),
-            actor_claim: None,
-        }];
+        config.identity.issuers = vec![discovered("https://login.example.com/")];
     });
     assert!(told.unwrap().contains("nothing could be signed"));
 }

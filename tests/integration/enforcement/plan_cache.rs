@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use weir_server::config::Config;
+use weir_server::config::{Config, Size};
 use weir_server::context::{ClientDescription, Context};
 use weir_server::error::Condition;
 use weir_server::identity::{Credentials, Verifier};
@@ -176,6 +176,43 @@ fn an_optimised_plan_serves_all_under_the_same_policies_and_nobody_else() {
     });
 }
 
+/// Whatever was asked before, and by whom: each has the rows of whoever the statement runs as.
+#[test]
+fn nobody_meets_the_plan_of_another_through_impersonation_or_views() {
+    block_on(async {
+        let mut setup = Setup::default();
+        setup.config.cache.result_cache_bytes = Size::new(0);
+        let server = TestServer::start_with(setup).await;
+        server.prepare(GROUND).await;
+        server
+            .prepare(
+                "CREATE OR REPLACE FUNCTION main.default.seen(region STRING) RETURNS BOOLEAN RETURN is_account_group_member('hr') OR region = 'north';
+                 CREATE VIEW main.default.of_owner AS SELECT id FROM main.default.people;
+                 CREATE VIEW main.default.of_identity AS SELECT id FROM main.default.people WHERE is_account_group_member('hr') OR current_user() = 'alice';
+                 GRANT USE CATALOG, USE SCHEMA, SELECT ON CATALOG main TO carol;
+                 GRANT IMPERSONATE ON METASTORE TO carol",
+            )
+            .await;
+        for sql in [IDS, "SELECT id FROM main.default.of_owner", "SELECT id FROM main.default.of_identity"] {
+            let (bobs, alices) =
+                if sql.contains("identity") { (vec![], vec!["1"]) } else { (vec!["1"], vec!["1"]) };
+            for _ in 0..3 {
+                for (user, asked, expected) in [
+                    ("carol", sql.to_owned(), &vec!["1", "2"]),
+                    ("alice", sql.to_owned(), &alices),
+                    ("carol", format!("EXECUTE AS USER alice {sql}"), &alices),
+                    ("bob", sql.to_owned(), &bobs),
+                    ("carol", format!("EXECUTE AS USER bob {sql}"), &bobs),
+                ] {
+                    let mut rows = server.rows(user, &asked).await;
+                    rows.sort();
+                    assert_eq!(rows, lines(expected), "{user}: {asked}");
+                }
+            }
+        }
+    });
+}
+
 #[test]
 fn the_books_name_the_policies_of_whoever_asked() {
     block_on(async {
@@ -212,7 +249,7 @@ fn the_books_name_the_policies_of_whoever_asked() {
 fn statements_that_run_at_once_by_one_plan_do_not_meet() {
     block_on(async {
         let mut setup = Setup::default();
-        setup.config.cache.result_cache_bytes = weir_server::config::Size::new(0);
+        setup.config.cache.result_cache_bytes = Size::new(0);
         let server = Arc::new(TestServer::start_with(setup).await);
         server
             .prepare(

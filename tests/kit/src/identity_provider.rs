@@ -129,17 +129,22 @@ impl IdentityProvider {
 
     /// What a server's configuration says of it.
     pub fn configured(&self) -> config::Issuer {
-        config::Issuer {
-            name: self.issuer.clone(),
-            jwks_file: None,
-            key_file: None,
-            jwks_url: None,
-            discover: true,
-            audiences: vec!["weir".to_owned()],
-            subject_claim: "sub".to_owned(),
-            required_scopes: Vec::new(),
-            actor_claim: None,
-        }
+        discovered(&self.issuer)
+    }
+}
+
+/// An issuer of that name whose keys are found by discovery.
+pub fn discovered(name: &str) -> config::Issuer {
+    config::Issuer {
+        name: name.to_owned(),
+        jwks_file: None,
+        key_file: None,
+        jwks_url: None,
+        discover: true,
+        audiences: vec!["weir".to_owned()],
+        subject_claim: "sub".to_owned(),
+        required_scopes: Vec::new(),
+        actor_claim: None,
     }
 }
 

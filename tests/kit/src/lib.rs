@@ -30,7 +30,7 @@ mod ways;
 pub use archive::unpack;
 pub use client::{Client, Prepared, Refusal, Told, messages};
 pub use delta::{OtherWriter, data_files, read_parquet_folder};
-pub use identity_provider::{IdentityProvider, Published};
+pub use identity_provider::{IdentityProvider, Published, discovered};
 pub use program::Program;
 pub use rows::{Rows, text_of};
 pub use runtime::{block_on, task};
