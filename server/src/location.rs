@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use url::Url;
 use weir_catalog::{Table, TableId, TableKind};
-use weir_scan::{RootName, Router, TableLocation};
+use weir_scan::{Error as ScanError, RootName, Router, TableLocation};
 
 use crate::config::{self, Secret};
 use crate::error::{Condition, Error, Result};
@@ -244,7 +244,12 @@ fn register_bucket(router: &Router, position: usize, bucket: &config::Bucket) ->
         retries: bucket.retries,
         retry_timeout: bucket.retry_timeout.duration(),
     };
-    router.add_bucket_root(&root, &opened)?;
+    router.add_bucket_root(&root, &opened).map_err(|error| match error {
+        ScanError::UnusableSecret { flaw, .. } => {
+            config::refused(format!("bucket `{}` in `storage.buckets`: {flaw}", bucket.url))
+        }
+        other => other.into(),
+    })?;
     Ok(BucketRoot { name: root, url, credential: bucket.credential.clone() })
 }
 

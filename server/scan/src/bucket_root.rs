@@ -17,6 +17,7 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
+use crate::bucket_secret::{Flaw, flaw_of, google_key, shared_access};
 use crate::error::{Error, Result};
 
 /// How long a connection may take to be made.
@@ -103,12 +104,10 @@ impl Bucket {
         format!("{service}/{endpoint}/{}/{}", self.name, self.prefix)
     }
 
-    /// The store, with a client and connections of its own.
+    /// The store, with a client and connections of its own. What the client says of a secret that it cannot use is not handed
+    /// on: it may quote it.
     pub(crate) fn store(&self, root: &str) -> Result<Arc<dyn ObjectStore>> {
-        let unusable = |source: object_store::Error| Error::UnusableRoot {
-            root: root.to_owned(),
-            source: Box::new(source),
-        };
+        let unusable = |flaw| Error::UnusableSecret { root: root.to_owned(), flaw };
         let client = ClientOptions::new()
             .with_allow_http(self.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")))
             .with_connect_timeout(CONNECT_TIMEOUT)
@@ -128,11 +127,9 @@ impl Bucket {
     }
 
     /// The whole bucket. No builder reads the environment: the process's own credentials are nobody's here.
-    fn service(
-        &self,
-        client: ClientOptions,
-        retry: RetryConfig,
-    ) -> object_store::Result<Arc<dyn ObjectStore>> {
+    fn service(&self, client: ClientOptions, retry: RetryConfig) -> Result<Arc<dyn ObjectStore>, Flaw> {
+        // reason: what a client says of a credential may quote it.
+        let flaw = |_: object_store::Error| flaw_of(&self.service);
         Ok(match &self.service {
             Service::S3 { region, access_key_id } => {
                 let mut builder = AmazonS3Builder::new()
@@ -146,7 +143,7 @@ impl Bucket {
                 if let Some(endpoint) = &self.endpoint {
                     builder = builder.with_endpoint(endpoint);
                 }
-                Arc::new(builder.build()?)
+                Arc::new(builder.build().map_err(flaw)?)
             }
             Service::Azure { account, secret } => {
                 let mut builder = MicrosoftAzureBuilder::new()
@@ -156,7 +153,7 @@ impl Bucket {
                     .with_retry(retry);
                 builder = match secret {
                     AzureSecret::AccountKey => builder.with_access_key(&self.secret),
-                    AzureSecret::SharedAccess => builder.with_sas_authorization(signed(&self.secret)),
+                    AzureSecret::SharedAccess => builder.with_sas_authorization(shared_access(&self.secret)?),
                     AzureSecret::ClientSecret { tenant_id, client_id } => {
                         builder.with_client_secret_authorization(client_id, &self.secret, tenant_id)
                     }
@@ -164,22 +161,16 @@ impl Bucket {
                 if let Some(endpoint) = &self.endpoint {
                     builder = builder.with_endpoint(endpoint.clone());
                 }
-                Arc::new(builder.build()?)
+                Arc::new(builder.build().map_err(flaw)?)
             }
             Service::Google => {
                 let builder = GoogleCloudStorageBuilder::new()
                     .with_bucket_name(&self.name)
-                    .with_service_account_key(&self.secret)
+                    .with_service_account_key(google_key(&self.secret)?)
                     .with_client_options(client)
                     .with_retry(retry);
-                Arc::new(builder.build()?)
+                Arc::new(builder.build().map_err(flaw)?)
             }
         })
     }
-}
-
-/// The parts of a shared access signature.
-fn signed(signature: &str) -> Vec<(String, String)> {
-    let pairs = url::form_urlencoded::parse(signature.trim_start_matches('?').as_bytes());
-    pairs.into_owned().collect()
 }

@@ -45,6 +45,14 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    /// The credential of a place in a bucket cannot be used.
+    #[error("storage root `{root}` cannot be used: {flaw}")]
+    UnusableSecret {
+        /// The root's name.
+        root: String,
+        /// What is wrong, in words that hold nothing of the secret.
+        flaw: &'static str,
+    },
     /// A storage root of that name is there already and means another directory.
     #[error("storage root `{root}` is already defined")]
     DuplicateRoot {

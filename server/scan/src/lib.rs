@@ -20,6 +20,7 @@
 //! 4. Tie it to a table with known files in `tests`: `metrics::tests::every_number_is_named_once` fails on a duplicate.
 
 mod bucket_root;
+mod bucket_secret;
 mod caught_commit;
 mod change_data;
 mod change_feed;

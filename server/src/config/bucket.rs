@@ -31,7 +31,8 @@ pub(super) const BUCKET_EXAMPLE: &[&str] = &[
     "# client_id = \"00000000-0000-0000-0000-000000000000\"",
     "# of s3 and abfss: a server that is not Amazon's or Microsoft's",
     "endpoint = \"https://s3.example.com\"",
-    "# lets an endpoint beyond this machine be asked without TLS",
+    "# lets an endpoint beyond this machine be asked without TLS; only where requests are signed, not where they carry the",
+    "# secret itself or a token for it (`sas_token`, `client_secret`)",
     "allow_http = false",
     "# how long one request may take, how often and for how long it is tried again",
     "request_timeout = \"30s\"",
@@ -129,12 +130,21 @@ impl Bucket {
         let Some(endpoint) = &self.endpoint else { return Ok(()) };
         match url::Url::parse(endpoint) {
             Ok(url) if url.scheme() == "https" => Ok(()),
-            Ok(url) if url.scheme() == "http" && (self.allow_http || is_loopback(&url)) => Ok(()),
+            Ok(url) if url.scheme() == "http" && is_loopback(&url) => Ok(()),
+            Ok(url) if url.scheme() == "http" && self.allow_http && self.is_shown() => refuse(
+                "would show its secret, or a token for it, to whoever listens: `allow_http` is for credentials that sign; write an `https://` endpoint",
+            ),
+            Ok(url) if url.scheme() == "http" && self.allow_http => Ok(()),
             Ok(url) if url.scheme() == "http" => refuse(
                 "would be asked without TLS: write an `https://` endpoint, or allow it by `allow_http`",
             ),
             _ => refuse("has an `endpoint` that is no `http://` or `https://` URL"),
         }
+    }
+
+    /// Whether requests carry the secret itself or a token for it, instead of being signed with it.
+    fn is_shown(&self) -> bool {
+        matches!(self.secret_is, Some(SecretIs::SasToken | SecretIs::ClientSecret))
     }
 
     /// The service that the URL names, with what its credential has beside the secret; else what is wrong. Keys of another

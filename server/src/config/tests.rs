@@ -112,7 +112,9 @@ fn a_bucket_has_the_keys_of_its_service_and_no_others() {
     };
     let azure = "abfss://sales@lake.dfs.core.windows.net/a/";
     let principal = "secret_is = \"client_secret\"\ntenant_id = \"t\"\nclient_id = \"c\"";
+    let shown = format!("{principal}\nendpoint = \"http://lake.lan\"\nallow_http = true");
     for (url, more) in [
+        (azure, "endpoint = \"http://lake.lan\"\nallow_http = true"),
         ("s3://lake/a/", "access_key_id = \"AKIA\"\nregion = \"eu-central-1\""),
         ("gs://lake/a/", ""),
         (azure, ""),
@@ -132,6 +134,12 @@ fn a_bucket_has_the_keys_of_its_service_and_no_others() {
         ("gs://lake/a/", "endpoint = \"https://x\"", "`endpoint`, which means nothing for gs://"),
         (azure, "access_key_id = \"A\"", "`access_key_id`, which means nothing for abfss://"),
         (azure, "secret_is = \"client_secret\"\nclient_id = \"c\"", "needs `tenant_id`"),
+        (
+            azure,
+            "secret_is = \"sas_token\"\nendpoint = \"http://lake.lan\"\nallow_http = true",
+            "would show its secret",
+        ),
+        (azure, &shown, "would show its secret"),
         ("abfss://sales/a/", "", "abfss://CONTAINER@ACCOUNT"),
         ("https://lake/a/", "", "none of s3://, gs:// and abfss://"),
     ] {

@@ -143,6 +143,7 @@ impl From<ScanError> for Error {
             }
             ScanError::InvalidRootName { .. }
             | ScanError::UnusableRoot { .. }
+            | ScanError::UnusableSecret { .. }
             | ScanError::DuplicateRoot { .. }
             | ScanError::Runtime(_) => Condition::InvalidConfiguration,
             ScanError::InvalidPath { .. } => Condition::InvalidParameterValue,

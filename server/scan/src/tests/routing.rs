@@ -1,11 +1,14 @@
 //! Which paths reach which files.
 
+use std::error::Error as _;
+use std::time::Duration;
+
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutPayload};
 use weir_meter::Meter;
 
-use crate::{RangeCache, RootName, Router, TableLocation};
+use crate::{AzureSecret, Bucket, RangeCache, RootName, Router, Service, TableLocation};
 
 fn two_roots() -> (tempfile::TempDir, Router) {
     let directory = tempfile::tempdir().unwrap();
@@ -16,6 +19,36 @@ fn two_roots() -> (tempfile::TempDir, Router) {
         router.add_local_root(&RootName::new(root).unwrap(), &path).unwrap();
     }
     (directory, router)
+}
+
+#[test]
+fn a_bucket_whose_secret_is_unusable_is_refused_without_a_word_of_it() {
+    let bucket = |service, secret: &str| Bucket {
+        service,
+        name: "lake".to_owned(),
+        prefix: String::new(),
+        endpoint: None,
+        secret: secret.to_owned(),
+        request_timeout: Duration::from_secs(1),
+        retries: 0,
+        retry_timeout: Duration::from_secs(1),
+    };
+    let azure = |secret| Service::Azure { account: "lake".to_owned(), secret };
+    let pem = r#"{"private_key": "CANARY", "private_key_id": "CANARY", "client_email": "CANARY"}"#;
+    for (service, secret, told) in [
+        (Service::Google, r#""CANARY""#, "JSON key"),
+        (Service::Google, pem, "not a key in PEM"),
+        (azure(AzureSecret::AccountKey), "CANARY-", "Base64"),
+        (azure(AzureSecret::SharedAccess), "CANARY", "`sig` is missing"),
+    ] {
+        let router = Router::new(RangeCache::new(1 << 20));
+        let refusal =
+            router.add_bucket_root(&RootName::new("a").unwrap(), &bucket(service, secret)).unwrap_err();
+        let text = format!("{refusal} {refusal:?}");
+        assert!(text.contains(told) && !text.contains("CANARY"), "{text}");
+        assert!(refusal.source().is_none(), "{text}");
+        assert!(router.roots().is_empty());
+    }
 }
 
 async fn put(router: &Router, path: &str, contents: &'static str) {
