@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use weir_catalog::Metastore;
-use weir_scan::{DeltaTables, RangeCache, RootName, Router, runtime_env};
+use weir_scan::{DeltaTables, DiskRanges, RangeCache, RootName, Router, runtime_env};
 
 use crate::billing::{self, Ledger, journal};
 use crate::clock::{Clock, SystemClock};
@@ -199,6 +199,7 @@ impl App {
             memory_bytes: runtime.memory_pool.reserved() as u64,
             spill_bytes: runtime.disk_manager.used_disk_space(),
             range_cache_bytes: tables.router().cache().used_bytes(),
+            range_cache_disk_bytes: tables.router().disk().map_or(0, DiskRanges::used_bytes),
             footers: runtime.cache_manager.get_file_metadata_cache().len() as u64,
             snapshots: tables.known(),
             result_cache_bytes: warehouse.results().bytes(),
@@ -311,11 +312,31 @@ fn unopened(config: &Config, error: billing::Error) -> Error {
 
 fn open_storage(config: &Config) -> Result<(Arc<DeltaTables>, Arc<Locations>)> {
     let scan = scan_config(config);
-    let router = Arc::new(Router::new(RangeCache::new(scan.range_cache_bytes)));
+    let mut router = Router::new(RangeCache::new(scan.range_cache_bytes));
+    if let Some(disk) = disk_ranges(config)? {
+        router = router.with_disk(disk);
+    }
+    let router = Arc::new(router);
     let system = config.system_directory();
     let external = (config.storage.external_roots.as_slice(), config.storage.buckets.as_slice());
     let locations = Locations::new(&router, &config.data_root(), &system, external)?;
     Ok((Arc::new(DeltaTables::new(router, scan)), Arc::new(locations)))
+}
+
+/// Byte ranges on disk, where the configuration gives them room.
+fn disk_ranges(config: &Config) -> Result<Option<DiskRanges>> {
+    let bytes = config.storage.range_cache_disk_bytes.bytes();
+    if bytes == 0 {
+        return Ok(None);
+    }
+    let folder = config.range_cache_directory();
+    let unusable = |cause: std::io::Error| {
+        let folder = folder.display();
+        config::refused(format!(
+            "`storage.range_cache_directory` is `{folder}`, which cannot be used: {cause}"
+        ))
+    };
+    DiskRanges::open(&folder, bytes).map(Some).map_err(unusable)
 }
 
 fn caches(config: &config::Cache, runtime: &Arc<RuntimeEnv>) -> command::Caches {

@@ -38,7 +38,7 @@ mod tokens;
 mod traces;
 
 pub use billing::Billing;
-pub use bucket::Bucket;
+pub use bucket::{Bucket, SecretIs};
 pub use cache::Cache;
 pub use catalog::{Catalog, StoreUrl};
 pub use environment::Variable;
@@ -128,6 +128,12 @@ impl Config {
     /// The directory of managed tables.
     pub fn data_root(&self) -> PathBuf {
         self.storage.data_root.clone().unwrap_or_else(|| self.server.data_directory.join("tables"))
+    }
+
+    /// The directory of byte ranges on disk.
+    pub fn range_cache_directory(&self) -> PathBuf {
+        let configured = self.storage.range_cache_directory.clone();
+        configured.unwrap_or_else(|| self.server.data_directory.join("ranges"))
     }
 
     /// The directory of the local issuer's keys.

@@ -81,6 +81,8 @@ pub struct Now {
     pub spill_bytes: u64,
     /// Byte ranges of data files in memory, in bytes.
     pub range_cache_bytes: u64,
+    /// Byte ranges of data files on disk, in bytes.
+    pub range_cache_disk_bytes: u64,
     /// Data files whose footer is in memory.
     pub footers: u64,
     /// Tables whose newest snapshot is in memory.
@@ -98,6 +100,7 @@ struct Standing {
     memory: Gauge,
     spill: Gauge,
     ranges: Gauge,
+    disk_ranges: Gauge,
     footers: Gauge,
     snapshots: Gauge,
     results: Gauge,
@@ -250,6 +253,7 @@ impl Standing {
             ("memory_reserved", "Memory that operators have reserved", &standing.memory),
             ("spill_used", "Disk that operators have spilled to", &standing.spill),
             ("range_cache", "Byte ranges of data files in memory", &standing.ranges),
+            ("range_cache_disk", "Byte ranges of data files on disk", &standing.disk_ranges),
             ("result_cache", "Kept results", &standing.results),
         ] {
             registry.register_with_unit(name, help, Unit::Bytes, gauge.clone());
@@ -264,6 +268,7 @@ impl Standing {
             (&self.memory, now.memory_bytes),
             (&self.spill, now.spill_bytes),
             (&self.ranges, now.range_cache_bytes),
+            (&self.disk_ranges, now.range_cache_disk_bytes),
             (&self.footers, now.footers),
             (&self.snapshots, now.snapshots),
             (&self.results, now.result_cache_bytes),

@@ -9,6 +9,7 @@
 //!
 //! # The caches
 //! * [`RangeCache`]: byte ranges of files that never change. Listings, `_last_checkpoint` and commit files are never in it.
+//! * [`DiskRanges`], behind it, where the configuration asks for them: the same of far stores, on this machine's disk.
 //! * Parquet footers: DataFusion's own cache in the [`runtime_env`], safe to share because a path begins with the name of
 //!   its storage root. A footer found there costs no read and counts neither as hit nor as miss.
 //! * Snapshots, inside [`DeltaTables`]: the newest known version of each table, checked against storage at every open.
@@ -28,6 +29,7 @@ mod change_range;
 mod column_changes;
 mod config;
 mod delta_tables;
+mod disk_ranges;
 mod error;
 mod file_blocks;
 mod file_list;
@@ -62,6 +64,7 @@ pub use change_feed::{CHANGE_COLUMNS, ChangeFeed};
 pub use column_changes::{ColumnChange, Obstacle};
 pub use config::Config;
 pub use delta_tables::DeltaTables;
+pub use disk_ranges::DiskRanges;
 pub use error::{Error, Result};
 pub use file_order::in_order;
 pub use identified_table::{FILE, PLACE};

@@ -4,7 +4,7 @@
 //! told apart by an entity tag as well because a dropped table may come back at the same path. Nothing else is ever in it.
 //!
 //! A range is looked up as it was asked for. All missing ranges of one read are fetched together; a range that somebody
-//! else is fetching is waited for, not fetched twice. Who fetched counts a miss, everybody else a hit.
+//! else is fetching is waited for, not fetched twice. Who fetched from storage counts a miss, everybody else a hit.
 //!
 //! Contents are what storage holds, before any filtering.
 
@@ -30,10 +30,24 @@ pub struct RangeCache {
 
 /// A range of one file, as one version of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct RangeKey {
-    file: FileKey,
+pub(crate) struct RangeKey {
+    pub(crate) file: FileKey,
     start: u64,
     end: u64,
+}
+
+impl RangeKey {
+    pub(crate) fn new(file: &FileKey, range: &Range<u64>) -> Self {
+        Self { file: file.clone(), start: range.start, end: range.end }
+    }
+}
+
+/// A range that was not in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Fetched {
+    pub(crate) bytes: Bytes,
+    /// Else it came from this machine's disk, which is a hit.
+    pub(crate) is_from_storage: bool,
 }
 
 /// A file that does not change.
@@ -88,14 +102,14 @@ impl RangeCache {
         fetch: impl FnOnce(Vec<Range<u64>>) -> F,
     ) -> object_store::Result<Vec<Bytes>>
     where
-        F: Future<Output = object_store::Result<Vec<Bytes>>>,
+        F: Future<Output = object_store::Result<Vec<Fetched>>>,
     {
         let meter = weir_meter::current();
         let mut found = Vec::with_capacity(ranges.len());
         let mut missing = Vec::new();
         let mut hit_bytes = 0;
         for range in ranges {
-            let key = RangeKey { file: file.clone(), start: range.start, end: range.end };
+            let key = RangeKey::new(file, range);
             let bytes = self.entries.get(&key).await;
             match &bytes {
                 Some(bytes) => hit_bytes += byte_count(bytes),
@@ -112,9 +126,11 @@ impl RangeCache {
                 let batch = batch.clone();
                 let miss_bytes = &miss_bytes;
                 let load = async move {
-                    let bytes = take(batch.await?, position)?;
-                    miss_bytes.fetch_add(byte_count(&bytes), Ordering::Relaxed);
-                    Ok::<_, SharedError>(bytes)
+                    let fetched = take(batch.await?, position)?;
+                    if fetched.is_from_storage {
+                        miss_bytes.fetch_add(byte_count(&fetched.bytes), Ordering::Relaxed);
+                    }
+                    Ok::<_, SharedError>(fetched.bytes)
                 };
                 async move { self.entries.try_get_with(key, load).await.map(|bytes| (slot, bytes)) }
             });
@@ -146,7 +162,7 @@ fn byte_count(bytes: &Bytes) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
-fn take(batch: Arc<Vec<Bytes>>, position: usize) -> Result<Bytes, SharedError> {
+fn take(batch: Arc<Vec<Fetched>>, position: usize) -> Result<Fetched, SharedError> {
     batch.get(position).cloned().ok_or_else(|| {
         Arc::new(object_store::Error::Generic {
             store: "router",

@@ -26,10 +26,11 @@ use object_store::{
 use url::Url;
 
 use crate::bucket_root::Bucket;
+use crate::disk_ranges::DiskRanges;
 use crate::file_tags::FileTags;
 use crate::local_root::LocalRoot;
 use crate::location::{RootName, TableLocation};
-use crate::range_cache::{FileKey, RangeCache};
+use crate::range_cache::{Fetched, FileKey, RangeCache};
 
 /// How many files keep their size and entity tag in memory.
 const KNOWN_FILES: u64 = 100_000;
@@ -39,6 +40,8 @@ const KNOWN_FILES: u64 = 100_000;
 pub struct Router {
     roots: Arc<tokio::sync::watch::Sender<BTreeMap<RootName, Root>>>,
     ranges: RangeCache,
+    /// Ranges of far stores.
+    disk: Option<DiskRanges>,
     /// Size and time of files that never change.
     known: Cache<Path, ObjectMeta>,
     tags: FileTags,
@@ -70,9 +73,16 @@ impl Router {
         Self {
             roots: Arc::new(tokio::sync::watch::Sender::default()),
             ranges: cache,
+            disk: None,
             known,
             tags: FileTags::new(),
         }
+    }
+
+    /// The same with ranges of far stores kept on disk, behind those in memory.
+    #[must_use]
+    pub fn with_disk(self, disk: DiskRanges) -> Self {
+        Self { disk: Some(disk), ..self }
     }
 
     /// Adds a directory of this machine as a storage root. It must exist. Adding the same one again changes nothing.
@@ -88,6 +98,12 @@ impl Router {
     /// Adds a place in a bucket as a storage root. It is not looked at. Adding the same one again changes nothing.
     pub fn add_bucket_root(&self, root: &RootName, bucket: &Bucket) -> crate::Result<()> {
         self.add(root, Root { place: bucket.place(), store: bucket.store(root.as_str())?, near: false })
+    }
+
+    /// Adds a store that counts as far.
+    #[cfg(test)]
+    pub(crate) fn add_far_root(&self, root: &RootName, store: Arc<dyn ObjectStore>) {
+        self.add(root, Root { place: root.to_string(), store, near: false }).unwrap();
     }
 
     fn add(&self, root: &RootName, added: Root) -> crate::Result<()> {
@@ -120,18 +136,34 @@ impl Router {
         &self.ranges
     }
 
+    /// Byte ranges on disk, where some are kept.
+    pub fn disk(&self) -> Option<&DiskRanges> {
+        self.disk.as_ref()
+    }
+
     /// Drops what the caches hold of a table, after it was dropped or replaced.
     pub fn forget(&self, location: &TableLocation) {
         let below = location.mounted_path();
-        self.ranges.forget(below.clone());
-        self.tags.forget(below.clone());
+        self.forget_ranges(&below);
         // Fails only without support for closures, which `new` asks for.
         let _predicate_id = self.known.invalidate_entries_if(move |path, _| path.prefix_matches(&below));
+    }
+
+    /// Drops the ranges of what lies at or below a path, and which files they were of.
+    fn forget_ranges(&self, below: &Path) {
+        self.ranges.forget(below.clone());
+        if let Some(disk) = &self.disk {
+            disk.forget(below.clone());
+        }
+        self.tags.forget(below.clone());
     }
 
     /// Drops what the caches hold.
     pub fn clear(&self) {
         self.ranges.clear();
+        if let Some(disk) = &self.disk {
+            disk.clear();
+        }
         self.tags.clear();
         self.known.invalidate_all();
     }
@@ -187,12 +219,23 @@ impl Router {
             Some(key) => {
                 // The tag of a checkpoint is in its key already.
                 let tagged = key.e_tag.is_some();
-                let fetch = |missing: Vec<Range<u64>>| {
+                let from_storage = |missing: Vec<Range<u64>>| {
                     let (store, inner) = (Arc::clone(&store), inner.clone());
                     async move {
                         match tagged {
                             true => store.get_ranges(&inner, &missing).await,
                             false => self.tags.read(store.as_ref(), near, (location, &inner), &missing).await,
+                        }
+                    }
+                };
+                let fetch = |missing: Vec<Range<u64>>| async {
+                    let missing = missing;
+                    match self.disk.as_ref().filter(|_| !near) {
+                        Some(disk) => disk.read(&key, &missing, from_storage).await,
+                        None => {
+                            let bytes = from_storage(missing).await?;
+                            let fetched = |bytes| Fetched { bytes, is_from_storage: true };
+                            Ok(bytes.into_iter().map(fetched).collect())
                         }
                     }
                 };
@@ -327,8 +370,7 @@ impl ObjectStore for Router {
                 let location = location?;
                 let (_, store, inner) = router.route(&location)?;
                 store.delete(&inner).await?;
-                router.ranges.forget(location.clone());
-                router.tags.forget(location.clone());
+                router.forget_ranges(&location);
                 router.known.invalidate(&location);
                 Ok(location)
             }

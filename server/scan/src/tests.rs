@@ -25,6 +25,7 @@ mod altering;
 mod changing;
 mod damage;
 mod deleted;
+mod disk_ranges;
 mod feed;
 mod log_only;
 mod ordering;

@@ -18,6 +18,10 @@ section! {
         external_roots: Vec<PathBuf> = Vec::new(),
         /// Memory for byte ranges of data files.
         range_cache_bytes: Size = Size::mebibytes(256),
+        /// Disk for byte ranges of data files in buckets, behind those in memory. Nothing is kept across a start.
+        range_cache_disk_bytes: Size = Size::new(0),
+        /// Directory of those, this server's alone. Without it: `ranges` in the data directory.
+        range_cache_directory: Option<PathBuf> = None => "\"weir-data/ranges\"",
         /// Memory for footers of data files, which tell what lies where in them.
         footer_cache_bytes: Size = Size::mebibytes(64),
         /// Tables whose newest snapshot (list of files and their statistics) is kept in memory.
