@@ -13,12 +13,12 @@ export CARGO_TARGET_DIR
 CARGO_TEST := cargo test --locked
 BENCHES ?= overhead shapes rls wire govern metering authorize growth load decoded
 
-.PHONY: help test tools format lint rust tidy fuzz clients golden bench counts peers hostile mutants soak demo
+.PHONY: help test tools format lint rust azure tidy fuzz clients golden bench counts peers hostile mutants soak demo
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: tools format lint rust clients ## everything: layout, lints, Rust tests, Python and JDBC clients
+test: tools format lint rust azure clients ## everything: layout, lints, Rust tests, Python and JDBC clients
 
 tools: ## says in one sentence what is missing on this machine
 	@for tool in cargo rustfmt cargo-clippy cc; do \
@@ -35,10 +35,14 @@ format: ## layout of the Rust files, checked
 lint: ## clippy over all targets, warnings are errors
 	CARGO_TARGET_DIR="$(LINT_DIR)" cargo clippy --locked --workspace --all-targets -- --deny warnings
 
-# Tests in modules named `golden` need a folder of tables and run by `make golden`.
+# Tests in modules named `golden` need a folder of tables and run by `make golden`, those of `buckets::azure` Node.js.
 rust: ## Rust tests, the house rules (tidy) among them
 	cargo build --locked --bin weir
-	$(CARGO_TEST) --workspace -- --skip golden::
+	$(CARGO_TEST) --workspace -- --skip golden:: --skip buckets::azure::
+
+azure: ## tables at a server that speaks Azure Blob Storage, which comes from npm
+	@if command -v npm >/dev/null; then $(CARGO_TEST) -p weir-tests --test integration -- buckets::azure::; \
+	else echo "NOT RUN: the tests of Azure, because this machine has no npm"; fi
 
 tidy: ## the house rules alone
 	$(CARGO_TEST) -p weir-tests --test integration -- tidy::
@@ -79,9 +83,10 @@ counts: ## instructions of the hot paths under valgrind (see benches/README.md);
 	done
 
 PEERS := $(CACHE)/peers
-peers: ## Weir beside DuckDB, Sail, ROAPI and delta-rs (see benches/README.md); builds for release, and takes long
+peers: ## Weir beside DuckDB, Sail, ROAPI, delta-rs and the engine behind another server (see benches/README.md); builds for release, and takes long
 	@test -f "$(CACHE)/bench-sf1/complete" || $(MAKE) bench BENCHES=overhead
 	cargo build --locked --release --bin weir
+	cargo build --locked --release -p weir-benches --features flight-peer --bin flight-peer
 	@test -x "$(PEERS)/bin/python" || python3 -m venv "$(PEERS)"
 	@"$(PEERS)/bin/pip" install --quiet --disable-pip-version-check --requirement benches/peers/requirements.txt
 	"$(PEERS)/bin/python" benches/peers/peers.py "$(CARGO_TARGET_DIR)/release/weir" --results "$(PEERS)/results.md"

@@ -12,6 +12,7 @@
 )]
 
 mod archive;
+mod azure_server;
 mod client;
 mod delta;
 pub mod hostile;
@@ -20,6 +21,7 @@ mod program;
 mod rows;
 mod runtime;
 mod s3_server;
+mod script_server;
 mod server;
 mod slt;
 mod tokens;
@@ -28,6 +30,7 @@ mod walk;
 mod ways;
 
 pub use archive::unpack;
+pub use azure_server::AzureServer;
 pub use client::{Client, Prepared, Refusal, Told, messages};
 pub use delta::{OtherWriter, data_files, read_parquet_folder};
 pub use identity_provider::{IdentityProvider, Published, discovered};

@@ -1,77 +1,43 @@
 //! [`S3Server`]: a throw-away server that speaks S3, and [`FaultyStore`], which stands before it and fails as told.
 
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::script_server::{ScriptServer, ask};
+
 const SCRIPT: &str = include_str!("s3_server.sh");
 
 /// A server that speaks S3, on the loopback. It goes with this value.
 #[derive(Debug)]
-pub struct S3Server {
-    address: SocketAddr,
-    /// Closing it is what ends the server.
-    input: Option<ChildStdin>,
-    child: Child,
-}
+pub struct S3Server(ScriptServer);
 
 impl S3Server {
     /// Starts it. A machine that lacks what it needs fails the test with one sentence.
     pub fn start() -> Self {
-        let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/s3_requirements.txt");
-        let mut child = Command::new("sh")
-            .args(["-c", SCRIPT, "s3_server.sh"])
-            .arg(packages)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("sh can be started");
-        let input = child.stdin.take();
-        let mut said = String::new();
-        let output = child.stdout.take().expect("its output");
-        BufReader::new(output).read_line(&mut said).expect("the server of the S3 tests says its port");
-        let port: u16 = said.trim().parse().expect("the server of the S3 tests started");
-        Self { address: SocketAddr::from(([127, 0, 0, 1], port)), input, child }
+        Self(ScriptServer::start(SCRIPT, "s3_server.sh", "s3_requirements.txt"))
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 
     /// Makes a bucket.
     pub async fn bucket(&self, name: &str) {
         let head = format!(
             "PUT /{name} HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-            self.address
+            self.address()
         );
-        let answer = ask(self.address, head.as_bytes()).await.expect("the server of the S3 tests answers");
+        let answer = ask(self.address(), head.as_bytes()).await.expect("the server of the S3 tests answers");
         let answer = String::from_utf8_lossy(&answer);
         assert!(answer.lines().next().is_some_and(|line| line.contains(" 200 ")), "{answer}");
     }
-}
-
-impl Drop for S3Server {
-    fn drop(&mut self) {
-        drop(self.input.take());
-        let _ended = self.child.wait();
-    }
-}
-
-async fn ask(address: SocketAddr, request: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut connection = TcpStream::connect(address).await?;
-    connection.write_all(request).await?;
-    let mut answer = Vec::new();
-    connection.read_to_end(&mut answer).await?;
-    Ok(answer)
 }
 
 /// How a store fails.
@@ -79,6 +45,8 @@ async fn ask(address: SocketAddr, request: &[u8]) -> std::io::Result<Vec<u8>> {
 pub enum Fault {
     /// It answers with this status.
     Status(u16),
+    /// It answers with this status where a file of data is to be written, and nothing else fails.
+    NoData(u16),
     /// It ends in the middle of its answer.
     Cut,
     /// It answers after so long.
@@ -91,6 +59,7 @@ pub struct FaultyStore {
     address: SocketAddr,
     fault: watch::Sender<Option<Fault>>,
     left: Arc<AtomicUsize>,
+    asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl FaultyStore {
@@ -100,15 +69,17 @@ impl FaultyStore {
         let address = listener.local_addr().expect("its address");
         let (fault, told) = watch::channel(None);
         let left = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&left);
+        let asked = Arc::default();
+        let (counted, counting) = (Arc::clone(&left), Arc::clone(&asked));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (told, left) = (told.clone(), Arc::clone(&counted));
+                let asked = Arc::clone(&counting);
                 // A connection that breaks is the fault that was asked for, or the client's own.
-                tokio::spawn(async move { drop(serve(client, store, told, left).await) });
+                tokio::spawn(async move { drop(serve(client, store, (told, left), asked).await) });
             }
         });
-        Self { address, fault, left }
+        Self { address, fault, left, asked }
     }
 
     /// Where it listens.
@@ -122,6 +93,11 @@ impl FaultyStore {
         self.left.store(count, Ordering::SeqCst);
     }
 
+    /// What it was asked, each as method and path.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("nobody panics with it").clone()
+    }
+
     /// How many of the faults were not met.
     pub fn left(&self) -> usize {
         self.left.load(Ordering::SeqCst)
@@ -132,13 +108,20 @@ impl FaultyStore {
 async fn serve(
     mut client: TcpStream,
     store: SocketAddr,
-    told: watch::Receiver<Option<Fault>>,
-    left: Arc<AtomicUsize>,
+    (told, left): (watch::Receiver<Option<Fault>>, Arc<AtomicUsize>),
+    asked: Arc<Mutex<Vec<String>>>,
 ) -> std::io::Result<()> {
     let request = request(&mut client).await?;
+    let head = String::from_utf8_lossy(&request);
+    let asked_for = head.split(" HTTP/").next().unwrap_or_default().to_owned();
+    let writes_data = asked_for.starts_with("PUT ") && !asked_for.contains("/_delta_log/");
+    asked.lock().expect("nobody panics with it").push(asked_for);
+    if matches!(*told.borrow(), Some(Fault::NoData(_))) && !writes_data {
+        return hand_on(client, ask(store, &request).await?).await;
+    }
     let taken = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
     let fault = if taken { *told.borrow() } else { None };
-    if let Some(Fault::Status(status)) = fault {
+    if let Some(Fault::Status(status) | Fault::NoData(status)) = fault {
         let answer = format!("HTTP/1.1 {status} Told\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         return client.write_all(answer.as_bytes()).await;
     }
@@ -150,7 +133,12 @@ async fn serve(
         Some(Fault::Cut) => answer.get(..answer.len().saturating_sub(3)),
         _ => None,
     };
-    client.write_all(sent.unwrap_or(&answer)).await?;
+    let sent = sent.unwrap_or(&answer).to_vec();
+    hand_on(client, sent).await
+}
+
+async fn hand_on(mut client: TcpStream, answer: Vec<u8>) -> std::io::Result<()> {
+    client.write_all(&answer).await?;
     client.shutdown().await
 }
 

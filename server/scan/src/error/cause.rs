@@ -125,7 +125,12 @@ fn storage_cause(error: &(dyn StdError + 'static)) -> Option<StorageCause> {
         if let Some(ParquetError::External(inner)) = error.downcast_ref::<ParquetError>() {
             return storage_cause(inner.as_ref());
         }
-        cause = error.source();
+        // What an error of the system wraps is no cause of it, but it.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = match wrapped {
+            Some(wrapped) => Some(wrapped as &(dyn StdError + 'static)),
+            None => error.source(),
+        };
     }
     None
 }
