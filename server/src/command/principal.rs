@@ -2,7 +2,7 @@
 
 use weir_catalog::PrincipalKind;
 use weir_catalog::error::{Error as CatalogError, Reserved};
-use weir_catalog::metastore::{Enablement, PrincipalSpec};
+use weir_catalog::metastore::{Delegation, Enablement, PrincipalSpec};
 
 use super::catalog::{on_existing, on_missing};
 use super::sight::Sight;
@@ -33,6 +33,11 @@ pub(super) async fn run(call: Call<'_>, command: &PrincipalCommand) -> Result<Ou
             require_kind(call, name, *kind).await?;
             let enablement = if *disabled { Enablement::Disabled } else { Enablement::Enabled };
             metastore.principal_set_enablement(by, now, name, enablement).await?;
+        }
+        PrincipalCommand::SetActing { name, may } => {
+            require_kind(call, name, PrincipalKind::ServicePrincipal).await?;
+            let delegation = if *may { Delegation::MayActForUsers } else { Delegation::OnlyForItself };
+            metastore.delegation_set(by, now, name, delegation).await?;
         }
     }
     done()

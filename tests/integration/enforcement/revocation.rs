@@ -13,7 +13,6 @@ use arrow_flight::{Ticket, error::FlightError};
 use bytes::Bytes;
 use futures::StreamExt;
 use tonic::Code;
-use weir_catalog::metastore::Delegation;
 use weir_server::config::{Config, StoreUrl};
 use weir_testkit::{ADMIN, Client, PostgresServer, Refusal, Rows, Setup, TestServer, Told, block_on, task};
 
@@ -264,21 +263,13 @@ fn a_stream_that_an_app_reads_for_a_user_ends_when_the_app_may_do_so_for_nobody(
     block_on(async {
         let server = ground().await;
         server.done(ADMIN, "CREATE SERVICE PRINCIPAL portal").await;
-        let metastore = server.app().metastore();
-        let admin = metastore.snapshot().await.unwrap().principal_by_name(ADMIN).unwrap().id;
-        let now = weir_server::clock::Clock::now(server.clock());
-        for change in ["the app acts for nobody", "ALTER USER carol DISABLE"] {
-            metastore.delegation_set(admin, now, "portal", Delegation::MayActForUsers).await.unwrap();
+        for change in ["ALTER SERVICE PRINCIPAL portal MAY NOT ACT FOR USERS", "ALTER USER carol DISABLE"] {
+            server.prepare("ALTER SERVICE PRINCIPAL portal MAY ACT FOR USERS").await;
             let portal =
                 server.client("portal").with_header("x-forwarded-access-token", server.token("carol"));
             let mut stream = portal.open(ticket(&portal, ENDLESS).await).await.unwrap();
             stream.next().await.unwrap().unwrap();
-            match change.starts_with("ALTER") {
-                true => server.prepare(change).await,
-                false => {
-                    metastore.delegation_set(admin, now, "portal", Delegation::OnlyForItself).await.unwrap();
-                }
-            }
+            server.prepare(change).await;
             assert_changed(&ended(stream).await, change);
         }
     });

@@ -78,6 +78,12 @@ fn an_exchanged_token_ends_with_whatever_it_rests_on() {
             server.done(ADMIN, again).await;
             assert_eq!(me(&by_login).await.unwrap(), "bob", "{again}");
         }
+        for (by, refused) in [("bob", "[INSUFFICIENT_PERMISSIONS]"), (ADMIN, "[PRINCIPAL_DOES_NOT_EXIST]")] {
+            let other = if by == ADMIN { "bob" } else { "app" };
+            let sql = format!("ALTER SERVICE PRINCIPAL {other} MAY ACT FOR USERS");
+            let refusal = server.refused(by, &sql).await;
+            assert!(refusal.starts_with(refused), "{refusal}");
+        }
         ground.delegate("app", Delegation::OnlyForItself).await;
         assert_eq!(code(&by_login).await, Code::Unauthenticated);
         let refused = ground.exchange(&basic("app", &secret), &server.token("bob")).await;

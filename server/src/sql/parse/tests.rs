@@ -191,6 +191,8 @@ fn sessions_principals_and_lists_are_accepted() {
         "ALTER GROUP g DROP SERVICE PRINCIPAL app",
         "ALTER USER a DISABLE",
         "ALTER USER a ENABLE",
+        "ALTER SERVICE PRINCIPAL app MAY ACT FOR USERS",
+        "ALTER SERVICE PRINCIPAL app MAY NOT ACT FOR USERS",
         "SHOW CATALOGS LIKE 'ma*|sys*'",
         "SHOW SCHEMAS IN main",
         "SHOW DATABASES",

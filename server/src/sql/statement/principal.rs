@@ -55,6 +55,13 @@ pub enum PrincipalCommand {
         /// Disabled or not.
         disabled: bool,
     },
+    /// ALTER SERVICE PRINCIPAL … MAY ACT FOR USERS, or MAY NOT.
+    SetActing {
+        /// Its name, exact.
+        name: String,
+        /// Whether it may.
+        may: bool,
+    },
 }
 
 /// The kind of principal ahead, consumed.
@@ -94,6 +101,18 @@ pub(crate) fn drop(cursor: &mut Cursor<'_>, kind: PrincipalKind) -> Result<Comma
     Ok(Command::Principal(PrincipalCommand::Drop { kind, name, if_exists }))
 }
 
+/// After ALTER SERVICE PRINCIPAL and the name.
+fn acting(cursor: &mut Cursor<'_>, name: String) -> Result<Command> {
+    let may = !cursor.words(&["MAY", "NOT"]);
+    if may && !cursor.word("MAY") {
+        return Err(cursor.expected("ENABLE, DISABLE, MAY ACT FOR USERS or MAY NOT ACT FOR USERS"));
+    }
+    if !cursor.words(&["ACT", "FOR", "USERS"]) {
+        return Err(cursor.expected("ACT FOR USERS"));
+    }
+    Ok(Command::Principal(PrincipalCommand::SetActing { name, may }))
+}
+
 /// After ALTER and the kind.
 pub(crate) fn alter(cursor: &mut Cursor<'_>, of: PrincipalKind) -> Result<Command> {
     let name = principal(cursor)?;
@@ -102,6 +121,8 @@ pub(crate) fn alter(cursor: &mut Cursor<'_>, of: PrincipalKind) -> Result<Comman
             true
         } else if cursor.word("ENABLE") {
             false
+        } else if of == PrincipalKind::ServicePrincipal {
+            return acting(cursor, name);
         } else {
             return Err(cursor.expected("ENABLE or DISABLE"));
         };
