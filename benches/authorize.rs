@@ -1,12 +1,13 @@
 //! What does a decision cost in a large catalog? 100,000 securables, 1,000,000 grants, users in 1, 20 and 200
-//! groups; listing what one may see; 100,000 policies elsewhere; a change, and the first load of it all.
+//! groups; a token met before; listing what one may see; 100,000 policies elsewhere; a change, and the first load of it all.
 //!
 //! Names are `what/size or groups`. The catalog crate is to be optimised for this bench: see README.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use chrono::DateTime;
-use criterion::Criterion;
+use criterion::{BatchSize, Criterion};
 use tokio::runtime::Builder;
 use weir_benches::Result;
 use weir_catalog::audit::{AuditEvent, Origin};
@@ -18,6 +19,7 @@ use weir_catalog::{
     PrincipalId, PrincipalKind, Privilege, Schema, SchemaId, SecurableId, Stamps, Table, TableId, TableKind,
     TagCondition, TagPolicy, TagPolicyId, TagPolicyRule, Tags, authorize, may_see, visible_tables,
 };
+use weir_server::identity::{Credentials, LocalIssuer, Verifier};
 
 const CATALOGS: usize = 10;
 const SCHEMAS: usize = 1_000;
@@ -48,6 +50,7 @@ fn measure() -> Result<()> {
         let tables = if grants == GRANTS { TABLES } else { TABLES / 1_000 };
         let town = Town::new(tables, grants)?;
         decisions(&mut criterion, size, &town);
+        tokens(&mut criterion, size, &town)?;
     }
     starts()?;
     criterion.final_summary();
@@ -187,6 +190,27 @@ fn decisions(criterion: &mut Criterion, size: &str, town: &Town) {
         bencher.iter(|| black_box(snapshot.advanced(Epoch(2), increment.clone())));
     });
     policies(criterion, size, town);
+}
+
+/// Who a token names: one that was verified before, and one that comes for the first time.
+fn tokens(criterion: &mut Criterion, size: &str, town: &Town) -> Result<()> {
+    let snapshot = Snapshot::new(Epoch(1), town.content.clone());
+    let keys = tempfile::tempdir()?;
+    let local = LocalIssuer::open_or_create(keys.path())?;
+    let now = DateTime::UNIX_EPOCH;
+    let signed = local.sign("asker 20", Duration::from_secs(3600), now)?;
+    let credentials = || Credentials::bearer(signed.token.clone());
+    let known = Verifier::of(vec![local.issuer()]);
+    known.verify(credentials(), &snapshot, now)?;
+    criterion.bench_function(&format!("verify/{size}/known"), |bencher| {
+        bencher.iter(|| black_box(known.verify(credentials(), &snapshot, now).is_ok()));
+    });
+    criterion.bench_function(&format!("verify/{size}/first"), |bencher| {
+        let fresh = || Verifier::of(vec![local.issuer()]);
+        let verify = |verifier: Verifier| black_box(verifier.verify(credentials(), &snapshot, now).is_ok());
+        bencher.iter_batched(fresh, verify, BatchSize::SmallInput);
+    });
+    Ok(())
 }
 
 /// One policy over the table, and many over others.

@@ -276,6 +276,7 @@ def arguments():
 
 def main():
     given = arguments()
+    sides.PROGRAMS = given.weir.resolve().parent
     data = sample_warehouse(given.data)
     queries, policies = workload()
     if given.queries:

@@ -17,6 +17,9 @@ from adbc_driver_flightsql import DatabaseOptions, dbapi as flight_sql
 # Quack takes its HTTP client and its random numbers from httpfs, on both sides.
 QUACK = ("httpfs", "quack")
 
+# The folder of the programs that were built with Weir's.
+PROGRAMS = pathlib.Path()
+
 
 def free_port():
     with socket.socket() as taken:
@@ -243,6 +246,16 @@ def sail(tables, work):
 
 
 @contextlib.contextmanager
+def datafusion(tables, work):
+    """Weir's own engine and delta-rs behind datafusion-flight-sql-server."""
+    port = free_port()
+    told = [f"{name}={folder}" for name, folder in tables.items()]
+    with program([PROGRAMS / "flight-peer", str(port), *told], work / "flight_peer.log") as process:
+        until_open(port, process)
+        yield lambda: FlightSql(port)
+
+
+@contextlib.contextmanager
 def roapi(tables, work):
     """ROAPI's Flight SQL server."""
     port, http, postgres = free_port(), free_port(), free_port()
@@ -264,7 +277,8 @@ PEERS = {
     "duckdb": duckdb,
     "duckflight": duck_flight,
     "duckquack": duck_quack,
+    "datafusion": datafusion,
     "sail": sail,
     "roapi": roapi,
 }
-SERVERS = ("weir", "duckflight", "duckquack", "sail", "roapi")
+SERVERS = ("weir", "duckflight", "duckquack", "datafusion", "sail", "roapi")
