@@ -11,6 +11,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::id::{AuditEventId, PrincipalId};
+use crate::snapshot::{ClaimedGroups, Snapshot};
 
 /// Where a request came from, as far as the server knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,14 +33,28 @@ pub struct Origin {
 pub struct Requester {
     /// Whose rights count.
     pub by: PrincipalId,
+    /// The groups of which the caller's token makes it a member, beside the catalog's own.
+    pub groups: ClaimedGroups,
     /// For the audit trail.
     pub origin: Arc<Origin>,
+}
+
+impl Requester {
+    /// A request of which nothing is claimed.
+    pub fn of(by: PrincipalId, origin: Origin) -> Self {
+        Self { by, groups: ClaimedGroups::default(), origin: Arc::new(origin) }
+    }
+
+    /// The catalog as the caller has it.
+    pub fn catalog(&self, snapshot: &Arc<Snapshot>) -> Arc<Snapshot> {
+        snapshot.claiming(self.by, &self.groups)
+    }
 }
 
 impl From<PrincipalId> for Requester {
     /// A request of which no more is known.
     fn from(by: PrincipalId) -> Self {
-        Self { by, origin: Arc::default() }
+        Self { by, groups: ClaimedGroups::default(), origin: Arc::default() }
     }
 }
 

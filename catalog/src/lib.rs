@@ -77,7 +77,7 @@ pub use securable::{
     Catalog, Column, ExternalLocation, Protection, Schema, SecurableId, SecurableKind, SecurableName,
     StorageCredential, Table, TableKind, ViewDefinition, Volume, VolumeKind,
 };
-pub use snapshot::{Content, Epoch, Increment, MetastoreRoot, Snapshot};
+pub use snapshot::{ClaimedGroups, Content, Epoch, Increment, MetastoreRoot, Snapshot, Unclaimable};
 pub use stamps::Stamps;
 pub use tag::{GovernedTag, TagKey, Tags};
 pub use tag_policy::{

@@ -81,6 +81,9 @@ pub use token_requests::TokenRequest;
 pub use views::ViewSpec;
 pub use volumes::VolumeSpec;
 
+/// The parameter of an event that names the groups of which the caller's token made it a member.
+const CLAIMED_GROUPS: &str = "claimed_groups";
+
 /// How often an operation decides again before it gives up with [`Error::Contention`].
 const ATTEMPTS: usize = 64;
 
@@ -186,7 +189,9 @@ impl Request {
     fn new(by: impl Into<Requester>, now: DateTime<Utc>, action: Action, securable: impl ToString) -> Self {
         // Stores keep microseconds; what an operation returns is what the next snapshot says.
         let (now, securable) = (now.trunc_subsecs(6), securable.to_string());
-        Self { requester: by.into(), now, action, securable, parameters: BTreeMap::new() }
+        let request = Self { requester: by.into(), now, action, securable, parameters: BTreeMap::new() };
+        let claimed: Vec<_> = request.requester.groups.iter().map(str::to_owned).collect();
+        if claimed.is_empty() { request } else { request.with(CLAIMED_GROUPS, claimed.join(", ")) }
     }
 
     /// With one more thing that was said, for the audit trail.
@@ -337,7 +342,7 @@ impl Metastore {
         decide: impl Fn(&Caller<'_>) -> Result<Write<T>, Error>,
     ) -> Result<T, Error> {
         for _ in 0..ATTEMPTS {
-            let snapshot = self.newest().await?;
+            let snapshot = request.requester.catalog(&self.newest().await?);
             let decided = Caller::new(&snapshot, request.requester.by).and_then(|caller| {
                 let caller = Caller { stamps: request.stamps(), ..caller };
                 decide(&caller)

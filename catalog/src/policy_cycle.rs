@@ -52,6 +52,7 @@ type Reading = (TableId, PrincipalId);
 impl PolicyCycle {
     /// A circle in which policies of the catalog read, where there is one.
     pub fn find(snapshot: &Snapshot) -> Option<Self> {
+        let snapshot = snapshot.unclaimed();
         let own = snapshot.all_tables().flat_map(Table::policy_functions);
         let tagged = snapshot.all_tag_policies().filter_map(|policy| policy.function.sql());
         let functions: BTreeSet<FunctionId> = own.chain(tagged).collect();

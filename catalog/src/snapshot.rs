@@ -6,6 +6,7 @@
 //!
 //! It makes no decision about rights: that is [`crate::authorize`].
 
+mod claimed;
 mod content;
 mod holders;
 mod identities;
@@ -32,6 +33,8 @@ use crate::securable::{Catalog, ExternalLocation, Schema, SecurableId, StorageCr
 use crate::tag::{GovernedTag, TagKey};
 use crate::tag_policy::TagPolicy;
 
+use claimed::Claimed;
+pub use claimed::{ClaimedGroups, Unclaimable};
 pub use content::{Content, Gone, Increment, MetastoreRoot};
 use identities::Identities;
 
@@ -58,6 +61,8 @@ pub struct Snapshot {
     principals: ById<PrincipalId, Principal>,
     principals_by_name: ByName<String, PrincipalId>,
     identities: Identities,
+    /// What the token of the one caller claims for whom this is.
+    claimed: Option<Claimed>,
     catalogs: ById<CatalogId, Catalog>,
     catalogs_by_name: ByName<Name, CatalogId>,
     schemas: ById<SchemaId, Schema>,
@@ -99,7 +104,8 @@ impl Snapshot {
     #[must_use]
     pub fn advanced(&self, epoch: Epoch, increment: Increment) -> Self {
         let mut next = self.clone();
-        next.epoch = epoch;
+        // Claims are of one call, and what comes after is everybody's.
+        (next.epoch, next.claimed) = (epoch, None);
         next.apply(increment);
         next
     }
@@ -111,6 +117,7 @@ impl Snapshot {
             principals: ById::new_sync(),
             principals_by_name: ByName::new_sync(),
             identities: Identities::default(),
+            claimed: None,
             catalogs: ById::new_sync(),
             catalogs_by_name: ByName::new_sync(),
             schemas: ById::new_sync(),
@@ -188,6 +195,9 @@ impl Snapshot {
 
     /// The principal and all its groups, sorted: those whose grants and ownership count for it.
     pub fn identities_of(&self, id: PrincipalId) -> Arc<[PrincipalId]> {
+        if let Some(identities) = self.claimed.as_ref().and_then(|claimed| claimed.identities_of(id)) {
+            return identities;
+        }
         let everyone = self.principal(id).is_some_and(|principal| !principal.is_group());
         self.identities.of(id, everyone)
     }

@@ -115,7 +115,7 @@ impl Context {
             request_id: Some(self.statement_id.to_string()),
             ..self.client.origin()
         };
-        Requester { by: self.identity.principal(), origin: Arc::new(origin) }
+        Requester::of(self.identity.principal(), origin)
     }
 
     /// The surroundings of the same statement as another user.

@@ -32,7 +32,7 @@ impl Metastore {
         reason: Option<String>,
     ) -> Result<AccessRequest, Error> {
         let request = Request::new(by, now, Action::AccessRequestAdd, securable);
-        let snapshot = self.newest().await?;
+        let snapshot = request.requester.catalog(&self.newest().await?);
         let asked = Caller::new(&snapshot, request.requester.by)
             .and_then(|caller| asked(&caller, now, securable, privileges, reason));
         let asked = match asked {
@@ -53,8 +53,9 @@ impl Metastore {
         by: impl Into<Requester> + Send,
         on: Option<&SecurableName>,
     ) -> Result<Vec<AccessRequest>, Error> {
-        let snapshot = self.newest().await?;
-        let caller = Caller::new(&snapshot, by.into().by)?;
+        let by = by.into();
+        let snapshot = by.catalog(&self.newest().await?);
+        let caller = Caller::new(&snapshot, by.by)?;
         let on = on.map(|name| caller.securable(name)).transpose()?;
         let mut requests = self.store.access_request_list(LISTED_MAX).await?;
         requests.retain(|request| {

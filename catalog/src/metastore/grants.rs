@@ -31,7 +31,7 @@ impl Metastore {
         privileges: &[Privilege],
     ) -> Result<(), Error> {
         let by = by.into();
-        let snapshot = self.snapshot().await?;
+        let snapshot = by.catalog(&self.snapshot().await?);
         let to_self = snapshot.principal_by_name(principal).is_some_and(|to| snapshot.acts_as(by.by, to.id));
         let action = if to_self { Action::GrantAddToSelf } else { Action::GrantAdd };
         let request = grant_request(by, now, action, securable, principal, privileges);

@@ -78,7 +78,7 @@ impl Metastore {
         request: &Request,
         user: &str,
     ) -> Result<(Arc<Snapshot>, Impersonation, Vec<Reason>), Error> {
-        let snapshot = self.newest().await?;
+        let snapshot = request.requester.catalog(&self.newest().await?);
         let by = request.requester.by;
         let decided = Caller::new(&snapshot, by).and_then(|caller| {
             let (target, because) = impersonated(&caller, user)?;

@@ -50,7 +50,7 @@ impl Metastore {
         removal: Removal,
     ) -> Result<Vec<Difference>, Error> {
         let request = Request::new(by, now, Action::CatalogImport, "metastore");
-        let snapshot = self.snapshot().await?;
+        let snapshot = request.requester.catalog(&self.snapshot().await?);
         let caller = Caller { stamps: request.stamps(), ..Caller::new(&snapshot, request.requester.by)? };
         let because = caller.require_account_admin(Reserved::ImportCatalog)?;
         Ok(decide(&caller, document, removal, because)?.value)

@@ -4,8 +4,6 @@
 //! so that its duration tells nothing. Hashing is heavy on purpose and runs on the blocking
 //! threads. Plaintext is never stored, logged or shown.
 
-use std::sync::Arc;
-
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
@@ -60,7 +58,7 @@ impl Metastore {
         let known = snapshot.principal_by_name(user);
         let securable = known.map_or_else(|| "account".to_owned(), |known| format!("user `{}`", known.name));
         let asked = known.map_or_else(PrincipalId::fresh, |known| known.id);
-        let requester = Requester { by: asked, origin: Arc::new(origin) };
+        let requester = Requester::of(asked, origin);
         let request = Request::new(requester, now, Action::Login, securable);
         let (answer, because) = match (holds, known) {
             (true, _) => (Answer::Allowed, "password"),

@@ -3,8 +3,6 @@
 //! The server decides about them, by what clients show; here stands who asked, for whom, and the answer. Where the trail
 //! cannot be written, no token is given.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 
 use super::{Metastore, Request};
@@ -39,7 +37,7 @@ impl Metastore {
         let securable = about.map(|principal| format!("{} `{}`", principal.kind.noun(), principal.name));
         let securable = securable.unwrap_or_else(|| "account".to_owned());
         let asked = request.by.unwrap_or_else(PrincipalId::fresh);
-        let requester = Requester { by: asked, origin: Arc::new(origin) };
+        let requester = Requester::of(asked, origin);
         let event = Request::new(requester, now, Action::TokenIssue, securable).with("grant", request.grant);
         let (answer, because) = match request.refused {
             None => (Answer::Allowed, "its own credentials"),

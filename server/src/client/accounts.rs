@@ -1,7 +1,6 @@
 //! `weir token` and `weir user`: what is done on a server's files by whoever may read and write them.
 
 use std::io::{BufRead, IsTerminal, Read, Write};
-use std::sync::Arc;
 use std::time::Duration;
 
 use weir_catalog::{Metastore, Origin, Principal, PrincipalKind, Requester};
@@ -78,7 +77,7 @@ pub(super) async fn change_user(command: UserCommand) -> Result<(), Failure> {
     let password = read_password(&user)?;
     // whoever may write the store may do this; the trail names the user it was done for
     let origin = Origin { user_agent: Some("weir user password".to_owned()), ..Origin::default() };
-    let requester = Requester { by: principal.id, origin: Arc::new(origin) };
+    let requester = Requester::of(principal.id, origin);
     metastore
         .password_set(requester, SystemClock.now(), &user, password.reveal())
         .await

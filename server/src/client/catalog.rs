@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use weir_catalog::{Document, Metastore, Origin, Removal, Requester, findings};
 
@@ -72,7 +71,7 @@ async fn import(options: ImportOptions) -> Result<(), Failure> {
     let by = can_log_in(snapshot.principal_by_name(&options.as_user), &options.as_user)?.id;
     files_are_there(&document, &Document::of(&snapshot), &config)?;
     let origin = Origin { user_agent: Some("weir catalog import".to_owned()), ..Origin::default() };
-    let requester = Requester { by, origin: Arc::new(origin) };
+    let requester = Requester::of(by, origin);
     let removal = if options.prune { Removal::Prune } else { Removal::Keep };
     let now = SystemClock.now();
     let differences = if options.dry_run {
