@@ -19,8 +19,8 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableSource, lit};
 use tokio::sync::Mutex;
 use weir_catalog::securable::PROTECTION_PROPERTY;
 use weir_catalog::{
-    Function, FunctionId, ObjectName, PrincipalId, Privilege, Protection, Reason, SecurableId, SecurableName,
-    Snapshot, Table, TableId, TableKind, ViewDefinition, authorize,
+    Function, FunctionId, ObjectName, Privilege, Protection, Reason, SecurableId, SecurableName, Snapshot,
+    Table, TableId, TableKind, ViewDefinition,
 };
 
 use crate::caller::Caller;
@@ -287,9 +287,8 @@ impl Scope {
 
     /// Whether the reader may SELECT; a refusal tells no more than the reader may know.
     fn check_readable(&self, access: &Access, table: &Table) -> Result<Vec<Reason>, Refusal> {
-        let decision =
-            authorize(&self.snapshot, access.reader, Privilege::Select, SecurableId::Table(table.id));
-        match decision.require(&self.snapshot, &SecurableName::Table(table.name.clone())) {
+        let decision = access.decide(self, Privilege::Select, SecurableId::Table(table.id));
+        match decision.require(access.snapshot(self), &SecurableName::Table(table.name.clone())) {
             Ok(because) => Ok(because),
             Err(weir_catalog::Error::NotFound { .. }) => {
                 Err(Refusal::NotFound { name: table.name.to_string() })
@@ -439,20 +438,19 @@ impl Scope {
         let (plan, uses) = Box::pin(sealed_view::plan_of(self, inner, table, view)).await?;
         // The session user sees what comes out of a view that is read through, whoever's view
         // names it; so both must be able to read what it reads, itself or by calls.
-        let caller = self.caller.principal();
+        let caller = Access::of_caller(&self.caller, "", "");
         let open = !view.tests_identity
             && !uses.tests_identity
-            && [access.reader, caller]
+            && [access, &caller]
                 .into_iter()
                 .all(|reader| self.reads_all(reader, view) && uses.is_readable(self, reader))
-            && uses.is_knowable(self, caller);
+            && uses.is_knowable(self, &caller);
         Ok((plan, open))
     }
 
-    fn reads_all(&self, reader: PrincipalId, view: &ViewDefinition) -> bool {
-        view.reads.iter().all(|id| {
-            authorize(&self.snapshot, reader, Privilege::Select, SecurableId::Table(*id)).is_allowed()
-        })
+    fn reads_all(&self, reader: &Access, view: &ViewDefinition) -> bool {
+        let reads = |id| reader.decide(self, Privilege::Select, SecurableId::Table(id)).is_allowed();
+        view.reads.iter().copied().all(reads)
     }
 
     async fn remember_spelling(&self, names: &HashMap<String, String>) {

@@ -1,7 +1,9 @@
 //! [`Access`]: whose rights a piece of text has, what it is for, and where it stands.
 
 use datafusion::common::TableReference;
-use weir_catalog::{Function, ObjectName, PrincipalId, Table, TableId};
+use weir_catalog::{
+    Decision, Function, ObjectName, PrincipalId, Privilege, SecurableId, Snapshot, Table, TableId, authorize,
+};
 
 use super::Scope;
 use crate::caller::Caller;
@@ -15,12 +17,22 @@ pub(super) const DEPTH_MAX: usize = 8;
 #[derive(Debug, Clone)]
 pub struct Access {
     pub(super) reader: PrincipalId,
+    rights: Rights,
     catalog: String,
     schema: String,
     pub(super) purpose: Purpose,
     pub(super) depth: usize,
     /// The innermost view with policies of its own that the text belongs to.
     pub(super) within: Option<TableId>,
+}
+
+/// Whose rights a text has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rights {
+    /// The session user's, who may be a member of groups by what their token claims.
+    Caller,
+    /// Those of the text's owner, as the catalog says: whoever asks, and whoever the owner is.
+    Definer,
 }
 
 /// What a piece of text is.
@@ -46,6 +58,7 @@ impl Access {
     pub fn of_caller(caller: &Caller, catalog: &str, schema: &str) -> Self {
         Self {
             reader: caller.principal(),
+            rights: Rights::Caller,
             catalog: catalog.to_lowercase(),
             schema: schema.to_lowercase(),
             purpose: Purpose::Query,
@@ -56,12 +69,12 @@ impl Access {
 
     /// A text on its own, with the rights of `owner`. Its names have three parts.
     pub(crate) fn of_owner(caller: &Caller, owner: PrincipalId) -> Self {
-        Self { reader: owner, ..Self::of_caller(caller, "", "") }
+        Self { reader: owner, rights: Rights::Definer, ..Self::of_caller(caller, "", "") }
     }
 
     /// A view's text: its owner's rights, one level deeper.
     pub(super) fn of_view(&self, owner: PrincipalId) -> Self {
-        Self { reader: owner, depth: self.depth + 1, ..self.clone() }
+        Self { reader: owner, rights: Rights::Definer, depth: self.depth + 1, ..self.clone() }
     }
 
     /// The text of a view that has policies of its own.
@@ -82,6 +95,7 @@ impl Access {
     pub(crate) fn of_policy(function: &Function, governed: Option<TableId>) -> Self {
         Self {
             reader: function.owner,
+            rights: Rights::Definer,
             catalog: function.name.catalog.to_string(),
             schema: function.name.schema.to_string(),
             purpose: Purpose::Policy(PolicyReading { definer: function.owner, governed }),
@@ -98,6 +112,7 @@ impl Access {
         }
         Ok(Self {
             reader: function.owner,
+            rights: Rights::Definer,
             catalog: function.name.catalog.to_string(),
             schema: function.name.schema.to_string(),
             purpose: self.purpose,
@@ -116,9 +131,17 @@ impl Access {
         Self { purpose: Purpose::Query, within: None, ..self.clone() }
     }
 
-    /// Whose rights it has.
-    pub(crate) fn reader(&self) -> PrincipalId {
-        self.reader
+    /// Whether it has the rights that this gives; a refusal tells no more than its reader may know.
+    pub(crate) fn decide(&self, scope: &Scope, privilege: Privilege, on: SecurableId) -> Decision {
+        authorize(self.snapshot(scope), self.reader, privilege, on)
+    }
+
+    /// The catalog as it is for whoever's rights the text has.
+    pub(crate) fn snapshot<'s>(&self, scope: &'s Scope) -> &'s Snapshot {
+        match self.rights {
+            Rights::Caller => scope.snapshot(),
+            Rights::Definer => scope.snapshot().unclaimed(),
+        }
     }
 
     /// Whether it is part of a policy.

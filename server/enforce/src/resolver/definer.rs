@@ -20,7 +20,7 @@ use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{ScalarUDF, TableSource};
 use tokio::sync::Mutex;
-use weir_catalog::{PrincipalId, Table, TableId};
+use weir_catalog::{PrincipalId, Snapshot, Table, TableId};
 
 use super::Scope;
 use super::access::{Access, DEPTH_MAX, PolicyReading};
@@ -78,9 +78,12 @@ impl Scope {
                 Refusal::Unsupported("a policy that reads through too many policies".to_owned()).into()
             );
         }
-        let definer = Arc::new(Caller::definer(&self.snapshot, reading.definer)?);
+        // Of the caller's token nothing counts here, also where the definer is the caller.
+        let snapshot = self.snapshot.without_claims();
+        let definer = Arc::new(Caller::definer(&snapshot, reading.definer)?);
         let functions = identity_functions(&definer);
-        let scope = self.beside(definer, functions, Definers { way, inside: true, ..Definers::default() })?;
+        let definers = Definers { way, inside: true, ..Definers::default() };
+        let scope = self.beside(snapshot, definer, functions, definers)?;
         scopes.insert(reading, Arc::clone(&scope));
         Ok(scope)
     }
@@ -91,13 +94,14 @@ impl Scope {
         let functions = unanswered_functions(&self.caller);
         let Definers { way, inside, .. } = &self.definers;
         let definers = Definers { way: way.clone(), inside: *inside, ..Definers::default() };
-        self.beside(Arc::clone(&self.caller), functions, definers)
+        self.beside(Arc::clone(&self.snapshot), Arc::clone(&self.caller), functions, definers)
     }
 
     /// A scope over the same catalog and tables. What it resolves belongs to no statement's plan but
     /// within a leaf, and is told to no witness: policies are part of their table.
     fn beside(
         &self,
+        snapshot: Arc<Snapshot>,
         caller: Arc<Caller>,
         functions: Vec<Arc<ScalarUDF>>,
         definers: Definers,
@@ -108,7 +112,7 @@ impl Scope {
         }
         let sources = super::Sources { witness: Arc::default(), read_at: None, ..self.sources.clone() };
         let scope = Self {
-            snapshot: Arc::clone(&self.snapshot),
+            snapshot,
             caller,
             sources,
             state,

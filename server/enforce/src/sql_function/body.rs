@@ -9,7 +9,7 @@ use datafusion::common::{DFSchema, ExprSchema, TableReference};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Volatility, cast};
 use datafusion::sql::sqlparser::ast;
-use weir_catalog::{Function, FunctionId, PrincipalId, Privilege, Returns, SecurableId, TableId, authorize};
+use weir_catalog::{Function, FunctionId, Privilege, Returns, SecurableId, TableId};
 
 use super::apart::{bare_names, set_apart};
 use super::inline::{is_constant, size_of};
@@ -41,18 +41,17 @@ impl Uses {
     }
 
     /// Whether `reader` may SELECT all that is read.
-    pub(crate) fn is_readable(&self, scope: &Scope, reader: PrincipalId) -> bool {
-        self.tables.iter().all(|id| {
-            authorize(scope.snapshot(), reader, Privilege::Select, SecurableId::Table(*id)).is_allowed()
-        })
+    pub(crate) fn is_readable(&self, scope: &Scope, reader: &Access) -> bool {
+        let reads = |id| reader.decide(scope, Privilege::Select, SecurableId::Table(id)).is_allowed();
+        self.tables.iter().copied().all(reads)
     }
 
     /// Whether `caller` may know the bodies of all that is called.
-    pub(crate) fn is_knowable(&self, scope: &Scope, caller: PrincipalId) -> bool {
+    pub(crate) fn is_knowable(&self, scope: &Scope, caller: &Access) -> bool {
         self.functions.iter().all(|id| {
-            [Privilege::Execute, Privilege::Manage].into_iter().any(|privilege| {
-                authorize(scope.snapshot(), caller, privilege, SecurableId::Function(*id)).is_allowed()
-            })
+            [Privilege::Execute, Privilege::Manage]
+                .into_iter()
+                .any(|privilege| caller.decide(scope, privilege, SecurableId::Function(*id)).is_allowed())
         })
     }
 }

@@ -17,9 +17,7 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Function as Call, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArguments, Ident,
     ObjectName as SqlName, TableAlias, TableFactor, TableFunctionArgs, Visit, VisitMut, Visitor, VisitorMut,
 };
-use weir_catalog::{
-    Function, ObjectName, Privilege, Reason, Returns, SecurableId, SecurableName, Snapshot, authorize,
-};
+use weir_catalog::{Function, ObjectName, Privilege, Reason, Returns, SecurableId, SecurableName};
 
 use super::body::{Body, Uses, broken};
 use super::inline::{self, Place};
@@ -95,7 +93,7 @@ impl Calls {
         for name in names {
             let function = callable(scope, access, &name).await?;
             let body = calls.body(scope, access, function).await?;
-            let place = match access.is_policy() || body.uses.is_readable(scope, access.reader()) {
+            let place = match access.is_policy() || body.uses.is_readable(scope, access) {
                 true => Place::Open,
                 false => Place::Sealed(access.seal(scope), scope.leaf_numbers()),
             };
@@ -131,7 +129,7 @@ impl Calls {
         let body = Box::pin(scope.body(access, function)).await.map_err(|error| broken(function, error))?;
         self.uses.extend(&body.uses);
         // What stands deeper is in these uses, or behind a barrier of its own.
-        if access.is_callers() && !body.uses.is_knowable(scope, scope.caller().principal()) {
+        if access.is_callers() && !body.uses.is_knowable(scope, &Access::of_caller(scope.caller(), "", "")) {
             scope.hide_expressions();
         }
         Ok(body)
@@ -174,24 +172,23 @@ async fn callable<'s>(scope: &'s Scope, access: &Access, name: &SqlName) -> Resu
         name.0.iter().filter_map(|part| part.as_ident().map(|ident| ident.value.as_str())).collect();
     let full = access.function_name(&parts);
     let asked = full.as_ref().map_or_else(|| written.clone(), ToString::to_string);
-    let decided = decide_call(scope.snapshot(), access, full, written);
+    let decided = decide_call(scope, access, full, written);
     let told = decided.as_ref().map(|(_, because)| because.as_slice());
     scope.tell_witness(access, asked, Privilege::Execute, told).await;
     decided.map(|(function, _)| function)
 }
 
 fn decide_call<'s>(
-    snapshot: &'s Snapshot,
+    scope: &'s Scope,
     access: &Access,
     full: Option<ObjectName>,
     written: String,
 ) -> Result<(&'s Function, Vec<Reason>), Refusal> {
     let missing = || Refusal::FunctionNotFound { name: written.clone() };
     let full = full.ok_or_else(missing)?;
-    let function = snapshot.function(&full).ok_or_else(missing)?;
-    let decision =
-        authorize(snapshot, access.reader(), Privilege::Execute, SecurableId::Function(function.id));
-    match decision.require(snapshot, &SecurableName::Function(full)) {
+    let function = scope.snapshot().function(&full).ok_or_else(missing)?;
+    let decision = access.decide(scope, Privilege::Execute, SecurableId::Function(function.id));
+    match decision.require(access.snapshot(scope), &SecurableName::Function(full)) {
         Ok(because) => Ok((function, because)),
         Err(weir_catalog::Error::NotFound { .. }) => Err(missing()),
         Err(denied) => Err(Refusal::Denied(denied)),
