@@ -152,8 +152,9 @@ impl<'a> Call<'a> {
         &self.environment.metastore
     }
 
+    /// The catalog as of now, as the caller has it.
     async fn snapshot(&self) -> Result<Arc<Snapshot>> {
-        Ok(self.environment.metastore.snapshot().await?)
+        Ok(self.context.catalog(&self.environment.metastore.snapshot().await?))
     }
 }
 

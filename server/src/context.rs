@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use opentelemetry::trace::SpanContext;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use weir_catalog::{Impersonation, Origin, Requester};
+use weir_catalog::{Impersonation, Origin, Requester, Snapshot};
 use weir_enforce::Witness;
 
 use crate::clock::Clock;
@@ -115,7 +115,14 @@ impl Context {
             request_id: Some(self.statement_id.to_string()),
             ..self.client.origin()
         };
-        Requester::of(self.identity.principal(), origin)
+        let groups = self.identity.groups().clone();
+        Requester { by: self.identity.principal(), groups, origin: Arc::new(origin) }
+    }
+
+    /// The catalog as whoever asks has it: with the groups that the caller's token claims. Every question of a statement about
+    /// rights, policies or groups is put to this.
+    pub fn catalog(&self, snapshot: &Arc<Snapshot>) -> Arc<Snapshot> {
+        snapshot.claiming(self.identity.principal(), self.identity.groups())
     }
 
     /// The surroundings of the same statement as another user.
@@ -127,6 +134,13 @@ impl Context {
     /// The surroundings of whoever runs this statement as another user.
     pub fn acting_for(&self) -> Option<&Context> {
         self.acting_for.as_deref()
+    }
+
+    /// The same surroundings by what the catalog alone says of the caller: for texts that are kept and run later with the
+    /// caller's rights.
+    #[must_use]
+    pub fn without_claimed_groups(&self) -> Self {
+        Self { identity: self.identity.without_claimed_groups(), ..self.clone() }
     }
 
     /// The statement's id, as it stands in history.

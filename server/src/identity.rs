@@ -15,6 +15,7 @@ mod access_tokens;
 mod claims;
 mod credential;
 mod grounds;
+mod groups;
 mod issuer;
 mod jwks;
 mod local_issuer;

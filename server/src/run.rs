@@ -229,9 +229,14 @@ impl Warehouse {
         Ok(Described { answer, schema, parameters, digest })
     }
 
-    /// The catalog as of now.
+    /// The catalog as of now, as everybody has it: for what decides who is calling.
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>> {
         Ok(self.metastore.snapshot().await?)
+    }
+
+    /// The catalog as of now, as the caller of `context` has it.
+    pub async fn snapshot_for(&self, context: &Context) -> Result<Arc<Snapshot>> {
+        Ok(context.catalog(&self.metastore.snapshot().await?))
     }
 
     /// The server's own tables that a catalog shows, for listings.
@@ -305,15 +310,15 @@ impl Warehouse {
             }
             Statement::Proof(proof) => Ok(plain(Answer::Rows, proof_schema(&proof))),
             Statement::Insert(insert) => {
-                let query = typed(context, &*self.snapshot().await?, &insert)?;
+                let query = typed(context, &*self.snapshot_for(context).await?, &insert)?;
                 self.described(Answer::Update, none(), &self.plan(context, &query).await?)
             }
             Statement::Cache(query) => {
-                command::require_rank(&*self.snapshot().await?, context)?;
+                command::require_rank(&*self.snapshot_for(context).await?, context)?;
                 self.described(Answer::Update, none(), &self.plan(context, &query).await?)
             }
             Statement::Change(change) => {
-                let snapshot = self.snapshot().await?;
+                let snapshot = self.snapshot_for(context).await?;
                 let planned = ChangePlan::new(&self.engine, context, &snapshot, &change).await?;
                 let digest = self.digest(planned.unbound())?;
                 Ok(Described { parameters: planned.parameters, digest, ..plain(Answer::Update, none()) })
@@ -488,7 +493,7 @@ impl Run<'_> {
     ) -> Result<Outcome> {
         let writer = &self.warehouse.writer;
         let prepare = async {
-            let snapshot = self.warehouse.snapshot().await?;
+            let snapshot = self.warehouse.snapshot_for(&self.context).await?;
             writer.prepare(&self.warehouse.engine, &self.context, &snapshot, &target, &self.parameters).await
         };
         let prepared = match self.gauges.meter().future(prepare.boxed()).await {

@@ -18,6 +18,7 @@ mod bounds;
 mod buckets;
 mod catalog_file;
 mod changes;
+mod claimed_groups;
 mod columns;
 mod concurrency;
 mod describing;

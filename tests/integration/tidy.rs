@@ -9,6 +9,7 @@
 
 mod arrows;
 mod attacks;
+mod callers_catalog;
 mod columns;
 mod sizes;
 mod source;

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tonic::Code;
 use weir_catalog::metastore::Delegation;
 use weir_server::clock::Clock;
-use weir_server::config::Config;
+use weir_server::config::{Config, Issuer};
 use weir_testkit::{
     ADMIN, Client, IdentityProvider, Published, Refusal, Setup, TestServer, block_on, discovered,
 };

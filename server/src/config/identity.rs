@@ -1,6 +1,6 @@
 //! `[identity]`: whose tokens are believed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,10 @@ pub(super) const ISSUER_EXAMPLE: &[&str] = &[
     "# the claim within `act` that names the service principal that acts for the user; unless it is set,",
     "# tokens with `act` are refused",
     "actor_claim = \"sub\"",
+    "# the claim that names the subject's groups: a name, or the way to it, as `/realm_access/roles`",
+    "groups_claim = \"groups\"",
+    "# the names in it that count, and the group of the catalog that each of them stands for; all others mean nothing",
+    "groups = { \"Data Analysts\" = \"analysts\", \"f3a1c9\" = \"hr\" }",
 ];
 
 /// The `iss` claim of the server's own issuer; no other issuer may have it.
@@ -78,6 +82,12 @@ pub struct Issuer {
     /// without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_claim: Option<String>,
+    /// The claim that names the subject's groups: its name, or a JSON pointer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups_claim: Option<String>,
+    /// The names in that claim that count, each with the group of the catalog that it stands for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, String>,
 }
 
 /// Where the keys of an issuer are.
@@ -177,6 +187,28 @@ impl Issuer {
         if self.actor_claim.as_ref().is_some_and(|claim| claim.is_empty() || claim == "act") {
             return refuse("has an `actor_claim` that names nobody");
         }
+        self.check_groups()?;
         self.key_place().map(drop)
+    }
+
+    fn check_groups(&self) -> Result<()> {
+        let refuse = |what: &str| Err(self.refused(what));
+        match &self.groups_claim {
+            None if self.groups.is_empty() => return Ok(()),
+            None => return refuse("has `groups` and no `groups_claim` that would name them"),
+            Some(claim) if claim.is_empty() || claim == "/" => {
+                return refuse("has a `groups_claim` that names nothing");
+            }
+            Some(_) if self.groups.is_empty() => {
+                return refuse(
+                    "has a `groups_claim` and no `groups`: none of the names in it would mean anything",
+                );
+            }
+            Some(_) => {}
+        }
+        if self.groups.iter().any(|(theirs, ours)| theirs.is_empty() || ours.is_empty()) {
+            return refuse("has an empty name in `groups`");
+        }
+        Ok(())
     }
 }

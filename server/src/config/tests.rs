@@ -197,9 +197,9 @@ fn errors_name_key_file_and_line() {
 #[test]
 fn unbuilt_settings_are_refused_by_name() {
     let issuer =
-        "[[identity.issuers]]\nname = \"i\"\nkey_file = \"k\"\naudiences = [\"a\"]\ngroups_claim = \"g\"\n";
+        "[[identity.issuers]]\nname = \"i\"\nkey_file = \"k\"\naudiences = [\"a\"]\ngroup_claim = \"g\"\n";
     let said = message(of_file(issuer));
-    assert!(said.contains("groups_claim") && said.contains("line 5"), "{said}");
+    assert!(said.contains("group_claim") && said.contains("line 5"), "{said}");
 }
 
 #[test]
@@ -264,6 +264,30 @@ fn settings_that_would_let_nobody_or_anybody_in_are_refused() {
     );
     let twice = "[[identity.issuers]]\nname = \"i\"\nkey_file = \"k\"\naudiences = [\"a\"]\n".repeat(2);
     assert!(message(of_file(&twice)).contains("twice"));
+}
+
+#[test]
+fn groups_count_by_an_explicit_list_alone() {
+    for (lines, told) in [
+        ("groups_claim = \"g\"\ngroups = { theirs = \"ours\", other = \"ours\" }", ""),
+        ("groups_claim = \"/realm_access/roles\"\n[identity.issuers.groups]\ntheirs = \"ours\"", ""),
+        ("groups_claim = \"g\"", "no `groups`"),
+        ("groups_claim = \"g\"\ngroups = {}", "no `groups`"),
+        ("groups = { theirs = \"ours\" }", "no `groups_claim`"),
+        ("groups_claim = \"\"\ngroups = { theirs = \"ours\" }", "names nothing"),
+        ("groups_claim = \"/\"\ngroups = { theirs = \"ours\" }", "names nothing"),
+        ("groups_claim = \"g\"\ngroups = { theirs = \"\" }", "empty name"),
+        ("groups_claim = \"g\"\ngroups = { \"\" = \"ours\" }", "empty name"),
+        ("groups_claim = \"g\"\ngroups = [\"ours\"]", "groups"),
+        ("groups_claim = \"g\"\ngroups = \"*\"", "groups"),
+    ] {
+        let text =
+            format!("[[identity.issuers]]\nname = \"i\"\nkey_file = \"k\"\naudiences = [\"a\"]\n{lines}\n");
+        match told {
+            "" => assert!(!of_file(&text).unwrap().identity.issuers[0].groups.is_empty()),
+            told => assert!(message(of_file(&text)).contains(told), "{lines}"),
+        }
+    }
 }
 
 #[test]

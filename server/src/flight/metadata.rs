@@ -47,7 +47,7 @@ impl Door {
         let schema = command.schema();
         match command {
             Metadata::Catalogs(command) => {
-                catalogs::list(&*self.warehouse.snapshot().await?, &call.context, command)
+                catalogs::list(&*self.warehouse.snapshot_for(&call.context).await?, &call.context, command)
             }
             Metadata::DbSchemas(command) => schemas::list(&self.warehouse, &call.context, command).await,
             Metadata::Tables(command) => tables::list(&self.warehouse, &call.context, command).await,

@@ -97,7 +97,7 @@ impl Door {
     pub(crate) async fn set_session_options(&self, call: &Call, body: &[u8]) -> Result<Vec<u8>> {
         let request: SetRequest = decode_bare(body)?;
         call.must_keep_sessions()?;
-        let snapshot = self.warehouse.snapshot().await?;
+        let snapshot = self.warehouse.snapshot_for(&call.context).await?;
         let principal = call.context.identity().principal();
         let visible = |id| may_see(&snapshot, principal, id);
         let now = call.context.clock().now();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use weir_catalog::AccessTokenId;
+use weir_catalog::{AccessTokenId, ClaimedGroups};
 
 use super::grounds::{GROUNDS_CLAIM, Grounds};
 use super::issuer::Issuer;
@@ -28,6 +28,8 @@ pub(super) struct Claims {
     pub(super) access_tokens: Vec<AccessTokenId>,
     /// Everything, for `jwt_claim()`; of a token that the server gave out for another, what that one said.
     pub(super) all: Arc<BTreeMap<String, Value>>,
+    /// The groups that they name, as the issuer of `all` is configured.
+    pub(super) groups: ClaimedGroups,
 }
 
 impl Claims {
@@ -63,7 +65,8 @@ impl Claims {
             if issuer.is_own { all.remove(GROUNDS_CLAIM).map(Grounds::read).transpose()? } else { None };
         let Grounds { access_tokens, claims: all } =
             grounds.unwrap_or_else(|| Grounds { access_tokens: Vec::new(), claims: Arc::new(all) });
-        Ok(Self { subject, expires_at, not_before, actor, access_tokens, all })
+        let groups = ClaimedGroups::default();
+        Ok(Self { subject, expires_at, not_before, actor, access_tokens, all, groups })
     }
 
     /// Whether the token holds now.

@@ -12,6 +12,7 @@ use aws_lc_rs::digest;
 use chrono::{DateTime, Duration, Utc};
 use tokio::sync::watch;
 
+use super::groups::GroupsOfIssuer;
 use super::jwks::KeySet;
 use super::published_keys::{Place, PublishedKeys};
 use super::rejection::Rejection;
@@ -33,6 +34,8 @@ pub struct Issuer {
     pub(super) required_scopes: Vec<String>,
     /// The claim within `act` that names who acts for the subject; without it no token with `act` is believed.
     pub(super) actor_claim: Option<String>,
+    /// What its tokens say of groups.
+    pub(super) groups: Option<GroupsOfIssuer>,
     /// Whether it is the server's own, whose tokens may say what they rest on.
     pub(super) is_own: bool,
     keys: Keys,
@@ -78,6 +81,7 @@ impl Issuer {
             subject_claim: config.subject_claim.clone(),
             required_scopes: config.required_scopes.clone(),
             actor_claim: config.actor_claim.clone(),
+            groups: GroupsOfIssuer::of(config),
             is_own: false,
             keys,
         })
@@ -99,6 +103,7 @@ impl Issuer {
             subject_claim: "sub".to_owned(),
             required_scopes: Vec::new(),
             actor_claim: None,
+            groups: None,
             is_own: false,
             keys: Keys::Fixed(Arc::new(keys)),
         }

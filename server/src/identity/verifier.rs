@@ -17,7 +17,8 @@ use moka::sync::Cache;
 use serde::Deserialize;
 use serde_json::Value;
 use weir_catalog::{
-    AccessToken, AccessTokenId, Impersonation, Metastore, Principal, PrincipalId, PrincipalKind, Snapshot,
+    AccessToken, AccessTokenId, ClaimedGroups, Impersonation, Metastore, Principal, PrincipalId,
+    PrincipalKind, Snapshot,
 };
 
 use super::access_tokens::{ACCESS_TOKEN_PREFIX, AccessTokens, Key, token_digest};
@@ -28,6 +29,7 @@ use super::issuer::Issuer;
 use super::jwks::KeySet;
 use super::local_issuer::LocalIssuer;
 use super::rejection::Rejection;
+use super::throttle::PerMinute;
 use crate::config::{self, Secret};
 use crate::error::Result;
 
@@ -36,6 +38,9 @@ pub(super) const TOKEN_BYTES_MAX: usize = 16 * 1024;
 
 /// Tokens whose signature is remembered.
 const REMEMBERED_MAX: u64 = 10_000;
+
+/// How often in a minute the log is told that a group that is configured cannot be claimed.
+const COMPLAINTS: u32 = 6;
 
 /// A verified caller. Rights are those of `run_as` alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +52,8 @@ pub struct Identity {
     expires_at: DateTime<Utc>,
     by: By,
     access_tokens: Vec<AccessTokenId>,
+    /// The groups of which the token makes the principal a member, for this call.
+    groups: ClaimedGroups,
 }
 
 /// What an identity was shown by.
@@ -91,6 +98,17 @@ impl Identity {
         self.by == By::ReadOnly
     }
 
+    /// The groups of which its token makes the principal a member, beside the catalog's own.
+    pub fn groups(&self) -> &ClaimedGroups {
+        &self.groups
+    }
+
+    /// The same, of which nothing holds beyond the call: with the groups of the catalog alone.
+    #[must_use]
+    pub fn without_claimed_groups(&self) -> Self {
+        Self { groups: ClaimedGroups::default(), ..self.clone() }
+    }
+
     /// When the first of its tokens expires.
     pub fn expires_at(&self) -> DateTime<Utc> {
         self.expires_at
@@ -104,7 +122,7 @@ impl Identity {
 
 impl Identity {
     /// The identity of one query that this caller runs as another user, as the catalog allowed it: the
-    /// other's rights alone, none of the token's claims, and the caller's name beside. `None` when it
+    /// other's rights alone, none of the token's claims and groups, and the caller's name beside. `None` when it
     /// was somebody else who was allowed.
     pub fn executing_as(&self, allowed: &Impersonation) -> Option<Self> {
         (allowed.by() == self.run_as).then(|| Self {
@@ -115,6 +133,7 @@ impl Identity {
             expires_at: self.expires_at,
             by: self.by,
             access_tokens: self.access_tokens.clone(),
+            groups: ClaimedGroups::default(),
         })
     }
 }
@@ -134,6 +153,7 @@ pub struct Verifier {
     issuers: Vec<Issuer>,
     remembered: Cache<[u8; 32], Arc<Verified>>,
     access_tokens: Option<AccessTokens>,
+    complaints: PerMinute,
 }
 
 impl Verifier {
@@ -146,7 +166,8 @@ impl Verifier {
 
     /// Believes these issuers.
     pub fn of(issuers: Vec<Issuer>) -> Self {
-        Self { issuers, remembered: Cache::new(REMEMBERED_MAX), access_tokens: None }
+        let (remembered, complaints) = (Cache::new(REMEMBERED_MAX), PerMinute::new(COMPLAINTS));
+        Self { issuers, remembered, access_tokens: None, complaints }
     }
 
     /// Believes the personal access tokens of the catalog too.
@@ -259,6 +280,7 @@ impl Verifier {
                 let claims = &verified.claims;
                 let principal = snapshot.principal_by_name(&claims.subject).ok_or(Rejection::Subject)?;
                 let mut caller = Caller::new(principal, Arc::clone(&claims.all), claims.expires_at());
+                caller.groups = self.claimable(&claims.groups, snapshot, now);
                 if let Some(actor) = &claims.actor {
                     caller = caller.by_actor(actor, snapshot)?;
                 }
@@ -274,6 +296,20 @@ impl Verifier {
             return Err(Rejection::Subject);
         }
         Ok(caller)
+    }
+
+    /// Those of the groups that a token may make somebody a member of.
+    fn claimable(&self, named: &ClaimedGroups, snapshot: &Snapshot, now: DateTime<Utc>) -> ClaimedGroups {
+        let claimable = named.iter().filter(|group| match snapshot.claimable(group) {
+            Ok(_) => true,
+            Err(cause) => {
+                if self.complaints.admit(now) {
+                    tracing::warn!(group, %cause, "a group that `identity.issuers` names gives nothing");
+                }
+                false
+            }
+        });
+        claimable.collect()
     }
 
     fn verified(&self, token: &Secret, now: DateTime<Utc>) -> Result<Arc<Verified>, Rejection> {
@@ -294,6 +330,16 @@ impl Verifier {
         verified.claims.check_time(now)?;
         self.remembered.insert(digest, Arc::clone(&verified));
         Ok(verified)
+    }
+
+    /// Whose the claims are that a token of `issuer` says of its subject: of a token that the server gave out for another,
+    /// that one's issuer, as far as it is still believed.
+    fn issuer_of<'a>(&'a self, claims: &Claims, issuer: &'a Issuer) -> Option<&'a Issuer> {
+        if !issuer.is_own {
+            return Some(issuer);
+        }
+        let named = claims.all.get("iss").and_then(Value::as_str)?;
+        self.issuers.iter().find(|known| known.name == named && !known.is_own)
     }
 
     /// Everything about a token that does not change with time.
@@ -321,7 +367,10 @@ impl Verifier {
         validation.validate_nbf = false;
         let decoded = jsonwebtoken::decode::<BTreeMap<String, Value>>(token, &key.decoding, &validation)
             .map_err(|_| Rejection::Signature)?;
-        let claims = Claims::read(decoded.claims, issuer)?;
+        let mut claims = Claims::read(decoded.claims, issuer)?;
+        if let Some(groups) = self.issuer_of(&claims, issuer).and_then(|said| said.groups.as_ref()) {
+            claims.groups = groups.claimed(&claims.all)?;
+        }
         Ok(Verified { issuer: index, keys, claims })
     }
 }
@@ -335,6 +384,7 @@ struct Caller<'a> {
     /// Who acts for the principal, as the token itself says.
     actor: Option<&'a Principal>,
     access_tokens: Vec<AccessTokenId>,
+    groups: ClaimedGroups,
 }
 
 impl<'a> Caller<'a> {
@@ -343,7 +393,8 @@ impl<'a> Caller<'a> {
         claims: Arc<BTreeMap<String, Value>>,
         expires_at: DateTime<Utc>,
     ) -> Self {
-        Self { principal, claims, expires_at, by: By::Issuer, actor: None, access_tokens: Vec::new() }
+        let (by, access_tokens, groups) = (By::Issuer, Vec::new(), ClaimedGroups::default());
+        Self { principal, claims, expires_at, by, actor: None, access_tokens, groups }
     }
 
     /// Narrowed to what an access token of the principal, or of who acts for it, may.
@@ -373,6 +424,7 @@ impl<'a> Caller<'a> {
 
     fn identity(&self, beside: Option<&Caller<'_>>) -> Identity {
         let others = beside.into_iter().flat_map(|other| &other.access_tokens);
+        let same = beside.filter(|other| other.principal.id == self.principal.id);
         Identity {
             run_as: self.principal.id,
             run_as_name: self.principal.name.clone(),
@@ -382,6 +434,8 @@ impl<'a> Caller<'a> {
             // Of two tokens, what the narrower one may.
             by: beside.map_or(self.by, |other| self.by.max(other.by)),
             access_tokens: self.access_tokens.iter().chain(others).copied().collect(),
+            // An app's groups are its own, and give and take nothing of the user's.
+            groups: same.map_or_else(|| self.groups.clone(), |other| self.groups.shared(&other.groups)),
         }
     }
 

@@ -163,6 +163,8 @@ impl Analysis {
         snapshot: &Arc<Snapshot>,
         query: &Query,
     ) -> Result<AnalysedView> {
+        // What the caller's token claims is not there when others read the view.
+        let context = &context.without_claimed_groups();
         let scope = self.engine.scope(context, snapshot)?;
         let is_builtin = |name: &str| is_builtin(scope.state(), name);
         let within = qualify::Names { session: &context.session, is_builtin: &is_builtin };

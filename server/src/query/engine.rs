@@ -64,16 +64,17 @@ impl Engine {
     /// The scope of one statement: the catalog as of now, the caller, functions that speak of
     /// the caller.
     pub fn scope(&self, context: &Context, snapshot: &Arc<Snapshot>) -> Result<Arc<Scope>> {
-        let identity = context.identity();
-        let caller = Caller::new(snapshot, identity.principal(), flattened(identity.claims()))?;
-        self.scope_of(snapshot, caller, &context.session, Arc::clone(&context.witness))
+        let (identity, snapshot) = (context.identity(), context.catalog(snapshot));
+        let caller = Caller::new(&snapshot, identity.principal(), flattened(identity.claims()))?;
+        self.scope_of(&snapshot, caller, &context.session, Arc::clone(&context.witness))
     }
 
-    /// The scope of questions about somebody else: the groups of now, no claims of a token. What is
+    /// The scope of questions about somebody else: the groups of now in the catalog, no claims of a token. What is
     /// planned in it goes to nobody but as counts and names.
     pub fn scope_about(&self, snapshot: &Arc<Snapshot>, user: PrincipalId) -> Result<Arc<Scope>> {
-        let caller = Caller::new(snapshot, user, BTreeMap::new())?;
-        self.scope_of(snapshot, caller, &SessionSettings::default(), Arc::default())
+        let snapshot = snapshot.without_claims();
+        let caller = Caller::new(&snapshot, user, BTreeMap::new())?;
+        self.scope_of(&snapshot, caller, &SessionSettings::default(), Arc::default())
     }
 
     /// The query with its names in full, as the caller of `context` means them.

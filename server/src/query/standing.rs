@@ -110,6 +110,7 @@ impl Standing {
         if snapshot.epoch() == self.epoch {
             return Ok(Verdict::Holds);
         }
+        let snapshot = self.context.catalog(&snapshot);
         self.check_callers(&snapshot).await.map_err(refused)?;
         let policies = self.asked_again(&snapshot).await.map_err(refused)?;
         self.epoch = snapshot.epoch();
@@ -123,7 +124,7 @@ impl Standing {
     /// here.
     pub async fn anew(&mut self) -> Result<Planned> {
         let Asked::Query(query) = &self.asked else { return Err(changed()) };
-        let snapshot = self.metastore.snapshot().await?;
+        let snapshot = self.context.catalog(&self.metastore.snapshot().await?);
         self.check_callers(&snapshot).await.map_err(refused)?;
         self.context.witness.forget().await;
         let planned = Planned::new(&self.engine, &self.context, &snapshot, query).await.map_err(refused)?;

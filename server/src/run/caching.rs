@@ -11,7 +11,7 @@ impl Run<'_> {
     /// Runs the query to its end and gives nothing of it. What is kept are contents of files, before any filtering.
     pub(super) async fn cache(self, record: QueryRecord<Received>, query: &ast::Query) -> Result<Outcome> {
         let begun = async {
-            require_rank(&*self.warehouse.snapshot().await?, &self.context)?;
+            require_rank(&*self.warehouse.snapshot_for(&self.context).await?, &self.context)?;
             self.ready(query).await
         };
         let ready = match begun.await {

@@ -54,7 +54,7 @@ impl Run<'_> {
     async fn prepare_change(&self, change: &Change) -> Result<PreparedChange> {
         let warehouse = self.warehouse;
         let prepare = async {
-            let snapshot = warehouse.snapshot().await?;
+            let snapshot = warehouse.snapshot_for(&self.context).await?;
             let (engine, writer) = (&warehouse.engine, &warehouse.writer);
             writer.prepare_change(engine, &self.context, &snapshot, change, &self.parameters).await
         };

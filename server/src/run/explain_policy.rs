@@ -88,7 +88,7 @@ struct Single {
 
 impl Run<'_> {
     pub(super) async fn explain_policy(&self, explain: &ExplainPolicy) -> Result<RecordBatch> {
-        let snapshot = self.warehouse.snapshot().await?;
+        let snapshot = self.warehouse.snapshot_for(&self.context).await?;
         let asker = self.context.identity().principal();
         let (names, calls) = self.names_of(explain, &snapshot)?;
         for name in names.iter().filter(|name| name.catalog.as_str() != "system") {

@@ -56,7 +56,7 @@ impl Run<'_> {
     ) -> Result<Outcome> {
         let writer = &self.warehouse.writer;
         let prepare = async {
-            let snapshot = self.warehouse.snapshot().await?;
+            let snapshot = self.warehouse.snapshot_for(&self.context).await?;
             let engine = &self.warehouse.engine;
             writer.prepare_ingestion(engine, &self.context, &snapshot, ingestion, &sent.schema).await
         };

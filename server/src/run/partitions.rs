@@ -20,7 +20,7 @@ impl Warehouse {
         let full = quoted_path([&name.catalog, &name.schema, &name.object].map(|part| part.as_str()));
         // Decides, as for any reader, before anything of the table is looked at.
         self.plan(context, &*sql::parse_query(&format!("SELECT * FROM {full}"))?).await?;
-        let snapshot = self.snapshot().await?;
+        let snapshot = self.snapshot_for(context).await?;
         let without =
             || Error::new(Condition::PartitionSchemaEmpty, format!("table `{name}` has no partitions"));
         let table = snapshot.table(&name).ok_or_else(without)?;

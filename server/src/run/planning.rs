@@ -26,7 +26,7 @@ impl Warehouse {
     }
 
     pub(super) async fn plan(&self, context: &Context, query: &ast::Query) -> Result<Planned> {
-        let snapshot = self.snapshot().await?;
+        let snapshot = self.snapshot_for(context).await?;
         Planned::new(&self.engine, context, &snapshot, query).await
     }
 

@@ -45,7 +45,7 @@ struct Verdict {
 
 impl Run<'_> {
     pub(super) async fn policy_tests(&self, selection: &TestSelection) -> Result<RecordBatch> {
-        let snapshot = self.warehouse.snapshot().await?;
+        let snapshot = self.warehouse.snapshot_for(&self.context).await?;
         let by = self.context.identity().principal();
         authorize(&snapshot, by, Privilege::Impersonate, SecurableId::Metastore)
             .require(&snapshot, &SecurableName::Metastore)?;

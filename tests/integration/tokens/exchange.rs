@@ -144,6 +144,55 @@ fn an_exchanged_token_is_good_for_calls_alone() {
 }
 
 #[test]
+fn an_exchanged_token_has_the_groups_of_the_users_own_and_no_more() {
+    block_on(async {
+        let provider = IdentityProvider::start().await;
+        let groups = [("idp-staff".to_owned(), "staff".to_owned())].into();
+        let named = Issuer { groups_claim: Some("groups".to_owned()), groups, ..provider.configured() };
+        let mut config = Config::default();
+        config.identity.issuers = vec![named];
+        let ground = ground_of(config).await;
+        let server = &ground.server;
+        server
+            .prepare(
+                "CREATE GROUP staff;
+                 CREATE TABLE main.default.pay (x INT);
+                 INSERT INTO main.default.pay VALUES (1);
+                 REVOKE SELECT ON CATALOG main FROM bob;
+                 GRANT SELECT ON TABLE main.default.pay TO staff",
+            )
+            .await;
+        let (secret, now) = (ground.secret("app").await, server.clock().now());
+        let app = basic("app", &secret);
+        let bob = |names: Value| provider.token("first", "bob", now, &json!({"groups": names}));
+        let reads = async |client: &Client| client.statement("SELECT x FROM main.default.pay").await;
+        let (member, plain) = (bob(json!(["idp-staff", "others"])), bob(json!(["others"])));
+        assert_eq!(reads(&ground.holder(&member)).await.unwrap().value(), "1");
+        let exchanged = ground.holder(&ground.exchange(&app, &member).await.token());
+        assert_eq!(reads(&exchanged).await.unwrap().value(), "1");
+        assert_eq!(me(&exchanged).await.unwrap(), "bob");
+        let rows = exchanged.statement("SELECT is_member('staff') AS staff").await.unwrap();
+        assert_eq!(rows.value(), "true");
+        let two_tokens = ground.holder(&secret).with_header("x-forwarded-access-token", member.clone());
+        assert_eq!(reads(&two_tokens).await.unwrap().value(), "1");
+        // An app that may read by a group of its own gives none of that to its visitor.
+        let own = provider.token("first", "app", now, &json!({"groups": ["idp-staff"]}));
+        assert_eq!(reads(&ground.holder(&own)).await.unwrap().value(), "1");
+        for subject in [&plain, &server.token("bob"), &ground.access_token("bob", "").await.1] {
+            for answer in [ground.exchange(&app, subject).await, ground.exchange_by(&own, subject).await] {
+                let refusal = reads(&ground.holder(&answer.token())).await.unwrap_err();
+                assert_eq!(refusal.code, Code::PermissionDenied, "{refusal:?}");
+            }
+        }
+        // It ends with the group and with the token.
+        server.done(ADMIN, "DROP GROUP staff").await;
+        assert_eq!(reads(&exchanged).await.unwrap_err().code, Code::PermissionDenied);
+        server.clock().advance(TimeDelta::seconds(3600 + 31));
+        assert_eq!(reads(&exchanged).await.unwrap_err().code, Code::Unauthenticated);
+    });
+}
+
+#[test]
 fn what_is_no_users_live_token_is_not_exchanged() {
     block_on(async {
         let provider = IdentityProvider::start().await;

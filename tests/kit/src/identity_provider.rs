@@ -1,6 +1,7 @@
 //! [`IdentityProvider`]: an issuer that publishes its keys on loopback as providers of OpenID Connect do, and goes wrong when
 //! it is told to.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -145,6 +146,8 @@ pub fn discovered(name: &str) -> config::Issuer {
         subject_claim: "sub".to_owned(),
         required_scopes: Vec::new(),
         actor_claim: None,
+        groups_claim: None,
+        groups: BTreeMap::new(),
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) async fn list(
     context: &Context,
     command: CommandGetDbSchemas,
 ) -> Result<RecordBatch> {
-    let snapshot = warehouse.snapshot().await?;
+    let snapshot = warehouse.snapshot_for(context).await?;
     let filter = command.catalog.as_deref();
     let pattern = Pattern::new(command.db_schema_filter_pattern.as_deref());
     let mut found: BTreeSet<(String, String)> = BTreeSet::new();

@@ -43,7 +43,7 @@ pub(super) async fn list(
     context: &Context,
     command: CommandGetTables,
 ) -> Result<RecordBatch> {
-    let snapshot = warehouse.snapshot().await?;
+    let snapshot = warehouse.snapshot_for(context).await?;
     let tables = matching(&snapshot, context, &command);
     let include_schema = command.include_schema;
     let stored: Vec<BoxFuture<'_, Row>> =

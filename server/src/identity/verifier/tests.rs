@@ -15,6 +15,7 @@ use super::*;
 use crate::identity::jwks::Key;
 
 mod actors;
+mod groups;
 
 const ISSUER: &str = "https://login.example.com/";
 const AUDIENCE: &str = "warehouse";
@@ -463,6 +464,8 @@ fn rotated_keys_hold_and_withdrawn_ones_do_not() {
         discover: false,
         required_scopes: Vec::new(),
         actor_claim: None,
+        groups_claim: None,
+        groups: BTreeMap::new(),
     };
     at.verifier = Verifier::of(vec![Issuer::from_config(&config).unwrap()]);
     let first = at.token("alice");
