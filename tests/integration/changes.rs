@@ -7,6 +7,7 @@ use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray};
 use weir_testkit::{TestServer, block_on, task};
 
 mod governed;
+mod lengths;
 mod merge;
 
 async fn ground() -> TestServer {

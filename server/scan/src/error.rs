@@ -7,6 +7,7 @@ use std::error::Error as StdError;
 
 use crate::column_changes::{ColumnChange, Obstacle};
 use crate::location::TableLocation;
+use crate::text_length::TooLong;
 
 mod cause;
 
@@ -198,6 +199,17 @@ pub enum Error {
         /// Why.
         #[source]
         source: Cause,
+    },
+    /// A text that is longer than its column takes.
+    #[error(transparent)]
+    TextTooLong(#[from] TooLong),
+    /// New values of a column whose declared lengths are not kept here.
+    #[error("column `{column}` was declared as {declared}, of which no new values are written here")]
+    UnwrittenText {
+        /// The column.
+        column: String,
+        /// As the log has it.
+        declared: String,
     },
     /// Two rows of a source are to change one and the same row.
     #[error("one row was to be changed by more than one row of the source")]

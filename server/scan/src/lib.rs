@@ -56,6 +56,7 @@ mod selectivity;
 mod table_history;
 mod table_schema;
 mod table_writer;
+mod text_length;
 mod true_statistics_exec;
 mod written_log;
 
@@ -78,6 +79,7 @@ pub use row_rewrite::{Rewritten, RowOperation};
 pub use runtime::runtime_env;
 pub use table_history::{Commit, TableDetail};
 pub use table_writer::{Appended, Input as RowInput, NewTable};
+pub use text_length::{DeclaredText, TextLengths, TooLong, bounded};
 
 #[cfg(test)]
 mod tests;

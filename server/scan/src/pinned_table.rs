@@ -21,6 +21,7 @@ use crate::file_scan::FileScan;
 use crate::identified_table::IdentifiedTable;
 use crate::location::TableLocation;
 use crate::rechecked_table::RecheckedTable;
+use crate::text_length::DeclaredText;
 use crate::{error, table_schema};
 
 /// The metadata key under which a field keeps its column-mapping id.
@@ -36,6 +37,7 @@ struct Pinned {
     snapshot: Arc<EagerSnapshot>,
     schema: SchemaRef,
     field_ids: HashMap<String, i64>,
+    declared_texts: HashMap<String, DeclaredText>,
     partition_columns: Vec<String>,
     provider: Arc<dyn TableProvider>,
     files: Option<Arc<FileScan>>,
@@ -88,6 +90,7 @@ impl PinnedTable {
             snapshot,
             schema,
             field_ids,
+            declared_texts: DeclaredText::of_fields(columns.fields()),
             partition_columns,
             provider: Arc::new(provider),
             files,
@@ -133,6 +136,11 @@ impl PinnedTable {
     /// Column-mapping ids of the top-level columns, by name; empty for tables without column mapping.
     pub fn field_ids(&self) -> &HashMap<String, i64> {
         &self.0.field_ids
+    }
+
+    /// What columns of texts were declared as, by name, where it is more than a text.
+    pub fn declared_texts(&self) -> &HashMap<String, DeclaredText> {
+        &self.0.declared_texts
     }
 
     /// The ids that the columns of this version have in `newest`. Where it is from before column mapping, a column is

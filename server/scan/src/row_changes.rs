@@ -15,6 +15,7 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReser
 use crate::error::{Error, Result};
 use crate::identified_table::{FILE, PLACE};
 use crate::table_schema;
+use crate::text_length::TextLengths;
 
 /// The column that says which clause a row is for: its position among the clauses, from 0.
 pub const CLAUSE: &str = "weir:clause";
@@ -50,6 +51,7 @@ pub struct RowChanges {
     inserted: Vec<Spot>,
     updated: u64,
     deleted: u64,
+    lengths: TextLengths,
     memory: MemoryReservation,
 }
 
@@ -89,8 +91,14 @@ impl Changed {
 
 impl RowChanges {
     /// No changes yet of rows of a table with the columns `schema`. The batches to come have the columns [`CLAUSE`],
-    /// [`FILE`] and [`PLACE`], then one for each of the table's columns in `given`, of its type. `pool` bounds their memory.
-    pub fn new(schema: SchemaRef, clauses: Vec<Clause>, given: &[usize], pool: &Arc<dyn MemoryPool>) -> Self {
+    /// [`FILE`] and [`PLACE`], then one for each of the table's columns in `given`, of its type, whose texts are within `lengths`. `pool` bounds their memory.
+    pub fn new(
+        schema: SchemaRef,
+        clauses: Vec<Clause>,
+        given: &[usize],
+        lengths: TextLengths,
+        pool: &Arc<dyn MemoryPool>,
+    ) -> Self {
         let given = given.iter().enumerate().map(|(position, column)| (*column, position)).collect();
         let memory = MemoryConsumer::new("rows to change").register(pool);
         Self {
@@ -102,6 +110,7 @@ impl RowChanges {
             inserted: Vec::new(),
             updated: 0,
             deleted: 0,
+            lengths,
             memory,
         }
     }
@@ -111,6 +120,7 @@ impl RowChanges {
     pub fn push(&mut self, batch: &RecordBatch) -> Result<()> {
         let unfit = |cause: DataFusionError| Error::Input(Box::new(cause));
         let batch = &with_clause(batch).map_err(unfit)?;
+        self.lengths.check(batch)?;
         let bytes = batch.get_array_memory_size() + batch.num_rows() * BYTES_PER_ROW;
         self.memory.try_grow(bytes).map_err(unfit)?;
         let column = |name: &str| {

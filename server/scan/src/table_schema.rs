@@ -3,12 +3,12 @@
 //! Outwards a table has plain types: no views, no dictionaries, no metadata of formats on its fields. Inwards the many
 //! Arrow types of one kind become the one that Delta has; a type without counterpart is refused by column name.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 
 use crate::error::{Error, Result};
+use crate::text_length;
 
 /// The same columns without metadata of Delta or Parquet.
 pub(crate) fn without_metadata(schema: &Schema) -> SchemaRef {
@@ -44,7 +44,7 @@ pub(crate) fn nullable(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Fields>()))
 }
 
-/// The columns as a Delta table can hold them.
+/// The columns as a Delta table can hold them, and the lengths that bound texts.
 pub(crate) fn for_delta(schema: &Schema) -> Result<SchemaRef> {
     let fields =
         schema.fields().iter().map(|field| delta_field(field, field.name())).collect::<Result<Fields>>()?;
@@ -53,7 +53,9 @@ pub(crate) fn for_delta(schema: &Schema) -> Result<SchemaRef> {
 
 fn delta_field(field: &FieldRef, column: &str) -> Result<FieldRef> {
     let data_type = delta_type(field.data_type(), column)?;
-    Ok(Arc::new(Field::new(field.name(), data_type, field.is_nullable()).with_metadata(HashMap::new())))
+    Ok(Arc::new(
+        Field::new(field.name(), data_type, field.is_nullable()).with_metadata(text_length::kept(field)),
+    ))
 }
 
 fn delta_type(data_type: &DataType, column: &str) -> Result<DataType> {

@@ -1,6 +1,6 @@
 //! Creates tables and appends rows to them, one commit each.
 //!
-//! NOT NULL, CHECK constraints, invariants and generated columns are checked by delta-rs while it writes; a table with a
+//! Lengths of texts are checked here ([`TextLengths`]). NOT NULL, CHECK constraints, invariants and generated columns are checked by delta-rs while it writes; a table with a
 //! writer feature that it lacks is refused by the feature's name. An application transaction makes an append idempotent:
 //! the same one is never applied twice, whether the first try was lost, is running, or is long done.
 
@@ -37,11 +37,12 @@ use crate::error::{self, Error, Result};
 use crate::location::TableLocation;
 use crate::pinned_table::PinnedTable;
 use crate::table_schema;
+use crate::text_length::{self, TextLengths};
 
 /// The definition of a table to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTable {
-    /// The columns; types are narrowed to those that Delta has.
+    /// The columns; types are narrowed to those that Delta has. Texts may be bounded ([`crate::bounded`]).
     pub schema: SchemaRef,
     /// Columns that partition the table, in order.
     pub partition_columns: Vec<String>,
@@ -158,7 +159,7 @@ impl DeltaTables {
         if let Some(applied) = applied_before(&table, app_txn.as_ref()).await? {
             return Ok(applied);
         }
-        let input = Arc::new(Input::new(input));
+        let input = Arc::new(Input::new(TextLengths::of_all(&table)?.checked(input)));
         let properties = commit_properties(commit_metadata, app_txn.as_ref());
         let written = write(&table, table.log_store(), session, &input, properties).await;
         match written {
@@ -170,7 +171,8 @@ impl DeltaTables {
                 Ok(Appended { rows: input.rows(), files, version, already_applied: false })
             }
             Err(failure) => match input.take_failure().await {
-                Some(cause) => Err(Error::Input(Box::new(DataFusionError::Shared(cause)))),
+                Some(cause) => Err(text_length::refusal(&cause)
+                    .unwrap_or_else(|| Error::Input(Box::new(DataFusionError::Shared(cause))))),
                 // The same transaction may have been committed by somebody else in the meantime.
                 None => match applied_before(&self.open(location).await?, app_txn.as_ref()).await? {
                     Some(applied) => Ok(applied),

@@ -183,6 +183,8 @@ conditions! {
     MergeCardinality = "MERGE_CARDINALITY_VIOLATION", "23K01", Invalid;
     /// Partitions of a table that has none.
     PartitionSchemaEmpty = "INVALID_PARTITION_OPERATION.PARTITION_SCHEMA_IS_EMPTY", "42601", Invalid;
+    /// A text that is longer than its column takes.
+    TextTooLong = "DELTA_EXCEED_CHAR_VARCHAR_LIMIT", "22001", Invalid;
     /// Rows that break a constraint of the table.
     ConstraintViolated = "DELTA_VIOLATE_CONSTRAINT_WITH_VALUES", "23001", Invalid;
     /// Another writer won.

@@ -169,6 +169,11 @@ impl From<ScanError> for Error {
             ScanError::AlreadyExists { .. } => Condition::TableOrViewAlreadyExists,
             ScanError::Conflict { .. } => Condition::ConcurrentModification,
             ScanError::ChangedTwice => Condition::MergeCardinality,
+            ScanError::TextTooLong(ref too_long) => {
+                let hint = format!("write a shorter text, as left(…, {}) gives it", too_long.length_max);
+                return Error::new(Condition::TextTooLong, error.to_string()).with_hint(hint);
+            }
+            ScanError::UnwrittenText { .. } => Condition::UnsupportedFeature,
             ScanError::InvalidRows { .. } => Condition::ConstraintViolated,
             ScanError::UnsupportedType { .. } => Condition::DatatypeMismatch,
             ScanError::InvalidDefinition { .. } => Condition::InvalidStatement,

@@ -1,8 +1,9 @@
 //! SQL type names ↔ Arrow types: the one place that knows both. Texts made here are stored in
 //! the catalog and read back by the same grammar.
 //!
-//! Left out and refused by name: CHAR and VARCHAR (a length that nothing would check), VARIANT
-//! and VOID columns; INTERVAL but as the type of a parameter.
+//! Texts with a length, VARCHAR(n), are types of columns alone: nothing would check the length elsewhere. Left out and
+//! refused by name: CHAR (nothing fills it up with blanks, though a table of Spark's may have it), VARIANT and VOID
+//! columns; INTERVAL but as the type of a parameter.
 
 use std::sync::Arc;
 
@@ -24,13 +25,18 @@ pub struct SqlType {
     pub text: String,
     /// What it is in Arrow.
     pub arrow: DataType,
+    /// The most characters of its texts, of a column that bounds them.
+    pub length: Option<u32>,
 }
 
 /// Reads a type's text, as stored in the catalog.
 pub fn parse(text: &str) -> Result<SqlType> {
     let dialect = WarehouseDialect { double_quoted_identifiers: false };
     let mut cursor = cursor_over(&dialect, text)?;
-    let sql_type = read(&mut cursor)?;
+    let sql_type = match bounded_text(&mut cursor)? {
+        Some(text) => text,
+        None => read(&mut cursor)?,
+    };
     cursor.expect_end()?;
     Ok(sql_type)
 }
@@ -106,7 +112,53 @@ pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<SqlType> {
     if closing > 0 {
         return Err(cursor.expected("a type"));
     }
-    Ok(SqlType { text: text_of(&arrow), arrow })
+    Ok(SqlType { text: text_of(&arrow), arrow, length: None })
+}
+
+/// Reads the type of a column at the cursor.
+pub(crate) fn read_of_column(cursor: &mut Cursor<'_>) -> Result<SqlType> {
+    let position = cursor.position();
+    match bounded_text(cursor)? {
+        Some(sql_type) if sql_type.text.starts_with("CHAR(") => Err(unsupported("type CHAR")
+            .with_hint(
+                "VARCHAR(n) takes texts of n characters at most; nothing fills them up with blanks here",
+            )
+            .at(position)),
+        Some(sql_type) => Ok(sql_type),
+        None => read(cursor),
+    }
+}
+
+/// `VARCHAR(n)` or `CHAR(n)`, or VARCHAR and TEXT, which are other words for STRING.
+fn bounded_text(cursor: &mut Cursor<'_>) -> Result<Option<SqlType>> {
+    let name = match cursor.peek_word(0).as_deref() {
+        Some("VARCHAR" | "TEXT") if !cursor.peek_nth_symbol(1, &Token::LParen) => {
+            cursor.take();
+            let arrow = DataType::Utf8View;
+            return Ok(Some(SqlType { text: text_of(&arrow), arrow, length: None }));
+        }
+        Some("VARCHAR") => "VARCHAR",
+        Some("CHAR" | "CHARACTER") if cursor.peek_nth_symbol(1, &Token::LParen) => "CHAR",
+        _ => return Ok(None),
+    };
+    cursor.take();
+    cursor.expect_symbol(&Token::LParen)?;
+    let length = text_length(cursor)?;
+    cursor.expect_symbol(&Token::RParen)?;
+    let text = format!("{name}({length})");
+    Ok(Some(SqlType { text, arrow: DataType::Utf8View, length: Some(length) }))
+}
+
+/// A number of characters. It fits into what drivers have for it.
+fn text_length(cursor: &mut Cursor<'_>) -> Result<u32> {
+    let number: Option<i32> = match cursor.peek() {
+        Token::Number(text, _) => text.parse().ok(),
+        _ => None,
+    };
+    let length = number.and_then(|number| u32::try_from(number).ok()).filter(|length| *length > 0);
+    let length = length.ok_or_else(|| cursor.expected("a number of characters, 1 or more"))?;
+    cursor.take();
+    Ok(length)
 }
 
 /// Reads types; `closing` counts the `>` that a token `>>` left over.

@@ -14,6 +14,7 @@ use weir_meter::Meter;
 use super::{Ground, people, people_schema, table};
 use crate::{
     CLAUSE, Clause, Error, FILE, NewTable, PLACE, PinnedTable, RowChanges, RowOperation, TableLocation,
+    TextLengths,
 };
 
 impl Ground {
@@ -44,7 +45,8 @@ impl Ground {
         let clauses = vec![Clause::Delete, Clause::Update(vec![1]), Clause::Insert];
         let state = self.state(1);
         let pool = &state.runtime_env().memory_pool;
-        let mut changes = RowChanges::new(table.provider().schema(), clauses, &[0, 1, 2], pool);
+        let mut changes =
+            RowChanges::new(table.provider().schema(), clauses, &[0, 1, 2], TextLengths::default(), pool);
         let known = self.identified(&table, 1).await;
         let place = |id: i64| known.iter().find(|row| row.0 == id).map(|row| (row.2.clone(), row.3));
         let places: Vec<_> = wanted.iter().map(|(_, id)| place(*id)).collect();
@@ -170,7 +172,13 @@ async fn not_null_is_checked_and_nothing_is_committed() {
     let table = ground.tables.open(&location).await.unwrap();
     let state = ground.state(1);
     let pool = &state.runtime_env().memory_pool;
-    let mut changes = RowChanges::new(table.provider().schema(), vec![Clause::Update(vec![1])], &[1], pool);
+    let mut changes = RowChanges::new(
+        table.provider().schema(),
+        vec![Clause::Update(vec![1])],
+        &[1],
+        TextLengths::default(),
+        pool,
+    );
     let row = &ground.identified(&table, 1).await[0];
     let nothing: ArrayRef = Arc::new(StringViewArray::from(vec![None::<&str>]));
     let columns: Vec<(&str, ArrayRef)> = vec![

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use weir_catalog::Snapshot;
 use weir_enforce::new_rows::NewRows;
 use weir_enforce::{GovernedPlan, Scope, govern};
-use weir_scan::{PinnedTable, RowChanges};
+use weir_scan::{PinnedTable, RowChanges, TextLengths};
 
 use super::Writer;
 use crate::context::Context;
@@ -103,7 +103,8 @@ impl Writer {
         let mut found = execute::checked(context, source, &change.schema(), gauges, guard);
         let pool = &gauges.environment(change.scope.state().runtime_env()).memory_pool;
         let schema = change.changed.opened.provider.schema();
-        let mut changes = RowChanges::new(schema, change.clauses.clone(), &change.given, pool);
+        let lengths = TextLengths::of(&prepared.pinned, change.given.iter().copied())?;
+        let mut changes = RowChanges::new(schema, change.clauses.clone(), &change.given, lengths, pool);
         while let Some(batch) = found.next().await {
             changes.push(&batch?)?;
         }

@@ -20,8 +20,12 @@ pub(crate) const TYPE_OF_ROUTINE: &[Definition] = &[
 
 /// The parameters of a type.
 pub(crate) const DETAILS: &[Definition] = &[
-    ("character_maximum_length", Holds::Number, "Null: strings have no bound."),
-    ("character_octet_length", Holds::Number, "Null: strings have no bound."),
+    (
+        "character_maximum_length",
+        Holds::Number,
+        "The most characters of a VARCHAR; null: strings have no bound.",
+    ),
+    ("character_octet_length", Holds::Number, "Null: bytes have no bound."),
     ("numeric_precision", Holds::Number, "Digits of a number, in the radix."),
     ("numeric_precision_radix", Holds::Number, "10 for decimals and integers, 2 for floating point."),
     ("numeric_scale", Holds::Number, "Digits after the point."),
@@ -46,7 +50,9 @@ impl TypeFacts {
     /// Of the type with that SQL text.
     pub(crate) fn of(text: &str) -> Self {
         let name = text.split(['(', '<', ' ']).next().unwrap_or(text);
-        let (precision, radix, scale, second) = match types::parse(text).ok().map(|known| known.arrow) {
+        let known = types::parse(text).ok();
+        let length = known.as_ref().and_then(|known| known.length).map(i64::from);
+        let (precision, radix, scale, second) = match known.map(|known| known.arrow) {
             Some(DataType::Int8) => (Some(3), Some(10), Some(0), None),
             Some(DataType::Int16) => (Some(5), Some(10), Some(0), None),
             Some(DataType::Int32) => (Some(10), Some(10), Some(0), None),
@@ -66,7 +72,7 @@ impl TypeFacts {
             full: if text.contains("STRUCT") { Cell::from(text) } else { Cell::from(text.to_lowercase()) },
             name: Cell::from(name.to_uppercase()),
             details: [
-                none.clone(),
+                length.into(),
                 none.clone(),
                 precision.into(),
                 radix.into(),
