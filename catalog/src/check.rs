@@ -116,6 +116,9 @@ impl Check<'_> {
                     self.say(format!("{what} reads itself"));
                 }
             }
+            if let Some(broken) = table.broken_key() {
+                self.say(format!("{what}: {broken}"));
+            }
             if let Some(filter) = &table.row_filter {
                 let name = format!("the row filter of {what}");
                 let returns = self.call(&name, filter.function, filter.arguments.len());
@@ -203,7 +206,7 @@ impl Check<'_> {
         let by_id = binding.field_id.and_then(|id| table.columns.iter().find(|x| x.field_id == Some(id)));
         match by_id.or_else(|| table.column(&binding.name)) {
             None => self.say(format!("{what} names the column `{}`, which is not there", binding.name)),
-            Some(column) if !column.type_text.eq_ignore_ascii_case(&binding.type_text) => {
+            Some(column) if !column.value_type().eq_ignore_ascii_case(&binding.type_text) => {
                 self.say(format!(
                     "{what} was set on column `{}` of type {}, which is {} now",
                     binding.name, binding.type_text, column.type_text

@@ -74,8 +74,8 @@ pub use policy_test::{Expectation, PolicyTest};
 pub use principal::{ACCOUNT_USERS, Principal, PrincipalKind};
 pub use privilege::Privilege;
 pub use securable::{
-    Catalog, Column, ExternalLocation, Protection, Schema, SecurableId, SecurableKind, SecurableName,
-    StorageCredential, Table, TableKind, ViewDefinition, Volume, VolumeKind,
+    Catalog, Column, ExternalLocation, KeyPart, PrimaryKey, Protection, Schema, SecurableId, SecurableKind,
+    SecurableName, StorageCredential, Table, TableKind, ViewDefinition, Volume, VolumeKind,
 };
 pub use snapshot::{ClaimedGroups, Content, Epoch, Increment, MetastoreRoot, Snapshot, Unclaimable};
 pub use stamps::Stamps;

@@ -14,11 +14,13 @@ use crate::name::{Name, ObjectName, SchemaName};
 use crate::tag::TagKey;
 
 mod container;
+mod primary_key;
 mod storage;
 mod table;
 mod volume;
 
 pub use container::{Catalog, Schema};
+pub use primary_key::{KeyPart, PrimaryKey};
 pub use storage::{ExternalLocation, StorageCredential};
 pub use table::{
     Column, POLICY_DEFAULT_PROPERTY, PROTECTION_PROPERTY, Protection, Table, TableKind, ViewDefinition,

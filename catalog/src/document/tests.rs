@@ -38,7 +38,8 @@ const RICH: &str = r#"{
   "tables": {
     "main.hr.people": {"kind": "managed", "owner": "admin", "location": "hr/people", "comment": "no",
       "columns": [
-        {"name": "Region", "type": "STRING", "nullable": false, "comment": "null", "field_id": 7, "tags": {"pii": "it's"}},
+        {"name": "Region", "type": "STRING", "nullable": false, "comment": "null", "field_id": 7, "tags": {"pii": "it's"},
+          "primary_key": {"constraint": "people_pk", "place": 1}},
         {"name": "pay", "type": "DECIMAL(15,2)", "nullable": true, "comment": null}],
       "row_filter": {"function": "main.hr.mine", "arguments": [{"column": {"name": "Region", "field_id": 7, "type": "STRING"}}], "semantics": 1},
       "masks": [{"column": {"name": "pay", "field_id": null, "type": "DECIMAL(15,2)"}, "function": "system.policy.round_number",

@@ -56,7 +56,7 @@ impl Metastore {
     }
 
     /// Lets go of columns. Needs MANAGE. Refused while a policy is bound to one, finds one by tags or in
-    /// another way, while one has tags, and while a view, function or policy test names one. Returns them with
+    /// another way, while one has tags or is in the primary key, and while a view, function or policy test names one. Returns them with
     /// their places, for [`Metastore::columns_restore`].
     pub async fn columns_drop(
         &self,
@@ -130,6 +130,9 @@ fn renamed(table: &Table, column: &Column, to: &str, field_id: i64) -> Table {
 fn check_unused(caller: &Caller<'_>, table: &Table, column: &Column) -> Result<(), Error> {
     let mut uses = Found::new(caller);
     let id = SecurableId::Table(table.id);
+    if let Some(part) = &column.primary_key {
+        uses.add(id, format!("primary key `{}`", part.constraint));
+    }
     for (binding, policy) in bindings(table) {
         if binding.is_on(column) {
             uses.add(id, policy);

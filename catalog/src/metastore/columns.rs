@@ -135,7 +135,7 @@ pub(super) fn check_policies_kept(table: &Table, columns: &[Column]) -> Result<(
     let found = |name: &str| by_name.get(&name.to_lowercase());
     let orphaned = bindings(table).into_iter().filter_map(|(binding, policy)| match found(&binding.name) {
         None => Some(format!("{policy} (needs column `{}`)", binding.name)),
-        Some(column) if !column.type_text.eq_ignore_ascii_case(&binding.type_text) => {
+        Some(column) if !column.value_type().eq_ignore_ascii_case(&binding.type_text) => {
             Some(format!("{policy} (needs column `{}` of type {})", binding.name, binding.type_text))
         }
         Some(_) => None,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::SecurableKind;
+use super::{KeyPart, SecurableKind};
 use crate::id::{FunctionId, PrincipalId, SchemaId, TableId};
 use crate::name::ObjectName;
 use crate::policy::{ColumnMask, PolicyFunction, RowFilter};
@@ -25,10 +25,12 @@ pub struct Column {
     pub field_id: Option<i64>,
     /// Its own tags; columns inherit none.
     pub tags: Tags,
+    /// Its part in the table's primary key.
+    pub primary_key: Option<KeyPart>,
 }
 
 impl Column {
-    /// A nullable column without remark, id and tags.
+    /// A nullable column without remark, id, tags and key.
     pub fn new(name: impl Into<String>, type_text: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -37,7 +39,19 @@ impl Column {
             comment: None,
             field_id: None,
             tags: Tags::new(),
+            primary_key: None,
         }
+    }
+
+    /// The type of its values, lengths aside: what policies are bound to.
+    pub fn value_type(&self) -> &str {
+        if self.text_length().is_some() { "STRING" } else { &self.type_text }
+    }
+
+    /// The most characters of its texts, where its type says so: `VARCHAR(n)`.
+    pub fn text_length(&self) -> Option<i32> {
+        let (name, length) = self.type_text.strip_suffix(')')?.split_once('(')?;
+        length.parse().ok().filter(|_| ["VARCHAR", "CHAR"].contains(&name))
     }
 }
 

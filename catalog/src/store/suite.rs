@@ -36,7 +36,7 @@ use crate::policy_test::{Expectation, PolicyTest};
 use crate::principal::{Principal, PrincipalKind};
 use crate::privilege::Privilege;
 use crate::securable::{
-    Catalog, Column, ExternalLocation, Schema, SecurableId, StorageCredential, Table, TableKind,
+    Catalog, Column, ExternalLocation, KeyPart, Schema, SecurableId, StorageCredential, Table, TableKind,
     ViewDefinition, Volume, VolumeKind,
 };
 use crate::snapshot::{Content, Epoch, Increment, MetastoreRoot, Snapshot};
@@ -198,6 +198,7 @@ fn one_of_each() -> Content {
             comment: comment.clone(),
             field_id: Some(7),
             tags: tags.clone(),
+            primary_key: Some(KeyPart { constraint: "it's a key".to_owned(), place: 2 }),
         }],
         row_filter: Some(RowFilter {
             function: PolicyFunction::Sql(function.id),

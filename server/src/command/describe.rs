@@ -303,6 +303,10 @@ pub(super) fn details(sight: Sight<'_>, table: &Table) -> Vec<(String, String)> 
     ];
     let mut rows: Vec<(String, String)> =
         rows.into_iter().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))).collect();
+    if let Some(key) = table.primary_key() {
+        rows.push(("# Constraints".to_owned(), String::new()));
+        rows.push((key.name.to_owned(), policy_text::primary_key(&key)));
+    }
     if reads {
         rows.extend(policies(sight, table));
     }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema};
 use weir_catalog::metastore::{Created, ExternalUse, OnMissing, Storage, TableSpec, require_external};
 use weir_catalog::securable::{SecurableId, SecurableKind, SecurableName};
-use weir_catalog::{Column, ObjectName, Privilege, Table, Tags};
-use weir_scan::NewTable;
+use weir_catalog::{Column, KeyPart, ObjectName, Privilege, Table, Tags};
+use weir_scan::{DeclaredText, NewTable, PinnedTable, bounded};
 
 use super::catalog::{on_existing, on_missing, property_change};
 use super::sight::Sight;
@@ -20,7 +20,9 @@ use crate::query::staleness::check_own;
 use crate::query::write::delta_properties;
 use crate::run::Outcome;
 use crate::sql::cursor::unsupported;
-use crate::sql::{CreateTable, DropBehaviour, ObjectReference, PropertiesChange, TableCommand, types};
+use crate::sql::{
+    ColumnDefinition, CreateTable, DropBehaviour, ObjectReference, PropertiesChange, TableCommand, types,
+};
 
 mod columns;
 
@@ -165,10 +167,7 @@ async fn managed(call: Call<'_>, name: &ObjectName, create: &CreateTable) -> Res
     let locations = &call.environment.locations;
     let location = locations.new_managed();
     let place = locations.managed(&location)?;
-    let fields = create
-        .columns
-        .iter()
-        .map(|column| Field::new(&column.name, column.data_type.clone(), column.nullable));
+    let fields = create.columns.iter().map(field_of);
     let definition = NewTable {
         schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
         partition_columns: partition_columns(create),
@@ -186,6 +185,7 @@ async fn managed(call: Call<'_>, name: &ObjectName, create: &CreateTable) -> Res
         nullable: column.nullable,
         comment: column.comment.clone(),
         field_id: made.field_ids().get(&column.name).copied(),
+        primary_key: key_part(create, name, column),
         ..Column::new(&column.name, &column.type_text)
     });
     Ok((Storage::Managed { location }, columns.collect()))
@@ -219,9 +219,35 @@ async fn external(
     let columns = schema.fields().iter().map(|field| Column {
         nullable: field.is_nullable(),
         field_id: table.field_ids().get(field.name()).copied(),
-        ..Column::new(field.name(), types::text_of(field.data_type()))
+        ..Column::new(field.name(), type_text(&table, field))
     });
     Ok((Storage::External { location: canonical }, columns.collect::<Vec<_>>()))
+}
+
+/// The column's part in the primary key of the table `name`.
+fn key_part(create: &CreateTable, name: &ObjectName, column: &ColumnDefinition) -> Option<KeyPart> {
+    let key = create.primary_key.as_ref()?;
+    let place = (1..).zip(&key.columns).find(|(_, named)| **named == column.name).map(|(place, _)| place)?;
+    let constraint = key.name.clone().unwrap_or_else(|| format!("{}_pk", name.object));
+    Some(KeyPart { constraint, place })
+}
+
+/// The column as the table's log has it.
+fn field_of(column: &ColumnDefinition) -> Field {
+    let field = Field::new(&column.name, column.data_type.clone(), column.nullable);
+    match column.length {
+        Some(length) => bounded(field, length),
+        None => field,
+    }
+}
+
+/// The type of a column of a log, with the length that bounds its texts.
+fn type_text(table: &PinnedTable, field: &Field) -> String {
+    match table.declared_texts().get(field.name()) {
+        Some(DeclaredText::Varchar(length)) => format!("VARCHAR({length})"),
+        Some(DeclaredText::Char(length)) => format!("CHAR({length})"),
+        Some(DeclaredText::Inside(_)) | None => types::text_of(field.data_type()),
+    }
 }
 
 /// Partition columns as the columns are spelled.

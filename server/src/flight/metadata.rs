@@ -52,11 +52,13 @@ impl Door {
             Metadata::DbSchemas(command) => schemas::list(&self.warehouse, &call.context, command).await,
             Metadata::Tables(command) => tables::list(&self.warehouse, &call.context, command).await,
             Metadata::TableTypes(command) => tables::types(command),
-            // Delta tables have no keys; the answer is empty, and an answer
-            Metadata::PrimaryKeys(_)
-            | Metadata::ExportedKeys(_)
-            | Metadata::ImportedKeys(_)
-            | Metadata::CrossReference(_) => Ok(RecordBatch::new_empty(schema)),
+            Metadata::PrimaryKeys(command) => {
+                keys::list(&*self.warehouse.snapshot().await?, &call.context, &command)
+            }
+            // No key refers to another; the answer is empty, and an answer
+            Metadata::ExportedKeys(_) | Metadata::ImportedKeys(_) | Metadata::CrossReference(_) => {
+                Ok(RecordBatch::new_empty(schema))
+            }
             Metadata::SqlInfo(command) => sql_info::answer(&self.sql_info, command),
             Metadata::XdbcTypeInfo(command) => {
                 command.into_builder(&self.type_info).build().map_err(Error::internal)

@@ -11,7 +11,7 @@ use crate::policy::{
     BuiltinMask, ColumnBinding, ColumnMask, Literal, PolicyArgument, PolicyFunction, RowFilter,
 };
 use crate::policy_test::Expectation;
-use crate::securable::Column;
+use crate::securable::{Column, KeyPart};
 use crate::store::Error;
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -26,18 +26,29 @@ pub(crate) struct ColumnJson {
     field_id: Option<i64>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     tags: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    primary_key: Option<KeyPartJson>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyPartJson {
+    constraint: String,
+    place: u32,
 }
 
 impl ColumnJson {
     pub(crate) fn of(column: &Column) -> Self {
-        let Column { name, type_text, nullable, comment, field_id, tags } = column.clone();
+        let Column { name, type_text, nullable, comment, field_id, tags, primary_key } = column.clone();
         let tags = tags.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
-        Self { name, type_text, nullable, comment, field_id, tags }
+        let primary_key = primary_key.map(|KeyPart { constraint, place }| KeyPartJson { constraint, place });
+        Self { name, type_text, nullable, comment, field_id, tags, primary_key }
     }
 
     pub(crate) fn into_model(self) -> Result<Column, Error> {
-        let Self { name, type_text, nullable, comment, field_id, tags } = self;
-        Ok(Column { name, type_text, nullable, comment, field_id, tags: tags_of(tags)? })
+        let Self { name, type_text, nullable, comment, field_id, tags, primary_key } = self;
+        let primary_key = primary_key.map(|KeyPartJson { constraint, place }| KeyPart { constraint, place });
+        Ok(Column { name, type_text, nullable, comment, field_id, tags: tags_of(tags)?, primary_key })
     }
 }
 

@@ -35,6 +35,12 @@ pub(super) fn document(sight: Sight<'_>, table: &Table, partitions: &[String]) -
     if !table.properties.is_empty() {
         told.insert("table_properties".to_owned(), json!(table.properties));
     }
+    if let Some(key) = table.primary_key() {
+        let columns: Vec<&str> = key.columns.iter().map(|column| column.name.as_str()).collect();
+        let told_key =
+            json!({ "name": key.name, "type": "PRIMARY KEY", "columns": columns, "enforced": false });
+        told.insert("table_constraints".to_owned(), json!([told_key]));
+    }
     if let Some(location) = location.filter(|_| administers(sight, table)) {
         told.insert("location".to_owned(), json!(location));
     }
@@ -78,7 +84,12 @@ fn text(told: Map<String, Value>) -> Result<String> {
 fn column(column: &Column) -> Result<Value> {
     let mut told = Map::new();
     told.insert("name".to_owned(), json!(column.name));
-    told.insert("type".to_owned(), type_of(&types::parse(&column.type_text)?.arrow));
+    let known = types::parse(&column.type_text)?;
+    let told_type = match (known.length, known.text.split_once('(')) {
+        (Some(length), Some((name, _))) => json!({ "name": name.to_lowercase(), "length": length }),
+        _ => type_of(&known.arrow),
+    };
+    told.insert("type".to_owned(), told_type);
     if let Some(comment) = &column.comment {
         told.insert("comment".to_owned(), json!(comment));
     }

@@ -9,7 +9,7 @@ use weir_catalog::{Column, ColumnMask, PolicyFunction, Table, TableKind};
 use super::{alterations, quoted_name};
 use crate::command::describe::administers;
 use crate::command::sight::Sight;
-use crate::sql::policy_text::{arguments, string};
+use crate::sql::policy_text::{arguments, primary_key, string};
 use crate::sql::types::quoted;
 
 pub(super) fn text(sight: Sight<'_>, table: &Table, partitions: &[String]) -> String {
@@ -64,7 +64,8 @@ fn columns(sight: Sight<'_>, table: &Table) -> String {
         text.push_str(&mask(sight, table, column));
         text
     });
-    columns.collect::<Vec<_>>().join(",\n  ")
+    let key = table.primary_key().map(|key| format!("CONSTRAINT {} {}", quoted(key.name), primary_key(&key)));
+    columns.chain(key).collect::<Vec<_>>().join(",\n  ")
 }
 
 fn view_column(sight: Sight<'_>, table: &Table, column: &Column) -> String {

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{Schema, SchemaRef};
 use weir_catalog::metastore::ColumnSpec;
 use weir_catalog::securable::{SecurableId, SecurableKind, SecurableName};
 use weir_catalog::{Column, ColumnMask, ObjectName, Privilege, Snapshot, Table};
@@ -23,7 +23,7 @@ pub(super) async fn add(call: Call<'_>, name: &ObjectName, added: &[ColumnDefini
     let snapshot = call.snapshot().await?;
     let sight = Sight::new(call, &snapshot);
     let (table, place) = alterable(call, sight, name)?;
-    let fields = added.iter().map(|column| Field::new(&column.name, column.data_type.clone(), true));
+    let fields = added.iter().map(super::field_of);
     let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let opened = call.environment.tables.open(&place).await?;
     let field_ids = opened.added_field_ids(&schema)?;

@@ -151,16 +151,26 @@ async fn columns_of(warehouse: &Warehouse, context: &Context, table: &Table) -> 
         tracing::info!(table = %table.name, condition = error.condition().name(), "listed without its columns");
         Arc::new(Schema::empty())
     });
-    let remark = |column: &weir_catalog::Column| Some((column.name.to_lowercase(), column.comment.clone()?));
-    let remarks: HashMap<String, String> = table.columns.iter().filter_map(remark).collect();
+    let known = table.columns.iter().map(|column| {
+        let known = Known { remark: column.comment.clone(), text_length: column.text_length() };
+        (column.name.to_lowercase(), known)
+    });
+    let known: HashMap<String, Known> = known.collect();
     let name = &table.name;
-    described(&columns, [name.catalog.as_str(), name.schema.as_str(), name.object.as_str()], &remarks)
+    described(&columns, [name.catalog.as_str(), name.schema.as_str(), name.object.as_str()], &known)
+}
+
+/// What the catalog knows of a column beside its wire type.
+#[derive(Debug, Default)]
+struct Known {
+    remark: Option<String>,
+    text_length: Option<i32>,
 }
 
 /// The columns with what drivers want to know about them in their metadata.
-fn described(columns: &SchemaRef, name: [&str; 3], remarks: &HashMap<String, String>) -> Schema {
+fn described(columns: &SchemaRef, name: [&str; 3], known: &HashMap<String, Known>) -> Schema {
     let describe = |field: &Arc<Field>| {
-        let metadata = column_metadata(field, name, remarks.get(&field.name().to_lowercase()));
+        let metadata = column_metadata(field, name, known.get(&field.name().to_lowercase()));
         field.as_ref().clone().with_metadata(metadata)
     };
     Schema::new(columns.fields().iter().map(describe).collect::<Vec<_>>())
@@ -169,22 +179,24 @@ fn described(columns: &SchemaRef, name: [&str; 3], remarks: &HashMap<String, Str
 fn column_metadata(
     field: &Field,
     [catalog, schema, table]: [&str; 3],
-    remark: Option<&String>,
+    told: Option<&Known>,
 ) -> HashMap<String, String> {
     let yes_or_no = |yes: bool| if yes { "1" } else { "0" }.to_owned();
     let (precision, scale) = sql_type::precision_and_scale(field.data_type());
+    let text_length = told.and_then(|told| told.text_length);
+    let type_name = text_length.map_or_else(|| sql_type::name(field.data_type()), |_| "VARCHAR".to_owned());
     let known = [
         ("CATALOG_NAME", Some(catalog.to_owned())),
         ("SCHEMA_NAME", Some(schema.to_owned())),
         ("TABLE_NAME", Some(table.to_owned())),
-        ("TYPE_NAME", Some(sql_type::name(field.data_type()))),
-        ("PRECISION", precision.map(|digits| digits.to_string())),
+        ("TYPE_NAME", Some(type_name)),
+        ("PRECISION", precision.or(text_length).map(|size| size.to_string())),
         ("SCALE", scale.map(|digits| digits.to_string())),
         ("IS_AUTO_INCREMENT", Some(yes_or_no(false))),
         ("IS_CASE_SENSITIVE", Some(yes_or_no(sql_type::is_case_sensitive(field.data_type())))),
         ("IS_READ_ONLY", Some(yes_or_no(false))),
         ("IS_SEARCHABLE", Some(yes_or_no(true))),
-        ("REMARKS", remark.cloned()),
+        ("REMARKS", told.and_then(|told| told.remark.clone())),
     ];
     let pairs =
         known.into_iter().filter_map(|(key, value)| Some((format!("ARROW:FLIGHT:SQL:{key}"), value?)));
@@ -211,9 +223,21 @@ mod tests {
 
     #[test]
     fn columns_say_what_drivers_ask_for() {
-        let columns = Arc::new(Schema::new(vec![Field::new("Amount", DataType::Decimal128(15, 2), true)]));
-        let remarks = HashMap::from([("amount".to_owned(), "in euro".to_owned())]);
-        let told = described(&columns, ["main", "eu", "orders"], &remarks);
+        let columns = Arc::new(Schema::new(vec![
+            Field::new("Amount", DataType::Decimal128(15, 2), true),
+            Field::new("code", DataType::Utf8, true),
+        ]));
+        let known =
+            |remark: Option<&str>, text_length| Known { remark: remark.map(str::to_owned), text_length };
+        let known = HashMap::from([
+            ("amount".to_owned(), known(Some("in euro"), None)),
+            ("code".to_owned(), known(None, Some(7))),
+        ]);
+        let told = described(&columns, ["main", "eu", "orders"], &known);
+        let code = told.field(1).metadata();
+        for (key, value) in [("TYPE_NAME", "VARCHAR"), ("PRECISION", "7")] {
+            assert_eq!(code.get(&format!("ARROW:FLIGHT:SQL:{key}")).map(String::as_str), Some(value));
+        }
         let metadata = told.field(0).metadata();
         for (key, value) in [
             ("CATALOG_NAME", "main"),

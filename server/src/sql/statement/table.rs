@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::policy::{self, MaskClause, RowFilterClause};
+use super::primary_key::{self, PrimaryKeyClause};
 use super::{Command, DropBehaviour, PropertiesChange, SecurableReference, Statement, TaggedReference};
 use crate::error::{Condition, Error, Result};
 use crate::sql::cursor::Cursor;
@@ -22,6 +23,8 @@ pub struct ColumnDefinition {
     pub type_text: String,
     /// Its type in Arrow.
     pub data_type: DataType,
+    /// The most characters of its texts, where it bounds them.
+    pub length: Option<u32>,
     /// Whether it may hold NULL.
     pub nullable: bool,
     /// A remark for people.
@@ -41,6 +44,8 @@ pub struct CreateTable {
     pub or_replace: bool,
     /// Its columns; none for a table whose Delta log at `location` tells them.
     pub columns: Vec<ColumnDefinition>,
+    /// Its primary key; none of the key's columns is nullable.
+    pub primary_key: Option<PrimaryKeyClause>,
     /// Where an external table lies.
     pub location: Option<String>,
     /// Names of partition columns.
@@ -167,7 +172,6 @@ const REFUSED_COLUMN: &[&[&str]] = &[
     &["GENERATED"],
     &["DEFAULT"],
     &["CONSTRAINT"],
-    &["PRIMARY", "KEY"],
     &["REFERENCES"],
     &["FOREIGN", "KEY"],
     &["CHECK"],
@@ -187,13 +191,13 @@ pub(crate) fn create(cursor: &mut Cursor<'_>, or_replace: bool) -> Result<Statem
         return Err(cursor.expected("columns, or AS before a query"));
     }
     let columns_position = cursor.position();
-    let columns = if cursor.peek_symbol(&Token::LParen) { cursor.bracketed(column)? } else { Vec::new() };
+    let (mut columns, keys) = columns_and_keys(cursor)?;
     let clauses = clauses(cursor)?;
     if or_replace && clauses.location.is_some() {
         return Err(cursor.unsupported("CREATE OR REPLACE TABLE with LOCATION"));
     }
     if cursor.word("AS") || cursor.peek_words(&["SELECT"]) || cursor.peek_words(&["WITH"]) {
-        if !columns.is_empty() {
+        if !columns.is_empty() || !keys.is_empty() {
             return Err(super::super::cursor::unsupported("CREATE TABLE with columns and a query")
                 .at(columns_position));
         }
@@ -213,6 +217,7 @@ pub(crate) fn create(cursor: &mut Cursor<'_>, or_replace: bool) -> Result<Statem
             query,
         })));
     }
+    let primary_key = primary_key::checked(&mut columns, keys)?;
     if columns.is_empty() && clauses.location.is_none() {
         return Err(cursor.expected("columns, a query or LOCATION"));
     }
@@ -223,6 +228,7 @@ pub(crate) fn create(cursor: &mut Cursor<'_>, or_replace: bool) -> Result<Statem
         if_not_exists,
         or_replace,
         columns,
+        primary_key,
         location,
         partitioned_by,
         comment,
@@ -317,13 +323,19 @@ fn top_level(cursor: &mut Cursor<'_>, statement: &str) -> Result<String> {
 /// `(column, …)`, or one column without brackets.
 fn added_columns(cursor: &mut Cursor<'_>) -> Result<Vec<ColumnDefinition>> {
     let position = cursor.position();
-    let columns = match cursor.peek_symbol(&Token::LParen) {
+    let items = match cursor.peek_symbol(&Token::LParen) {
         true => cursor.bracketed(column)?,
         false => vec![column(cursor)?],
     };
-    if columns.is_empty() {
+    if items.is_empty() {
         return Err(cursor.expected("a column before `)`"));
     }
+    if items.iter().any(|(_, key)| key.is_some()) {
+        return Err(crate::sql::cursor::unsupported("ADD COLUMN … PRIMARY KEY")
+            .with_hint("a key is given when the table is made")
+            .at(position));
+    }
+    let columns: Vec<ColumnDefinition> = items.into_iter().map(|(column, _)| column).collect();
     if columns.iter().any(|column| !column.nullable) {
         return Err(crate::sql::cursor::unsupported("ADD COLUMN … NOT NULL")
             .with_hint("rows that are there have NULL in it")
@@ -373,15 +385,40 @@ fn alter_column(cursor: &mut Cursor<'_>, table: ObjectReference) -> Result<Comma
     Err(cursor.unsupported(&format!("ALTER COLUMN … {}", words.join(" "))))
 }
 
-fn column(cursor: &mut Cursor<'_>) -> Result<ColumnDefinition> {
+/// `(column | key, …)`, if it is there.
+fn columns_and_keys(cursor: &mut Cursor<'_>) -> Result<(Vec<ColumnDefinition>, Vec<PrimaryKeyClause>)> {
+    let (mut columns, mut keys) = (Vec::new(), Vec::new());
+    if !cursor.peek_symbol(&Token::LParen) {
+        return Ok((columns, keys));
+    }
+    cursor.bracketed(|cursor| {
+        if primary_key::is_ahead(cursor) {
+            keys.push(primary_key::of_table(cursor)?);
+            return Ok(());
+        }
+        let (column, key) = column(cursor)?;
+        columns.push(column);
+        keys.extend(key);
+        Ok(())
+    })?;
+    Ok((columns, keys))
+}
+
+/// A column, and the key that it is alone.
+fn column(cursor: &mut Cursor<'_>) -> Result<(ColumnDefinition, Option<PrimaryKeyClause>)> {
     for refused in [&["CONSTRAINT"][..], &["PRIMARY", "KEY"], &["FOREIGN", "KEY"]] {
         if cursor.peek_words(refused) {
             return Err(cursor.unsupported(&refused.join(" ")));
         }
     }
+    for refused in ["UNIQUE", "CHECK"] {
+        if cursor.peek_nth_word(0, refused) && cursor.peek_nth_symbol(1, &Token::LParen) {
+            return Err(cursor.unsupported(refused));
+        }
+    }
     let name = cursor.identifier()?.value;
     let position = cursor.position();
-    let sql_type = types::read(cursor)?;
+    let sql_type = types::read_of_column(cursor)?;
     if matches!(sql_type.arrow, DataType::Interval(_)) {
         return Err(crate::sql::cursor::unsupported("type INTERVAL").at(position));
     }
@@ -389,10 +426,12 @@ fn column(cursor: &mut Cursor<'_>) -> Result<ColumnDefinition> {
         name,
         type_text: sql_type.text,
         data_type: sql_type.arrow,
+        length: sql_type.length,
         nullable: true,
         comment: None,
         mask: None,
     };
+    let mut key = None;
     loop {
         if column.nullable && cursor.words(&["NOT", "NULL"]) {
             column.nullable = false;
@@ -400,12 +439,16 @@ fn column(cursor: &mut Cursor<'_>) -> Result<ColumnDefinition> {
             column.comment = Some(cursor.string()?);
         } else if column.mask.is_none() && cursor.word("MASK") {
             column.mask = Some(policy::mask(cursor)?);
+        } else if key.is_none() && primary_key::is_ahead(cursor) {
+            key = Some(primary_key::of_column(cursor, &column.name)?);
         } else if cursor.peek_symbol(&Token::Comma) || cursor.peek_symbol(&Token::RParen) || cursor.at_end() {
-            return Ok(column);
+            return Ok((column, key));
         } else if cursor.peek_words(&["FIRST"]) || cursor.peek_words(&["AFTER"]) {
             return Err(cursor.unsupported("the place of a column (FIRST, AFTER)"));
         } else {
-            return Err(cursor.unknown_clause("NOT NULL, COMMENT, MASK, `,` or `)`", REFUSED_COLUMN));
+            return Err(
+                cursor.unknown_clause("NOT NULL, PRIMARY KEY, COMMENT, MASK, `,` or `)`", REFUSED_COLUMN)
+            );
         }
     }
 }

@@ -1,7 +1,11 @@
-//! Constraints: there are none, so the views are there and empty.
+//! Constraints: primary keys, of tables whose columns the caller may be told. There are no others, so their views are there
+//! and empty.
 
-use super::tables::{TABLE, TABLE_KEY};
-use super::{Definition, Holds, Reach, View};
+use weir_catalog::{PrimaryKey, Table};
+
+use super::rows::{Cell, yes_or_no};
+use super::tables::{TABLE, TABLE_KEY, names};
+use super::{Asked, Definition, Holds, Reach, View};
 
 const CONSTRAINT: &[Definition] = &[
     ("constraint_catalog", Holds::Text, "The constraint's catalog."),
@@ -9,41 +13,49 @@ const CONSTRAINT: &[Definition] = &[
     ("constraint_name", Holds::Text, "The constraint."),
 ];
 
-macro_rules! empty {
-    ($($constant:ident = $name:literal, $meaning:literal, [$($group:expr),*];)+) => {$(
+macro_rules! constraints {
+    ($($constant:ident = $name:literal, $meaning:literal, [$($group:expr),*], $rows:expr;)+) => {$(
         pub(super) static $constant: View = View {
             name: $name,
             meaning: $meaning,
             reach: Reach::Catalog,
             key: TABLE_KEY,
             columns: &[$($group),*],
-            rows: |_, _| {},
+            rows: $rows,
         };
     )+};
 }
 
-empty! {
-    TABLE_CONSTRAINTS = "table_constraints", "Empty: tables have no keys.", [
+constraints! {
+    TABLE_CONSTRAINTS = "table_constraints", "Primary keys.", [
         CONSTRAINT,
         TABLE,
         &[
-            ("constraint_type", Holds::Text, "Its kind."),
-            ("is_deferrable", Holds::Text, "Whether it may be deferred."),
-            ("initially_deferred", Holds::Text, "Whether it is."),
-            ("enforced", Holds::Text, "Whether it is enforced."),
-            ("comment", Holds::Text, "A remark for people."),
+            ("constraint_type", Holds::Text, "`PRIMARY KEY`."),
+            ("is_deferrable", Holds::Text, "`NO`."),
+            ("initially_deferred", Holds::Text, "`NO`."),
+            ("enforced", Holds::Text, "`NO`: a key informs; its columns hold no NULL all the same."),
+            ("comment", Holds::Text, "Null."),
         ]
-    ];
-    KEY_COLUMN_USAGE = "key_column_usage", "Empty: tables have no keys.", [
+    ], |asked, rows| each_key(asked, |table, key| {
+        let (no, kind) = (|| yes_or_no(false), Cell::from("PRIMARY KEY"));
+        rows.push([&constraint(table, key), &names(&table.name), &[kind, no(), no(), no(), Cell::Null]]);
+    });
+    KEY_COLUMN_USAGE = "key_column_usage", "The columns of primary keys.", [
         CONSTRAINT,
         TABLE,
         &[
             ("column_name", Holds::Text, "The column."),
             ("ordinal_position", Holds::Number, "Its place in the key."),
-            ("position_in_unique_constraint", Holds::Number, "Its place in the key referred to."),
+            ("position_in_unique_constraint", Holds::Number, "Null: no key refers to another."),
         ]
-    ];
-    REFERENTIAL_CONSTRAINTS = "referential_constraints", "Empty: tables have no keys.", [
+    ], |asked, rows| each_key(asked, |table, key| {
+        for (place, column) in (1_i64..).zip(&key.columns) {
+            let about = [column.name.as_str().into(), place.into(), Cell::Null];
+            rows.push([&constraint(table, key), &names(&table.name), &about]);
+        }
+    });
+    REFERENTIAL_CONSTRAINTS = "referential_constraints", "Empty: no key refers to another.", [
         CONSTRAINT,
         &[
             ("unique_constraint_catalog", Holds::Text, "The catalog of the key referred to."),
@@ -53,21 +65,42 @@ empty! {
             ("update_rule", Holds::Text, "What an update does."),
             ("delete_rule", Holds::Text, "What a deletion does."),
         ]
-    ];
-    CONSTRAINT_TABLE_USAGE = "constraint_table_usage", "Empty: tables have no keys.", [
+    ], |_, _| {};
+    CONSTRAINT_TABLE_USAGE = "constraint_table_usage", "Tables with a primary key.", [
         TABLE,
         CONSTRAINT
-    ];
-    CONSTRAINT_COLUMN_USAGE = "constraint_column_usage", "Empty: tables have no keys.", [
+    ], |asked, rows| each_key(asked, |table, key| {
+        rows.push([&names(&table.name), &constraint(table, key)]);
+    });
+    CONSTRAINT_COLUMN_USAGE = "constraint_column_usage", "The columns of primary keys.", [
         TABLE,
         &[("column_name", Holds::Text, "The column.")],
         CONSTRAINT
-    ];
+    ], |asked, rows| each_key(asked, |table, key| {
+        for column in &key.columns {
+            rows.push([&names(&table.name), &[column.name.as_str().into()], &constraint(table, key)]);
+        }
+    });
     CHECK_CONSTRAINTS = "check_constraints", "Empty: the catalog keeps no CHECK constraints.", [
         CONSTRAINT,
         &[
             ("check_clause", Holds::Text, "The condition."),
             ("sql_path", Holds::Text, "Where its names are looked up."),
         ]
-    ];
+    ], |_, _| {};
+}
+
+/// Each key that the caller may be told of, with its table.
+fn each_key(asked: &Asked<'_>, mut tell: impl FnMut(&Table, &PrimaryKey<'_>)) {
+    for table in asked.visible.tables(&asked.within).into_iter().filter(|table| asked.may_describe(table)) {
+        if let Some(key) = table.primary_key() {
+            tell(table, &key);
+        }
+    }
+}
+
+/// The cells of [`CONSTRAINT`]: a key lies where its table does.
+fn constraint(table: &Table, key: &PrimaryKey<'_>) -> [Cell; 3] {
+    let [catalog, schema, _] = names(&table.name);
+    [catalog, schema, key.name.into()]
 }
