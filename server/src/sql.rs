@@ -10,6 +10,7 @@
 pub mod cursor;
 pub mod dialect;
 pub mod expression;
+mod interval;
 pub mod nesting;
 pub mod parse;
 pub mod placeholders;
@@ -32,8 +33,9 @@ pub use statement::{
     Describe, DropBehaviour, DryRun, ExecuteAs, Explain, ExplainMode, ExplainPolicy, Explained,
     ExternalLocationCommand, FunctionBody, FunctionColumn, FunctionCommand, FunctionOrigin,
     FunctionParameter, GovernedTagCommand, GrantCommand, Insert, MaskClause, Merge, MergeAction, MergeClause,
-    MergeRows, OwnerCommand, PolicyArgument, PolicyCommand, PolicyTestCommand, PrincipalCommand, Proof,
-    PropertiesChange, RowFilterClause, SchemaCommand, SecurableReference, SessionCommand, Show, ShowKind,
-    Statement, StorageCredentialCommand, TableCommand, TagCommand, TagPolicyCommand, TagRule,
-    TagValuesClause, TaggedReference, TestSelection, ViewColumn, ViewCommand, VolumeCommand,
+    MergeRows, OwnerCommand, PolicyArgument, PolicyCommand, PolicyTestCommand, PrimaryKeyClause,
+    PrincipalCommand, Proof, PropertiesChange, RowFilterClause, SchemaCommand, SecurableReference,
+    SessionCommand, Show, ShowKind, Statement, StorageCredentialCommand, TableCommand, TagCommand,
+    TagPolicyCommand, TagRule, TagValuesClause, TaggedReference, TestSelection, ViewColumn, ViewCommand,
+    VolumeCommand,
 };

@@ -2,6 +2,7 @@
 //! bound by position.
 
 mod answers;
+mod grafana;
 mod ingest;
 mod parameters;
 mod schemas;

@@ -1,9 +1,13 @@
-//! The dialect: Databricks' as sqlparser knows it, with `$1` placeholders, and with `"x"` as an
-//! identifier where the session says so.
+//! The dialect: Databricks' as sqlparser knows it, with `$1` placeholders, with the units of an interval
+//! inside its text, and with `"x"` as an identifier where the session says so.
 
 use std::any::TypeId;
 
+use datafusion::sql::sqlparser::ast::Expr;
 use datafusion::sql::sqlparser::dialect::{DatabricksDialect, Dialect};
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+
+use super::interval;
 
 /// Databricks SQL as this server reads it.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +44,10 @@ impl Dialect for WarehouseDialect {
 
     fn identifier_quote_style(&self, _identifier: &str) -> Option<char> {
         Some('`')
+    }
+
+    fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+        interval::with_units_inside(parser)
     }
 
     fn supports_dollar_placeholder(&self) -> bool {

@@ -1,7 +1,7 @@
-//! Policies written out as SQL, as they were set.
+//! Policies and keys written out as SQL, as they were set.
 
 use datafusion::sql::sqlparser::ast::Value;
-use weir_catalog::{ColumnMask, ColumnMatch, Literal, PolicyArgument, TagPolicyArgument};
+use weir_catalog::{ColumnMask, ColumnMatch, Literal, PolicyArgument, PrimaryKey, TagPolicyArgument};
 
 use super::types::{quoted, quoted_path};
 
@@ -35,6 +35,12 @@ pub(crate) fn column_match(columns: &ColumnMatch) -> String {
         Some(alias) => format!("{} AS {}", columns.condition, quoted(alias)),
         None => columns.condition.to_string(),
     }
+}
+
+/// `PRIMARY KEY (column, …) NOT ENFORCED`.
+pub(crate) fn primary_key(key: &PrimaryKey<'_>) -> String {
+    let columns: Vec<String> = key.columns.iter().map(|column| quoted(&column.name)).collect();
+    format!("PRIMARY KEY ({}) NOT ENFORCED", columns.join(", "))
 }
 
 fn literal(value: &Literal) -> String {

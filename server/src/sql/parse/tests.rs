@@ -355,8 +355,19 @@ fn what_is_not_there_is_refused_by_name() {
         ("CREATE TABLE t (a INT) USING PARQUET", "USING PARQUET"),
         ("CREATE TABLE t (a INT GENERATED ALWAYS AS IDENTITY)", "GENERATED"),
         ("CREATE TABLE t (a INT DEFAULT 1)", "DEFAULT"),
-        ("CREATE TABLE t (a INT, PRIMARY KEY (a))", "PRIMARY KEY"),
-        ("CREATE TABLE t (a VARCHAR(10))", "type VARCHAR"),
+        ("CREATE TABLE t (a INT, PRIMARY KEY (a) RELY)", "PRIMARY KEY … RELY"),
+        ("CREATE TABLE t (a INT PRIMARY KEY ENFORCED)", "PRIMARY KEY … ENFORCED"),
+        ("CREATE TABLE t (a INT, PRIMARY KEY (a TIMESERIES))", "TIMESERIES"),
+        ("CREATE TABLE t (a INT, FOREIGN KEY (a) REFERENCES u (b))", "FOREIGN KEY"),
+        ("CREATE TABLE t (a INT, CONSTRAINT f FOREIGN KEY (a) REFERENCES u (b))", "CONSTRAINT"),
+        ("CREATE TABLE t (a INT, UNIQUE (a))", "UNIQUE"),
+        ("CREATE TABLE t (a INT, CHECK (a > 0))", "CHECK"),
+        ("CREATE TABLE t (PRIMARY KEY (a)) AS SELECT 1 AS a", "CREATE TABLE with columns and a query"),
+        ("ALTER TABLE t ADD COLUMN c INT PRIMARY KEY", "ADD COLUMN … PRIMARY KEY"),
+        ("ALTER TABLE t ADD CONSTRAINT k PRIMARY KEY (a)", "ALTER TABLE … ADD CONSTRAINT"),
+        ("CREATE TABLE t (a CHAR(10))", "type CHAR"),
+        ("CREATE TABLE t (a ARRAY<VARCHAR(10)>)", "type VARCHAR"),
+        ("CREATE FUNCTION f(a VARCHAR(10)) RETURNS INT RETURN 1", "type VARCHAR"),
         ("CREATE TABLE t (a INT) CLUSTER BY (a)", "CLUSTER BY"),
         ("CREATE TABLE t (a INT) AS SELECT 1", "CREATE TABLE with columns and a query"),
         ("ALTER TABLE t ADD COLUMN c STRING NOT NULL", "ADD COLUMN … NOT NULL"),
@@ -574,6 +585,9 @@ fn types_have_one_spelling_that_reads_back() {
         ("array<array<int>>", "ARRAY<ARRAY<INT>>"),
         ("map<string, array<map<int,byte>>>", "MAP<STRING, ARRAY<MAP<INT, TINYINT>>>"),
         ("struct<a: int, `b c` struct<d:date>>", "STRUCT<a: INT, `b c`: STRUCT<d: DATE>>"),
+        ("varchar( 10 )", "VARCHAR(10)"),
+        ("Character(3)", "CHAR(3)"),
+        ("varchar", "STRING"),
     ] {
         let read = types::parse(text).unwrap();
         assert_eq!(read.text, spelling);
@@ -587,6 +601,10 @@ fn types_have_one_spelling_that_reads_back() {
         "STRUCT<>",
         "int int",
         "ARRAY<INTERVAL>",
+        "ARRAY<VARCHAR(3)>",
+        "VARCHAR(0)",
+        "VARCHAR(3",
+        "CHAR",
     ] {
         assert!(types::parse(text).is_err(), "{text}");
     }
