@@ -99,10 +99,9 @@ impl App {
         let mut listeners: Vec<Arc<dyn Listener>> = vec![Arc::<Metrics>::clone(&metrics)];
         listeners.extend(traces.iter().map(|traces| Arc::<Traces>::clone(traces) as _));
         let sink = Arc::new(Overheard { books: Arc::clone(&ledger) as _, listeners });
-        let limits = limits(&config.limits);
         let digests = Digests::new(&shared_key(&metastore, DIGEST_KEY).await?);
         let keeping = Keeping { digests, results, plans };
-        let (metastore_of, means) = (Arc::clone(&metastore), (limits, keeping));
+        let (metastore_of, means) = (Arc::clone(&metastore), (limits(&config.limits), keeping));
         let warehouse = Arc::new(Warehouse::new(metastore_of, engine, writer, commands, sink, means));
 
         let local_issuer = match config.identity.local_issuer {
@@ -114,6 +113,7 @@ impl App {
         let logins = Arc::new(Login::new(Arc::clone(&metastore), local_issuer.clone()));
         let key = shared_key(&metastore, SEALING_KEY).await?;
         let door = Door::new(Arc::clone(&warehouse), Arc::clone(&verifier), logins, Arc::clone(&clock), key)?;
+        let door = door.with_sessions(config.sessions.clone());
         Ok(Self {
             config,
             clock,

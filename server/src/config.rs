@@ -31,6 +31,7 @@ pub mod secret;
 mod section;
 mod self_signed;
 mod server;
+mod sessions;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -50,6 +51,7 @@ pub use metrics::Metrics;
 pub use quantity::{Period, Size};
 pub use secret::Secret;
 pub use server::Server;
+pub use sessions::{Sessions, SessionsOfUser};
 pub use storage::Storage;
 pub use tokens::Tokens;
 pub use traces::Traces;
@@ -66,6 +68,8 @@ pub struct Config {
     pub storage: Storage,
     /// Whose tokens are believed.
     pub identity: Identity,
+    /// What sessions begin with.
+    pub sessions: Sessions,
     /// The door for tokens.
     pub tokens: Tokens,
     /// What a statement may use.
@@ -105,6 +109,7 @@ impl Config {
         self.catalog.check()?;
         self.storage.check()?;
         self.identity.check()?;
+        self.sessions.check()?;
         self.tokens.check(&self.server, &self.identity)?;
         self.limits.check()?;
         self.cache.check()?;

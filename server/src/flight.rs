@@ -20,6 +20,7 @@ use moka::sync::Cache;
 use strum::VariantNames;
 
 use crate::clock::Clock;
+use crate::config::Sessions;
 use crate::error::Result;
 use crate::identity::{Login, Verifier};
 use crate::run::Warehouse;
@@ -74,6 +75,7 @@ pub struct Door {
     verifier: Arc<Verifier>,
     logins: Arc<Login>,
     clock: Arc<dyn Clock>,
+    sessions: Sessions,
     seal: Arc<seal::Seal>,
     writes: writes::Writes,
     running: running::Running,
@@ -103,6 +105,7 @@ impl Door {
             verifier,
             logins,
             clock,
+            sessions: Sessions::default(),
             seal: Arc::new(seal::Seal::new(secret)),
             writes: writes::Writes::new()?,
             running: running::Running::new(),
@@ -110,6 +113,12 @@ impl Door {
             sql_info: sql_info::build()?,
             type_info: type_info::build()?,
         })
+    }
+
+    /// The same door, whose sessions begin as `sessions` says.
+    #[must_use]
+    pub fn with_sessions(self, sessions: Sessions) -> Self {
+        Self { sessions, ..self }
     }
 }
 

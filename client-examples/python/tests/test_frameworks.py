@@ -14,10 +14,10 @@ COUNT = "SELECT count(*) AS n FROM hr.people.employees"
 
 @pytest.fixture
 def engine(warehouse):
-    def engine(user):
+    def engine(user, catalog="hr"):
         address = urlsplit(warehouse.url).netloc
         # SQLAlchemy puts names into double quotes, which stand around text here unless the connection says otherwise.
-        options = "tls=false&header.catalog=hr&header.schema=people&header.double_quoted_identifiers=true"
+        options = f"tls=false&header.catalog={catalog}&header.schema=people&header.double_quoted_identifiers=true"
         return sqlalchemy.create_engine(f"adbc+flightsql://{user}:{warehouse.tokens[user]}@{address}/?{options}")
 
     return engine
@@ -51,6 +51,38 @@ def test_sqlalchemy_changes_rows(engine):
         finally:
             connection.execute(sqlalchemy.text("DROP TABLE main.default.alchemy"))
     assert total == 3 and table.fullname == "default.alchemy"
+
+
+def test_sqlalchemy_makes_its_tables(engine, warehouse):
+    metadata = sqlalchemy.MetaData(schema="default")
+    people = sqlalchemy.Table(
+        "alchemists",
+        metadata,
+        sqlalchemy.Column("id", sqlalchemy.BigInteger, primary_key=True),
+        sqlalchemy.Column("order", sqlalchemy.String(5), nullable=False),
+        sqlalchemy.Column("note", sqlalchemy.Text),
+        sqlalchemy.Column("born", sqlalchemy.Date),
+    )
+    admin = engine("admin", catalog="main")
+    metadata.create_all(admin)
+    try:
+        metadata.create_all(admin)
+        with admin.begin() as connection:
+            connection.execute(people.insert(), [{"id": 1, "order": "gold"}, {"id": 2, "order": "äöüßé"}])
+            rows = connection.execute(sqlalchemy.select(people.c.order).order_by(people.c.id)).scalars().all()
+        assert rows == ["gold", "äöüßé"]
+        with pytest.raises(Exception, match="DELTA_EXCEED_CHAR_VARCHAR_LIMIT") as refused, admin.begin() as connection:
+            connection.execute(people.insert(), [{"id": 3, "order": "silver"}])
+        assert "`order`" in str(refused.value.orig) and "silver" not in str(refused.value.orig)
+        with pytest.raises(Exception, match="DELTA_VIOLATE_CONSTRAINT"), admin.begin() as connection:
+            connection.execute(sqlalchemy.text("INSERT INTO main.default.alchemists (note) VALUES ('x')"))
+        key = "SELECT column_name FROM main.information_schema.key_column_usage WHERE table_name = 'alchemists'"
+        assert warehouse.rows("admin", key)["column_name"].to_pylist() == ["id"]
+        columns = sqlalchemy.inspect(admin).get_columns("alchemists", "default")
+        assert isinstance(columns[1]["type"], sqlalchemy.String), columns
+    finally:
+        metadata.drop_all(admin)
+    assert "alchemists" not in warehouse.rows("admin", "SHOW TABLES IN main.default")["tableName"].to_pylist()
 
 
 def test_polars_reads_and_writes(warehouse):

@@ -2,8 +2,8 @@
 
 use super::section::Key;
 use super::{
-    Billing, Cache, Catalog, Config, Identity, Limits, Log, Metrics, Server, Storage, Tokens, Traces, bucket,
-    identity,
+    Billing, Cache, Catalog, Config, Identity, Limits, Log, Metrics, Server, Sessions, Storage, Tokens,
+    Traces, bucket, identity, sessions,
 };
 use crate::error::{Error, Result};
 
@@ -22,6 +22,7 @@ pub(super) fn document() -> Result<String> {
         ("catalog", Catalog::ABOUT, Catalog::KEYS),
         ("storage", Storage::ABOUT, Storage::KEYS),
         ("identity", Identity::ABOUT, Identity::KEYS),
+        ("sessions", Sessions::ABOUT, Sessions::KEYS),
         ("tokens", Tokens::ABOUT, Tokens::KEYS),
         ("limits", Limits::ABOUT, Limits::KEYS),
         ("cache", Cache::ABOUT, Cache::KEYS),
@@ -52,6 +53,7 @@ fn entry(text: &mut String, defaults: &toml::Table, section: &str, key: &Key) {
     comment(text, key.text);
     let tables = match (section, key.name) {
         ("identity", "issuers") => Some(identity::ISSUER_EXAMPLE),
+        ("sessions", "users") => Some(sessions::USER_EXAMPLE),
         ("storage", "buckets") => Some(bucket::BUCKET_EXAMPLE),
         _ => None,
     };

@@ -73,7 +73,8 @@ fn examples_of_the_reference_are_accepted() {
         text.push('\n');
     }
     let config = of_file(&text).unwrap();
-    assert_eq!((config.identity.issuers.len(), config.storage.buckets.len()), (1, 1));
+    let users = &config.sessions.users;
+    assert_eq!((config.identity.issuers.len(), config.storage.buckets.len(), users.len()), (1, 1, 1));
     assert!(config.server.is_tls());
     assert_eq!(config.catalog.initial_admin.as_deref(), Some("admin@example.com"));
 }
@@ -287,6 +288,21 @@ fn groups_count_by_an_explicit_list_alone() {
             "" => assert!(!of_file(&text).unwrap().identity.issuers[0].groups.is_empty()),
             told => assert!(message(of_file(&text)).contains(told), "{lines}"),
         }
+    }
+}
+
+#[test]
+fn what_sessions_begin_with_is_said_once_for_each_user() {
+    let config = of_file(
+        "[sessions]\ndouble_quoted_identifiers = true\n[[sessions.users]]\nname = \"dbt\"\ncatalog = \"sales\"\n",
+    );
+    let sessions = config.unwrap().sessions;
+    assert_eq!(sessions.of("dbt").unwrap().catalog.as_deref(), Some("sales"));
+    assert_eq!(sessions.of("alice"), None);
+    let twice = "[[sessions.users]]\nname = \"dbt\"\n".repeat(2);
+    assert!(message(of_file(&twice)).contains("twice"));
+    for empty in ["name = \"\"", "name = \"dbt\"\nschema = \" \""] {
+        assert!(message(of_file(&format!("[[sessions.users]]\n{empty}\n"))).contains("empty"));
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) struct Call {
     pub(crate) context: Context,
     /// The catalog's epoch in which the caller was verified; tokens that the call makes tell it.
     pub(crate) epoch: Epoch,
-    /// What a session of this client begins with: its headers say.
+    /// What a session of this client begins with: its headers say, and the configuration where they do not.
     pub(crate) beginning: SessionSettings,
     presented: Presented,
     afterwards: OnceLock<Afterwards>,
@@ -69,7 +69,8 @@ impl Door {
     ) -> Result<Call> {
         let clock = Arc::clone(&self.clock);
         let presented = session_cookie::presented(&self.seal, clock.as_ref(), identity.principal(), headers);
-        let beginning = session_cookie::settings_of_headers(headers);
+        let begun = session_cookie::settings_of_user(&self.sessions, identity.name());
+        let beginning = session_cookie::settings_of_headers(headers, begun);
         let session = match &presented {
             Presented::Session(settings) => settings.clone(),
             Presented::Nothing | Presented::Unusable => beginning.clone(),

@@ -13,6 +13,7 @@ use weir_catalog::{Epoch, PrincipalId};
 use super::seal::{Purpose, Seal};
 use super::ticket::{Content, Token};
 use crate::clock::Clock;
+use crate::config::Sessions;
 use crate::error::{Error, Result};
 use crate::session::SessionSettings;
 
@@ -57,17 +58,33 @@ pub(crate) fn clear_cookie() -> String {
     format!("{COOKIE_NAME}=; Max-Age=0")
 }
 
-/// The settings of a call without a session: the defaults, and what the headers say.
-pub(crate) fn settings_of_headers(headers: &HeaderMap) -> SessionSettings {
-    let mut settings = SessionSettings::default();
+/// What the sessions of a user begin with, where the headers of a call say nothing.
+pub(crate) fn settings_of_user(sessions: &Sessions, user: &str) -> SessionSettings {
+    let mut settings = SessionSettings {
+        double_quoted_identifiers: sessions.double_quoted_identifiers,
+        ..SessionSettings::default()
+    };
+    if let Some(own) = sessions.of(user) {
+        settings.double_quoted_identifiers =
+            own.double_quoted_identifiers.unwrap_or(settings.double_quoted_identifiers);
+        settings.catalog = own.catalog.as_ref().map_or(settings.catalog, |catalog| catalog.to_lowercase());
+        settings.schema = own.schema.as_ref().map_or(settings.schema, |schema| schema.to_lowercase());
+    }
+    settings
+}
+
+/// The settings of a call without a session: those that it begins with, and what the headers say.
+pub(crate) fn settings_of_headers(headers: &HeaderMap, begun: SessionSettings) -> SessionSettings {
+    let mut settings = begun;
     if let Some(catalog) = text(headers, "catalog") {
         settings.catalog = catalog;
     }
     if let Some(schema) = text(headers, "schema") {
         settings.schema = schema;
     }
-    settings.double_quoted_identifiers =
-        text(headers, "double_quoted_identifiers").is_some_and(|said| said == "true");
+    if let Some(said) = text(headers, "double_quoted_identifiers") {
+        settings.double_quoted_identifiers = said == "true";
+    }
     settings
 }
 
@@ -116,6 +133,7 @@ mod tests {
 
     use super::*;
     use crate::clock::SystemClock;
+    use crate::config::SessionsOfUser;
 
     fn with_cookie(value: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -140,15 +158,37 @@ mod tests {
     }
 
     #[test]
+    fn the_configuration_says_what_a_users_sessions_begin_with_and_headers_go_before() {
+        let of_dbt = SessionsOfUser {
+            name: "dbt".to_owned(),
+            double_quoted_identifiers: Some(true),
+            catalog: Some("Sales".to_owned()),
+            schema: None,
+        };
+        let mut sessions = Sessions { users: vec![of_dbt], ..Sessions::default() };
+        assert_eq!(settings_of_user(&sessions, "alice"), SessionSettings::default());
+        let begun = settings_of_user(&sessions, "dbt");
+        assert_eq!((begun.catalog.as_str(), begun.schema.as_str()), ("sales", "default"));
+        assert!(begun.double_quoted_identifiers);
+        assert_eq!(settings_of_headers(&HeaderMap::new(), begun.clone()), begun);
+        let mut headers = HeaderMap::new();
+        headers.insert("double_quoted_identifiers", "false".parse().unwrap());
+        assert!(!settings_of_headers(&headers, begun).double_quoted_identifiers);
+        sessions.double_quoted_identifiers = true;
+        assert!(settings_of_user(&sessions, "alice").double_quoted_identifiers);
+    }
+
+    #[test]
     fn headers_say_where_names_are_looked_up() {
         let mut headers = HeaderMap::new();
         headers.insert("catalog", "Sales".parse().unwrap());
-        let settings = settings_of_headers(&headers);
+        let of_headers = |headers: &HeaderMap| settings_of_headers(headers, SessionSettings::default());
+        let settings = of_headers(&headers);
         assert_eq!((settings.catalog.as_str(), settings.schema.as_str()), ("sales", "default"));
         assert!(!settings.double_quoted_identifiers && takes_kept_results(&headers));
         for (said, meant) in [("true", true), ("TRUE", true), ("false", false), ("yes", false)] {
             headers.insert("double_quoted_identifiers", said.parse().unwrap());
-            assert_eq!(settings_of_headers(&headers).double_quoted_identifiers, meant, "{said}");
+            assert_eq!(of_headers(&headers).double_quoted_identifiers, meant, "{said}");
         }
         for (said, takes) in [("true", true), ("FALSE", false), ("off", false)] {
             headers.insert("use_cached_result", said.parse().unwrap());

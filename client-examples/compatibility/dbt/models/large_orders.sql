@@ -1,0 +1,3 @@
+{{ config(materialized='view') }}
+
+select id, region, amount from {{ source('raw', 'orders') }} where amount > 100
