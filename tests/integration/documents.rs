@@ -27,3 +27,8 @@ fn time_travel_goes_as_written() {
 fn changing_rows_goes_as_written() {
     block_on(async { page("changing-rows.md").run(&TestServer::start().await).await });
 }
+
+#[test]
+fn scratch_schemas_go_as_written() {
+    block_on(async { page("scratch-schemas.md").run(&TestServer::start().await).await });
+}
