@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::location::Locations;
 use crate::query::Analysis;
 use crate::run::Outcome;
-use crate::sql::{Command, TagPolicyCommand};
+use crate::sql::{AccessCommand, AccessTokenCommand, Command, TagPolicyCommand};
 
 mod access;
 mod access_token;
@@ -123,6 +123,17 @@ pub fn schema(command: &Command) -> Option<SchemaRef> {
         | Command::Principal(_) => None,
     };
     columns.map(|columns| columns.schema())
+}
+
+/// Whether a command leaves something other than it was.
+pub fn changes(command: &Command) -> bool {
+    match command {
+        Command::Session(_) => false,
+        Command::Access(AccessCommand::Request { .. })
+        | Command::AccessToken(AccessTokenCommand::Create { .. }) => true,
+        // Those that give no rows.
+        other => schema(other).is_none(),
+    }
 }
 
 /// One command's surroundings.

@@ -37,6 +37,7 @@ mod ingest;
 mod metadata;
 mod prepared;
 mod put;
+mod receipts;
 mod running;
 mod seal;
 mod server;
@@ -78,6 +79,7 @@ pub struct Door {
     sessions: Sessions,
     seal: Arc<seal::Seal>,
     writes: writes::Writes,
+    receipts: receipts::Receipts,
     running: running::Running,
     /// Values bound to prepared statements, by the nonce of the handle.
     bindings: Cache<Bytes, Bytes>,
@@ -108,6 +110,7 @@ impl Door {
             sessions: Sessions::default(),
             seal: Arc::new(seal::Seal::new(secret)),
             writes: writes::Writes::new()?,
+            receipts: receipts::Receipts::new(),
             running: running::Running::new(),
             bindings,
             sql_info: sql_info::build()?,

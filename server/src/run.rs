@@ -84,6 +84,8 @@ impl RowStream {
 pub enum Answer {
     /// SELECT, SHOW, DESCRIBE, EXPLAIN.
     Rows,
+    /// Rows that tell of what was changed: CREATE ACCESS TOKEN, REQUEST ACCESS.
+    Receipt,
     /// DDL, DML, SET: a count of rows at most.
     Update,
 }
@@ -327,6 +329,7 @@ impl Warehouse {
                 self.described(Answer::Update, none(), &self.plan(context, &create.query).await?)
             }
             Statement::Command(command) => Ok(match command::schema(&command) {
+                Some(schema) if command::changes(&command) => plain(Answer::Receipt, schema),
                 Some(schema) => plain(Answer::Rows, schema),
                 None => plain(Answer::Update, none()),
             }),

@@ -5,5 +5,6 @@ mod answers;
 mod grafana;
 mod ingest;
 mod parameters;
+mod receipts;
 mod schemas;
 mod writes;

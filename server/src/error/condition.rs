@@ -63,6 +63,8 @@ conditions! {
     PolicyTestAlreadyExists = "POLICY_TEST_ALREADY_EXISTS", "42710", AlreadyExists;
     /// A ticket, handle or statement that is unknown, another's, or expired.
     HandleNotFound = "HANDLE_NOT_FOUND", "34000", NotFound;
+    /// Rows that are given once, asked for again.
+    AnswerAlreadyGiven = "ANSWER_ALREADY_GIVEN", "55000", FailedPrecondition;
     /// A table or view of that name exists.
     TableOrViewAlreadyExists = "TABLE_OR_VIEW_ALREADY_EXISTS", "42P07", AlreadyExists;
     /// A schema of that name exists.

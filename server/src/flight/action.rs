@@ -106,7 +106,7 @@ impl Door {
         let endpoint = request.endpoint.ok_or_else(unreadable)?;
         let ticket = endpoint.ticket.as_ref().ok_or_else(unreadable)?;
         let token = self.open(call, Purpose::Ticket, &from_ticket(ticket)?)?;
-        if let Content::Write(_) = token.content()? {
+        if let Content::Write(_) | Content::Done(_) = token.content()? {
             return Err(refused("renewing the ticket of a statement that changes something"));
         }
         let endpoint = self.endpoint(&token.living_until(self.clock.now() + TICKET_LIFE))?;

@@ -23,12 +23,7 @@ impl Door {
     /// when this is answered: many clients do not fetch what has no rows, or hang up while they do.
     pub(crate) async fn flight_info(&self, call: &Call, descriptor: FlightDescriptor) -> Result<FlightInfo> {
         let (told, content) = self.told(call, &descriptor).await?;
-        let token = self.token(call, content)?;
-        if let Content::Write(write) = token.content()?
-            && (told.parameters.fields().is_empty() || self.values(&write.statement)?.is_some())
-        {
-            self.write_once(call, &token, write).await?;
-        }
+        let token = self.done_first(call, &told, content).await?;
         let info = FlightInfo::new()
             .try_with_schema(&told.schema)
             .map_err(Error::internal)?
@@ -42,10 +37,11 @@ impl Door {
         })
     }
 
-    /// Where the rows of a token are fetched: here, until it expires, as often as one likes.
+    /// Where the rows of a token are fetched: here, until it expires, as often as one likes. An endpoint that says no
+    /// time is one to fetch once.
     pub(crate) fn endpoint(&self, token: &Token) -> Result<FlightEndpoint> {
         let ticket = into_ticket(token.seal(&self.seal, Purpose::Ticket)?);
-        let expires_at = token.expires_at().map(|time| Timestamp {
+        let expires_at = token.repeatable_until().map(|time| Timestamp {
             seconds: time.timestamp(),
             nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0),
         });
@@ -84,12 +80,16 @@ impl Door {
                 }
                 _ => Err(handle_not_found()),
             },
+            Content::Done(done) => {
+                let left = self.what_is_left(call, &token, done).await?;
+                Ok(stream::encode(left, call.context.statement_id(), ()))
+            }
             Content::Session(_) => Err(handle_not_found()),
         }
     }
 
     /// A new token for the caller, as of the call.
-    fn token(&self, call: &Call, content: Content) -> Result<Token> {
+    pub(crate) fn token(&self, call: &Call, content: Content) -> Result<Token> {
         let expires_at = call.context.started_at() + TICKET_LIFE;
         Token::new(call.context.identity().principal(), call.epoch, Some(expires_at), content)
     }

@@ -41,7 +41,7 @@ impl Door {
             prepared_statement_handle: token.seal(&self.seal, Purpose::Prepared)?,
             // JDBC takes a statement without a dataset schema for an update
             dataset_schema: match described.answer {
-                Answer::Rows => ipc_message(&described.schema)?,
+                Answer::Rows | Answer::Receipt => ipc_message(&described.schema)?,
                 Answer::Update => Bytes::new(),
             },
             parameter_schema: ipc_message(&described.parameters)?,

@@ -114,7 +114,7 @@ fn open(seal: &Seal, clock: &dyn Clock, principal: PrincipalId, value: &str) -> 
     let token = Token::open(seal, Purpose::Session, &sealed, principal, clock.now()).ok()?;
     match token.content().ok()? {
         Content::Session(session) => Some(session.clone().into()),
-        Content::Rows(_) | Content::Write(_) | Content::Metadata(_) => None,
+        Content::Rows(_) | Content::Write(_) | Content::Metadata(_) | Content::Done(_) => None,
     }
 }
 

@@ -6,16 +6,18 @@
 
 use std::sync::Arc;
 
+use arrow::compute::concat_batches;
 use arrow::record_batch::RecordBatch;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 
 use super::binding;
 use super::call::Call;
-use super::ticket::{Content, Statement, Token, Write};
+use super::seal::handle_not_found;
+use super::ticket::{Content, Done, Statement, Token, Write};
 use super::writes::Written;
 use super::{Door, stream};
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Condition, Error, Result};
 use crate::run::{Answer, Described, Outcome, RowStream, Warehouse};
 use crate::session::SessionSettings;
 
@@ -26,7 +28,8 @@ impl Door {
         let described = self.warehouse.describe(&context, &statement.sql).await?;
         let content = match described.answer {
             Answer::Rows => Content::Rows(statement),
-            Answer::Update => Content::Write(Write { statement, origin: self.writes.origin().clone() }),
+            Answer::Update => Content::Write(self.write(statement)),
+            Answer::Receipt => Content::Write(Write { gives_receipt: true, ..self.write(statement) }),
         };
         Ok((described, content))
     }
@@ -57,19 +60,64 @@ impl Door {
         Ok(stream::encode(rows, id, fetch))
     }
 
+    fn write(&self, statement: Statement) -> Write {
+        Write { statement, origin: self.writes.origin().clone(), gives_receipt: false }
+    }
+
+    /// The ticket of what is asked for. What changes something is done before its ticket is given out, unless values
+    /// may still be bound; the ticket then tells what is left to fetch.
+    pub(crate) async fn done_first(&self, call: &Call, told: &Described, content: Content) -> Result<Token> {
+        let token = self.token(call, content)?;
+        let Content::Write(write) = token.content()? else { return Ok(token) };
+        if !told.parameters.fields().is_empty() && self.values(&write.statement)?.is_none() {
+            return Ok(token);
+        }
+        let written = self.write_once(call, &token, write).await?;
+        // Nobody has the ticket yet, and it is not one to run anything by.
+        self.writes.forget(token.nonce());
+        let receipt_at = write.gives_receipt.then(|| write.origin.clone());
+        let session = written.session.as_ref().map(Into::into);
+        Ok(token.with_content(Content::Done(Done { session, receipt_at })))
+    }
+
     /// Runs a statement that changes something, once for its ticket.
-    pub(crate) async fn write_once(&self, call: &Call, token: &Token, write: &Write) -> Result<()> {
+    pub(crate) async fn write_once(&self, call: &Call, token: &Token, write: &Write) -> Result<Written> {
         if write.origin != *self.writes.origin() {
-            return Err(super::seal::handle_not_found());
+            return Err(handle_not_found());
         }
         let values = self.values(&write.statement)?;
         let context = call.context_of(&write.statement);
         let stop = context.cancellation.clone();
         let (warehouse, sql) = (Arc::clone(&self.warehouse), write.statement.sql.clone());
-        let start = || async move { run_each(&warehouse, &context, &sql, values).await }.boxed();
+        let receipt = write.gives_receipt.then(|| (self.receipts.clone(), token.nonce().clone()));
+        let start = || {
+            async move {
+                match receipt {
+                    None => run_each(&warehouse, &context, &sql, values).await,
+                    Some(_) if values.is_some() => Err(no_values()),
+                    Some((receipts, nonce)) => {
+                        receipts.keep(nonce, receipt_of(&warehouse, &context, &sql).await?).await;
+                        Ok(Written { rows: None, session: None })
+                    }
+                }
+            }
+            .boxed()
+        };
         let written = self.writes.once(token.nonce(), stop, start).await?;
-        written.session.map(|session| call.keep(session)).transpose()?;
-        Ok(())
+        written.session.clone().map(|session| call.keep(session)).transpose()?;
+        Ok(written)
+    }
+
+    /// What is left to fetch of a statement that has been done.
+    pub(crate) async fn what_is_left(&self, call: &Call, token: &Token, done: &Done) -> Result<RowStream> {
+        done.session.clone().map(|session| call.keep(session.into())).transpose()?;
+        match &done.receipt_at {
+            None => Ok(RowStream::nothing()),
+            Some(origin) if origin == self.writes.origin() => {
+                Ok(RowStream::of(self.receipts.take(token.nonce()).await?))
+            }
+            Some(_) => Err(handle_not_found()),
+        }
     }
 
     /// The values bound to `statement`: those in the token, else those bound later to the
@@ -107,6 +155,21 @@ pub(crate) async fn run_each(
         total.session = written.session.or(total.session);
     }
     Ok(total)
+}
+
+/// Runs a statement that tells by rows what it changed; the rows.
+async fn receipt_of(warehouse: &Warehouse, context: &Context, sql: &str) -> Result<RecordBatch> {
+    match warehouse.run(again(context), sql, None).await? {
+        Outcome::Rows(rows) => {
+            let batches: Vec<_> = rows.batches.try_collect().await?;
+            concat_batches(&rows.schema, &batches).map_err(Error::internal)
+        }
+        Outcome::Done { .. } => Err(Error::internal("a change that tells of itself told nothing")),
+    }
+}
+
+fn no_values() -> Error {
+    Error::new(Condition::InvalidParameterValue, "the statement takes no values, and some were bound")
 }
 
 async fn run_once(

@@ -1,8 +1,9 @@
 //! Tickets and prepared handles: opaque, expiring, bound to the principal.
 //!
 //! A token holds all that is needed to run: the text, the session's settings, the values of
-//! parameters. Any server of the catalog can answer a read; a write's ticket is good on the
-//! server that issued it alone, which remembers the outcome. What a token holds is never
+//! parameters. Any server of the catalog can answer a read. What changes something is done before
+//! its ticket is given out, and the ticket runs nothing; where values are bound after that, the ticket is
+//! good on the server that issued it alone, which remembers the outcome. What a token holds is never
 //! trusted for rights: execution plans again, under today's catalog and identity.
 //! Another principal's token, an expired, changed or unknown one: one text, *not found*.
 
@@ -62,6 +63,20 @@ pub(crate) struct Write {
     pub(crate) statement: Statement,
     #[prost(bytes = "bytes", tag = "2")]
     pub(crate) origin: Bytes,
+    /// Whether it tells by rows what it changed.
+    #[prost(bool, tag = "3")]
+    pub(crate) gives_receipt: bool,
+}
+
+/// What is left to fetch of a statement that has been run.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Done {
+    /// The session that it left, where it set one.
+    #[prost(message, optional, tag = "1")]
+    pub(crate) session: Option<Session>,
+    /// The server that keeps the rows it gave, where it gave some.
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub(crate) receipt_at: Option<Bytes>,
 }
 
 /// What a token stands for.
@@ -79,6 +94,9 @@ pub(crate) enum Content {
     /// A session's settings.
     #[prost(message, tag = "13")]
     Session(Session),
+    /// A statement that has been run.
+    #[prost(message, tag = "14")]
+    Done(Done),
 }
 
 /// A token opened, or about to be sealed.
@@ -95,7 +113,7 @@ pub(crate) struct Token {
     expires_at: i64,
     #[prost(bytes = "bytes", tag = "4")]
     nonce: Bytes,
-    #[prost(oneof = "Content", tags = "10, 11, 12, 13")]
+    #[prost(oneof = "Content", tags = "10, 11, 12, 13, 14")]
     content: Option<Content>,
 }
 
@@ -162,6 +180,14 @@ impl Token {
     /// The same token with another expiry.
     pub(crate) fn living_until(&self, expires_at: DateTime<Utc>) -> Self {
         Self { expires_at: expires_at.timestamp_micros(), ..self.clone() }
+    }
+
+    /// Until when it is fetched as often as one likes; none for what is given once.
+    pub(crate) fn repeatable_until(&self) -> Option<DateTime<Utc>> {
+        match &self.content {
+            Some(Content::Done(Done { receipt_at: Some(_), .. })) => None,
+            _ => self.expires_at(),
+        }
     }
 
     /// When it expires; none for one that does not.

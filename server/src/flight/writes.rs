@@ -1,10 +1,10 @@
 //! Statements that change something and are asked for by GetFlightInfo run exactly once.
 //!
-//! GetFlightInfo starts the run in a task of its own, or the first DoGet of the ticket where values were bound in between;
-//! whoever comes with the same ticket, meanwhile or later, gets the same outcome. An outcome is remembered longer than the
-//! ticket lives, and the ticket names the server that issued it, so a retry never runs again:
-//! after a restart it is *not found*. When nobody waits any more the run is told to stop, and
-//! what came of that is its outcome.
+//! GetFlightInfo starts the run in a task of its own and waits for its end; the ticket that it then gives out runs nothing,
+//! and the run is forgotten. Where values were still to be bound it is the first DoGet that starts the run; whoever comes with
+//! the same ticket, meanwhile or later, gets the same outcome. Such an outcome is remembered longer than the ticket lives, and
+//! the ticket names the server that issued it, so a retry never runs again: after a restart it is *not found*. When nobody
+//! waits any more the run is told to stop, and what came of that is its outcome.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -76,6 +76,11 @@ impl Writes {
         });
         let _waiting = own.or_else(|| run.waiting.upgrade());
         run.outcome.await.map_err(|error| Error::clone(&error))
+    }
+
+    /// Forgets a run that has ended, of which no ticket is out that could start it again.
+    pub(crate) fn forget(&self, nonce: &Bytes) {
+        self.runs.invalidate(nonce);
     }
 
     /// Stops the run that `nonce` stands for. False if there is none under way here.

@@ -13,7 +13,7 @@ use crate::query::history::StatementType;
 use crate::query::record::{QueryRecord, Received, Running};
 use crate::query::standing::Asked;
 use crate::query::write::PreparedChange;
-use crate::sql::{AccessCommand, Change, ChangeKind, Command, Statement};
+use crate::sql::{Change, ChangeKind, Statement};
 
 /// How often a change is tried while other writers are first.
 const ATTEMPTS_MAX: u32 = 6;
@@ -100,10 +100,7 @@ pub(super) fn changes(statement: &Statement) -> bool {
     match statement {
         Statement::Insert(_) | Statement::Change(_) | Statement::CreateTableAs(_) => true,
         Statement::ExecuteAs(execute) => changes(&execute.statement),
-        Statement::Command(Command::Session(_)) => false,
-        Statement::Command(Command::Access(AccessCommand::Request { .. })) => true,
-        // Those that give no rows.
-        Statement::Command(command) => command::schema(command).is_none(),
+        Statement::Command(command) => command::changes(command),
         Statement::Query(_)
         | Statement::Cache(_)
         | Statement::Explain(_)
