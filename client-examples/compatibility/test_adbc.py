@@ -100,6 +100,18 @@ def test_session_is_kept_by_a_cookie(connect):
     assert (alice.adbc_current_catalog, alice.adbc_current_db_schema) == ("hr", "people")
 
 
+def test_session_is_kept_without_cookies_for_each_connection(connect):
+    if VERSION < (1, 0):
+        return  # These have no session options.
+    alice, other = connect("alice"), connect("alice")
+    alice.adbc_current_catalog, alice.adbc_current_db_schema = "hr", "people"
+    assert table_of(alice, "SELECT count(*) AS n FROM employees")["n"][0].as_py() > 0
+    assert (alice.adbc_current_catalog, alice.adbc_current_db_schema) == ("hr", "people")
+    assert other.adbc_current_catalog == "main"
+    with pytest.raises(adbc_driver_manager.Error, match="employees"):
+        table_of(other, "SELECT count(*) AS n FROM employees")
+
+
 def test_incremental_execution_polls(connect):
     incremental = {"adbc.statement.exec.incremental": "true"}
     with connect("alice").cursor() as cursor:

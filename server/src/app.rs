@@ -112,7 +112,7 @@ impl App {
         let verifier = Arc::new(verifier.with_access_tokens(Arc::clone(&metastore)));
         let logins = Arc::new(Login::new(Arc::clone(&metastore), local_issuer.clone()));
         let key = shared_key(&metastore, SEALING_KEY).await?;
-        let door = Door::new(Arc::clone(&warehouse), Arc::clone(&verifier), logins, Arc::clone(&clock), key)?;
+        let door = open_door(&config, (&warehouse, &verifier), logins, &clock, key)?;
         let door = door.with_sessions(config.sessions.clone());
         Ok(Self {
             config,
@@ -355,10 +355,27 @@ fn limits(configured: &config::Limits) -> Limits {
         memory_bytes: configured.statement_memory_bytes.memory(),
         turns: TurnLimits {
             running: configured.running_statements,
+            running_of_user: configured.running_statements_per_user,
             waiting: configured.waiting_statements,
             waiting_of_user: configured.waiting_statements_per_user,
         },
     }
+}
+
+fn open_door(
+    config: &Config,
+    (warehouse, verifier): (&Arc<Warehouse>, &Arc<Verifier>),
+    logins: Arc<Login>,
+    clock: &Arc<dyn Clock>,
+    key: [u8; 32],
+) -> Result<Door> {
+    let limits = flight::HoldingLimits {
+        streams: config.limits.streams_per_user,
+        changes: config.limits.changes_per_user,
+        bound_bytes: config.limits.bound_bytes_per_user.bytes(),
+    };
+    let means = (limits, config.server.drain_hint.as_deref());
+    Door::new(Arc::clone(warehouse), Arc::clone(verifier), logins, Arc::clone(clock), key, means)
 }
 
 fn scan_config(config: &Config) -> weir_scan::Config {

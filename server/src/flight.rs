@@ -3,8 +3,9 @@
 //! Every RPC but the login begins with [`Door::admit`](call), which verifies the caller; every
 //! command and action is one of a closed set and is answered or refused by its name. The door
 //! decides nothing about rights and plans nothing: it hands text and a [`Context`] to the
-//! [`Warehouse`], and streams out what comes back. Tickets, prepared handles and session
-//! cookies are sealed and carry all they stand for, so the server keeps almost nothing.
+//! [`Warehouse`], and streams out what comes back. Tickets, prepared handles and sessions are
+//! sealed and carry all they stand for; what the server does hold is counted for each user in
+//! [`holdings`].
 //!
 //! How to add a command: a variant in `command`, its answer in `flights` or `put`; the
 //! compiler names the places. How to add an action: a line in `action`.
@@ -33,8 +34,11 @@ mod certificates;
 mod command;
 mod flights;
 mod handshake;
+mod holdings;
 mod ingest;
+mod leaving;
 mod metadata;
+mod polls;
 mod prepared;
 mod put;
 mod receipts;
@@ -42,6 +46,7 @@ mod running;
 mod seal;
 mod server;
 mod service;
+mod session_bearer;
 mod session_cookie;
 mod session_options;
 mod sql_info;
@@ -54,6 +59,7 @@ mod type_info;
 mod writes;
 
 pub use certificates::{Certificates, Tls};
+pub use holdings::HoldingLimits;
 pub use server::{Config, serve};
 
 /// What can be asked of the door: each closed set, and the names in it.
@@ -65,9 +71,7 @@ pub(crate) fn ways_in() -> [(&'static str, Vec<&'static str>); 3] {
     ]
 }
 
-/// Bytes of bound values kept for clients that go on with an unbound handle.
-const BINDINGS_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// How long they are kept.
+/// How long bound values are kept for clients that go on with an unbound handle.
 const BINDINGS_LIFE: Duration = Duration::from_secs(3600);
 
 /// The door: what its RPCs need.
@@ -81,27 +85,27 @@ pub struct Door {
     writes: writes::Writes,
     receipts: receipts::Receipts,
     running: running::Running,
+    polls: polls::Polls,
+    holdings: holdings::Holdings,
+    leaving: leaving::Leaving,
     /// Values bound to prepared statements, by the nonce of the handle.
-    bindings: Cache<Bytes, Bytes>,
+    bindings: Cache<Bytes, Arc<binding::Kept>>,
     sql_info: SqlInfoData,
     type_info: XdbcTypeInfoData,
 }
 
 impl Door {
     /// A door to `warehouse`. `secret` is the catalog's, the same for all its servers: 32
-    /// uniformly random bytes.
+    /// uniformly random bytes. `limits` are of what is held for one user, `hint` tells clients where to go when the door
+    /// closes.
     pub fn new(
         warehouse: Arc<Warehouse>,
         verifier: Arc<Verifier>,
         logins: Arc<Login>,
         clock: Arc<dyn Clock>,
         secret: [u8; 32],
+        (limits, hint): (HoldingLimits, Option<&str>),
     ) -> Result<Self> {
-        let bindings = Cache::builder()
-            .weigher(|_, values: &Bytes| u32::try_from(values.len()).unwrap_or(u32::MAX))
-            .max_capacity(BINDINGS_BYTES_MAX)
-            .time_to_live(BINDINGS_LIFE)
-            .build();
         Ok(Self {
             warehouse,
             verifier,
@@ -112,7 +116,11 @@ impl Door {
             writes: writes::Writes::new()?,
             receipts: receipts::Receipts::new(),
             running: running::Running::new(),
-            bindings,
+            polls: polls::Polls::default(),
+            holdings: holdings::Holdings::new(limits),
+            leaving: leaving::Leaving::new(hint),
+            // bounded by what each user may hold, and all together
+            bindings: Cache::builder().time_to_live(BINDINGS_LIFE).build(),
             sql_info: sql_info::build()?,
             type_info: type_info::build()?,
         })

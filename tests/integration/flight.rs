@@ -2,9 +2,15 @@
 //! bound by position.
 
 mod answers;
+mod conformance;
+mod draining;
+mod holdings;
 mod grafana;
 mod ingest;
+mod metadata;
 mod parameters;
+mod polls;
 mod receipts;
 mod schemas;
+mod sessions;
 mod writes;

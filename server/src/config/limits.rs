@@ -17,10 +17,19 @@ section! {
         /// Statements that run at the same time; commands, which read no table, do not count. Further ones wait for
         /// their turn, in which each user stands once: many statements of one do not keep another's waiting.
         running_statements: usize = 64,
+        /// How many of them may be one user's: a result that is not read to its end holds its turn, and one user's shall not
+        /// hold all.
+        running_statements_per_user: usize = 48,
         /// Statements that may wait; further ones are refused.
         waiting_statements: usize = 1024,
         /// How many of them may be one user's.
         waiting_statements_per_user: usize = 256,
+        /// Results of one user that are not read to their end, listings and answers of commands among them.
+        streams_per_user: u64 = 512,
+        /// Changes and ingestions of one user under way, and what they gave until it is fetched.
+        changes_per_user: u64 = 128,
+        /// Memory for values that one user binds to prepared statements, of clients that go on with the first handle.
+        bound_bytes_per_user: Size = Size::mebibytes(16),
         /// Longest text of a statement.
         statement_bytes: Size = Size::mebibytes(1),
         /// Disk that running statements share for spilling, in the data directory.
@@ -40,8 +49,14 @@ impl Limits {
                 return Err(refused(format!("`{key}` is {size}; the least is {least}")));
             }
         }
-        if self.running_statements == 0 {
-            return Err(refused("`limits.running_statements` is 0: no statement could run"));
+        let never = [
+            ("limits.running_statements", self.running_statements == 0),
+            ("limits.running_statements_per_user", self.running_statements_per_user == 0),
+            ("limits.streams_per_user", self.streams_per_user == 0),
+            ("limits.changes_per_user", self.changes_per_user == 0),
+        ];
+        if let Some((key, _)) = never.iter().find(|(_, none)| *none) {
+            return Err(refused(format!("`{key}` is 0: no statement could run")));
         }
         if self.statement_timeout.duration().is_zero() {
             return Err(refused("`limits.statement_timeout` is zero: no statement could run"));

@@ -28,6 +28,8 @@ section! {
         allow_plaintext_on_public_address: bool = false,
         /// How long running statements may go on once the server is told to stop.
         drain: Period = Period::seconds(10),
+        /// What clients that call meanwhile are told to do, such as which server to ask; without it, to try again.
+        drain_hint: Option<String> = None => "\"ask grpc+tls://two.example:32010\"",
     }
 }
 

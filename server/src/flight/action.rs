@@ -89,8 +89,10 @@ impl Door {
                 self.close_prepared(call, &decode_wrapped(&action.body)?);
                 None
             }
-            Known::CancelQuery => Some(self.cancel_query(call, &decode_wrapped(&action.body)?)?),
-            Known::CancelFlightInfo => Some(self.cancel_flight_info(call, &decode_bare(&action.body)?)?),
+            Known::CancelQuery => Some(self.cancel_query(call, &decode_wrapped(&action.body)?).await?),
+            Known::CancelFlightInfo => {
+                Some(self.cancel_flight_info(call, &decode_bare(&action.body)?).await?)
+            }
             Known::SetSessionOptions => Some(self.set_session_options(call, &action.body).await?),
             Known::GetSessionOptions => Some(self.session_options(call)),
             Known::CloseSession => Some(self.close_session(call)),
@@ -113,25 +115,26 @@ impl Door {
         Ok(endpoint.encode_to_vec())
     }
 
-    fn cancel_query(&self, call: &Call, request: &ActionCancelQueryRequest) -> Result<Vec<u8>> {
+    async fn cancel_query(&self, call: &Call, request: &ActionCancelQueryRequest) -> Result<Vec<u8>> {
         let info: FlightInfo = decode_bare(&request.info)?;
         // both results have the same numbers
-        let result = self.cancel(call, &info)? as i32;
+        let result = self.cancel(call, &info).await? as i32;
         Ok(ActionCancelQueryResult { result }.as_any().encode_to_vec())
     }
 
-    fn cancel_flight_info(&self, call: &Call, request: &CancelFlightInfoRequest) -> Result<Vec<u8>> {
+    async fn cancel_flight_info(&self, call: &Call, request: &CancelFlightInfoRequest) -> Result<Vec<u8>> {
         let info = request.info.as_ref().ok_or_else(unreadable)?;
-        let status = self.cancel(call, info)? as i32;
+        let status = self.cancel(call, info).await? as i32;
         Ok(CancelFlightInfoResult { status }.encode_to_vec())
     }
 
-    /// Stops what is being fetched with the tickets of `info`, the caller's own alone.
-    fn cancel(&self, call: &Call, info: &FlightInfo) -> Result<CancelStatus> {
+    /// Stops what runs for the tickets of `info`, the caller's own alone.
+    async fn cancel(&self, call: &Call, info: &FlightInfo) -> Result<CancelStatus> {
         let mut status = CancelStatus::NotCancellable;
         for ticket in info.endpoint.iter().filter_map(|endpoint| endpoint.ticket.as_ref()) {
             let token = self.open(call, Purpose::Ticket, &from_ticket(ticket)?)?;
-            if self.running.cancel(token.nonce()) || self.writes.cancel(token.nonce()) {
+            let polled = self.polls.cancel(token.nonce()).await;
+            if self.running.cancel(token.nonce()) || self.writes.cancel(token.nonce()) || polled {
                 status = CancelStatus::Cancelled;
             }
         }

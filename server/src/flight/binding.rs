@@ -18,12 +18,19 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use tonic::Streaming;
 
+use super::holdings::Held;
 use super::seal::handle_not_found;
 use crate::error::{Condition, Error, Result};
 use crate::run::SentRows;
 
 /// The most that the bound values of a prepared query may take up in its handle.
 const HANDLE_PARAMETER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Values that are kept for their handle.
+pub(crate) struct Kept {
+    pub(crate) values: Bytes,
+    pub(crate) held: Held,
+}
 
 /// The batches of a DoPut call.
 pub(crate) struct Incoming {
@@ -120,17 +127,24 @@ pub(crate) fn into_bytes(batches: &[RecordBatch], schema: &SchemaRef) -> Result<
         writer.write(batch).map_err(Error::internal)?;
     }
     let bytes = writer.into_inner().map_err(Error::internal)?;
-    if bytes.len() > HANDLE_PARAMETER_BYTES_MAX {
-        return Err(Error::new(
-            Condition::ResourceExhausted,
-            format!(
-                "the values bound take up {} bytes, at most {HANDLE_PARAMETER_BYTES_MAX} fit",
-                bytes.len()
-            ),
-        )
-        .with_hint("bind fewer rows at a time"));
-    }
+    check_size(bytes.len())?;
     Ok(bytes.into())
+}
+
+/// Refuses more bytes of values than a handle has room for.
+pub(crate) fn check_size(bytes: usize) -> Result<()> {
+    if bytes <= HANDLE_PARAMETER_BYTES_MAX {
+        return Ok(());
+    }
+    let text =
+        format!("the values bound take up {bytes} bytes or more, at most {HANDLE_PARAMETER_BYTES_MAX} fit");
+    Err(Error::new(Condition::ResourceExhausted, text).with_hint("bind fewer rows at a time"))
+}
+
+/// How much the values of `batch` take up at least.
+pub(crate) fn size_of(batch: &RecordBatch) -> Result<usize> {
+    let sizes = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
+    sizes.sum::<std::result::Result<usize, _>>().map_err(Error::internal)
 }
 
 /// The rows that [`into_bytes`] wrote, as one batch.

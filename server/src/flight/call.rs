@@ -11,10 +11,13 @@ use weir_catalog::Epoch;
 
 use super::Door;
 use super::arrivals::address_of;
+use super::leaving::UnderWay;
 use super::seal::{Purpose, Seal};
+use super::session_bearer;
 use super::session_cookie::{self, Presented};
 use super::ticket::{Statement, Token};
 use super::trace_parent;
+use crate::config::Secret;
 use crate::context::{ClientDescription, Context};
 use crate::error::{Error, Result};
 use crate::identity::{Credentials, Identity};
@@ -35,9 +38,21 @@ pub(crate) struct Call {
     pub(crate) epoch: Epoch,
     /// What a session of this client begins with: its headers say, and the configuration where they do not.
     pub(crate) beginning: SessionSettings,
+    /// Keeps the server from ending before it.
+    pub(crate) under_way: Arc<UnderWay>,
     presented: Presented,
+    /// Of a client that keeps its session in a bearer.
+    bearer: Option<Bearer>,
     afterwards: OnceLock<Afterwards>,
     seal: Arc<Seal>,
+}
+
+/// What a session's bearer is made of.
+struct Bearer {
+    /// Of the call, as it came.
+    credential: Option<Secret>,
+    /// Whether the call came with one already.
+    carried: bool,
 }
 
 impl Door {
@@ -52,11 +67,24 @@ impl Door {
     }
 
     async fn verified_call(&self, metadata: MetadataMap, address: Option<IpAddr>) -> Result<Call> {
-        let headers = metadata.into_headers();
+        let under_way = self.leaving.begin()?;
+        let mut headers = metadata.into_headers();
+        let carried = session_bearer::taken_out(&self.seal, self.clock.as_ref(), &mut headers)?;
         let snapshot = self.warehouse.snapshot().await?;
         let credentials = Credentials::from_headers(&headers)?;
         let identity = self.verifier.admit(credentials, &snapshot, self.clock.now()).await?;
-        self.call_of(identity, snapshot.epoch(), &headers, address)
+        let mut call = self.call_of(identity, snapshot.epoch(), (&headers, address), under_way)?;
+        if call.presented == Presented::Nothing
+            && (carried.is_some() || session_bearer::is_taken_up(&headers))
+        {
+            let principal = call.context.identity().principal();
+            let is_carried = carried.is_some();
+            let settings = carried.and_then(|token| session_bearer::settings_in(&token, principal));
+            call.context.session = settings.unwrap_or(call.context.session);
+            let credential = session_bearer::credential_of(&headers);
+            call.bearer = Some(Bearer { credential, carried: is_carried });
+        }
+        Ok(call)
     }
 
     /// A call of somebody verified.
@@ -64,8 +92,8 @@ impl Door {
         &self,
         identity: Identity,
         epoch: Epoch,
-        headers: &HeaderMap,
-        address: Option<IpAddr>,
+        (headers, address): (&HeaderMap, Option<IpAddr>),
+        under_way: UnderWay,
     ) -> Result<Call> {
         let clock = Arc::clone(&self.clock);
         let presented = session_cookie::presented(&self.seal, clock.as_ref(), identity.principal(), headers);
@@ -82,7 +110,9 @@ impl Door {
             context,
             epoch,
             beginning,
+            under_way: Arc::new(under_way),
             presented,
+            bearer: None,
             afterwards: OnceLock::new(),
             seal: Arc::clone(&self.seal),
         })
@@ -124,11 +154,11 @@ impl Call {
         Ok(())
     }
 
-    /// Says so if this client keeps no sessions: it brought no cookie.
+    /// Says so if this client keeps no sessions: it brought no cookie, and takes up no bearer.
     pub(crate) fn must_keep_sessions(&self) -> Result<()> {
         match self.presented {
-            Presented::Nothing => Err(session_cookie::session_not_kept()),
-            Presented::Unusable | Presented::Session(_) => Ok(()),
+            Presented::Nothing if self.bearer.is_none() => Err(session_cookie::session_not_kept()),
+            Presented::Nothing | Presented::Unusable | Presented::Session(_) => Ok(()),
         }
     }
 
@@ -144,6 +174,7 @@ impl Call {
         let answer = result.and_then(|message| {
             let mut response = Response::new(message);
             self.set_cookie(response.metadata_mut())?;
+            self.set_bearer(response.metadata_mut())?;
             Ok(response)
         });
         answer.map_err(|error| error.into_status(statement))
@@ -165,6 +196,24 @@ impl Call {
         let mut value: AsciiMetadataValue = cookie.parse().map_err(Error::internal)?;
         value.set_sensitive(true);
         metadata.insert("set-cookie", value);
+        Ok(())
+    }
+
+    /// Puts the session's bearer into the metadata of an answer to a client that keeps its session so, where it changed.
+    fn set_bearer(&self, metadata: &mut MetadataMap) -> Result<()> {
+        let (Some(bearer), Some(afterwards)) = (&self.bearer, self.afterwards.get()) else { return Ok(()) };
+        let settings = match afterwards {
+            Afterwards::Keep(settings) => settings,
+            Afterwards::End if bearer.carried => &self.beginning,
+            Afterwards::End => return Ok(()),
+        };
+        let principal = self.context.identity().principal();
+        let text =
+            session_bearer::authorization(&self.seal, principal, settings, bearer.credential.as_ref())?;
+        let text = text.ok_or_else(session_cookie::session_not_kept)?;
+        let mut value: AsciiMetadataValue = text.parse().map_err(Error::internal)?;
+        value.set_sensitive(true);
+        metadata.insert("authorization", value);
         Ok(())
     }
 }

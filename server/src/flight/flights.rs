@@ -1,16 +1,17 @@
 //! Descriptors and tickets: what a command would return, and the fetching of it.
 
+use std::sync::Arc;
+
 use arrow::ipc::writer::IpcWriteOptions;
-use arrow_flight::{
-    FlightDescriptor, FlightEndpoint, FlightInfo, PollInfo, SchemaAsIpc, SchemaResult, Ticket,
-};
-use futures::StreamExt;
+use arrow_flight::{FlightDescriptor, FlightEndpoint, FlightInfo, SchemaAsIpc, SchemaResult, Ticket};
+use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
 
 use super::call::Call;
 use super::command::{Command, refused};
+use super::holdings::What;
 use super::seal::{Purpose, handle_not_found};
-use super::ticket::{Content, TICKET_LIFE, Token, from_ticket, into_ticket};
+use super::ticket::{Content, Done, TICKET_LIFE, Token, from_ticket, into_ticket};
 use super::{Door, stream};
 use crate::error::{Condition, Error, Result};
 use crate::run::{Described, RowStream};
@@ -24,15 +25,24 @@ impl Door {
     pub(crate) async fn flight_info(&self, call: &Call, descriptor: FlightDescriptor) -> Result<FlightInfo> {
         let (told, content) = self.told(call, &descriptor).await?;
         let token = self.done_first(call, &told, content).await?;
+        self.info(&told, descriptor, &token)
+    }
+
+    pub(crate) fn info(
+        &self,
+        told: &Described,
+        descriptor: FlightDescriptor,
+        token: &Token,
+    ) -> Result<FlightInfo> {
         let info = FlightInfo::new()
             .try_with_schema(&told.schema)
             .map_err(Error::internal)?
             .with_descriptor(descriptor)
-            .with_endpoint(self.endpoint(&token)?)
+            .with_endpoint(self.endpoint(token)?)
             .with_total_records(UNKNOWN)
             .with_total_bytes(UNKNOWN);
-        Ok(match told.digest {
-            Some(digest) => info.with_app_metadata(policy_metadata(&digest)),
+        Ok(match &told.digest {
+            Some(digest) => info.with_app_metadata(policy_metadata(digest)),
             None => info,
         })
     }
@@ -41,17 +51,8 @@ impl Door {
     /// time is one to fetch once.
     pub(crate) fn endpoint(&self, token: &Token) -> Result<FlightEndpoint> {
         let ticket = into_ticket(token.seal(&self.seal, Purpose::Ticket)?);
-        let expires_at = token.repeatable_until().map(|time| Timestamp {
-            seconds: time.timestamp(),
-            nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0),
-        });
+        let expires_at = token.repeatable_until().map(timestamp);
         Ok(FlightEndpoint { expiration_time: expires_at, ..FlightEndpoint::new().with_ticket(ticket) })
-    }
-
-    /// Complete at once: what takes time of a query is the fetching, and that streams.
-    pub(crate) async fn poll_info(&self, call: &Call, descriptor: FlightDescriptor) -> Result<PollInfo> {
-        let info = self.flight_info(call, descriptor).await?;
-        Ok(PollInfo { info: Some(info), progress: Some(1.0), ..PollInfo::default() })
     }
 
     pub(crate) async fn schema(&self, call: &Call, descriptor: FlightDescriptor) -> Result<SchemaResult> {
@@ -63,29 +64,24 @@ impl Door {
     pub(crate) async fn fetch(&self, call: &Call, ticket: &Ticket) -> Result<stream::Stream> {
         let token = self.open(call, Purpose::Ticket, &from_ticket(ticket)?)?;
         tracing::debug!(statement = %call.context.statement_id(), told_at_epoch = token.epoch().0, "ticket");
-        match token.content()? {
-            Content::Rows(statement) => self.rows(call, &token, statement).await,
-            Content::Write(write) => {
-                self.write_once(call, &token, write).await?;
-                Ok(stream::encode(RowStream::nothing(), call.context.statement_id(), ()))
-            }
-            Content::Metadata(command) => match Command::decode(command)? {
-                Command::Metadata(metadata) => {
-                    let batch = self.metadata(call, metadata).await?;
-                    let rows = RowStream {
-                        schema: batch.schema(),
-                        batches: futures::stream::iter([Ok(batch)]).boxed(),
-                    };
-                    Ok(stream::encode(rows, call.context.statement_id(), ()))
-                }
-                _ => Err(handle_not_found()),
-            },
-            Content::Done(done) => {
-                let left = self.what_is_left(call, &token, done).await?;
-                Ok(stream::encode(left, call.context.statement_id(), ()))
-            }
-            Content::Session(_) => Err(handle_not_found()),
+        if let Content::Rows(statement) = token.content()? {
+            return self.rows(call, &token, statement).await;
         }
+        let held = self.holdings.one(call.context.identity().principal(), What::Stream)?;
+        let rows = match token.content()? {
+            Content::Write(write) => {
+                let written = self.write_once(call.context_of(&write.statement), &token, write).await?;
+                self.what_is_left(call, &token, &Done::of(write, &written)).await?
+            }
+            Content::Done(done) => self.what_is_left(call, &token, done).await?,
+            Content::Metadata(command) => match Command::decode(command)? {
+                Command::Metadata(metadata) => RowStream::of(self.metadata(call, metadata).await?),
+                _ => return Err(handle_not_found()),
+            },
+            Content::Rows(_) | Content::Session(_) | Content::Carried(_) => return Err(handle_not_found()),
+        };
+        let held = (held, Arc::clone(&call.under_way));
+        Ok(stream::encode(rows, call.context.statement_id(), held))
     }
 
     /// A new token for the caller, as of the call.
@@ -95,7 +91,11 @@ impl Door {
     }
 
     /// What is known of what `descriptor` asks for, and what its ticket is to hold.
-    async fn told(&self, call: &Call, descriptor: &FlightDescriptor) -> Result<(Described, Content)> {
+    pub(crate) async fn told(
+        &self,
+        call: &Call,
+        descriptor: &FlightDescriptor,
+    ) -> Result<(Described, Content)> {
         let statement = match Command::of_descriptor(descriptor)? {
             Command::Statement(sql) => call.statement(sql),
             Command::PreparedQuery(handle) => self.prepared(call, &handle)?.1,
@@ -111,6 +111,13 @@ impl Door {
         };
         self.describe(call, statement).await
     }
+}
+
+/// A moment, as the protocol writes it.
+pub(crate) fn timestamp(at: DateTime<Utc>) -> Timestamp {
+    // reason: below a thousand million, which an i32 holds
+    let nanos = i32::try_from(at.timestamp_subsec_nanos()).unwrap_or(0);
+    Timestamp { seconds: at.timestamp(), nanos }
 }
 
 /// What an answer says of the policies that hold, for clients that compare: a JSON object.

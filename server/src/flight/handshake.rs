@@ -28,6 +28,7 @@ impl Door {
         &self,
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Stream>> {
+        let under_way = self.leaving.begin()?;
         let address = address_of(&request);
         let headers = request.into_parts().0.into_headers();
         let credentials = Credentials::from_headers(&headers)?;
@@ -50,7 +51,8 @@ impl Door {
             response.metadata_mut().insert("authorization", bearer(&token)?);
         }
         // JDBC sets its catalog by the next call, and must have a cookie by then
-        self.call_of(identity, snapshot.epoch(), &headers, address)?.set_cookie(response.metadata_mut())?;
+        let call = self.call_of(identity, snapshot.epoch(), (&headers, address), under_way)?;
+        call.set_cookie(response.metadata_mut())?;
         Ok(response)
     }
 }

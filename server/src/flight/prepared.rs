@@ -4,6 +4,8 @@
 //! Binding returns a new handle with the values inside. Clients that go on with the old handle,
 //! or have asked for their ticket before, find the values here as well for a while.
 
+use std::sync::Arc;
+
 use arrow::datatypes::Schema;
 use arrow::ipc::writer::IpcWriteOptions;
 use arrow_flight::sql::{
@@ -18,6 +20,7 @@ use super::Door;
 use super::binding::{self, Incoming};
 use super::call::Call;
 use super::command::refuse_transaction;
+use super::holdings::What;
 use super::seal::{Purpose, handle_not_found};
 use super::statement::run_each;
 use super::ticket::{Content, PREPARED_LIFE, Statement, Token};
@@ -54,8 +57,22 @@ impl Door {
     /// Closing is a courtesy: a handle that is unknown or expired is closed as well.
     pub(crate) fn close_prepared(&self, call: &Call, request: &ActionClosePreparedStatementRequest) {
         if let Ok(token) = self.open(call, Purpose::Prepared, &request.prepared_statement_handle) {
-            self.bindings.invalidate(token.nonce());
+            self.unbind(token.nonce());
         }
+    }
+
+    fn unbind(&self, nonce: &Bytes) {
+        if let Some(kept) = self.bindings.remove(nonce) {
+            kept.held.give_back();
+        }
+    }
+
+    /// Keeps values for a client that goes on with the handle it has.
+    fn keep_bound(&self, call: &Call, nonce: &Bytes, values: Bytes) -> Result<()> {
+        let user = call.context.identity().principal();
+        let held = self.holdings.take(user, What::BoundBytes, values.len() as u64)?;
+        self.bindings.insert(nonce.clone(), Arc::new(binding::Kept { values, held }));
+        Ok(())
     }
 
     /// The statement that a handle stands for; it remembers which handle it came from.
@@ -76,16 +93,17 @@ impl Door {
         let (token, statement) = self.prepared(call, handle)?;
         let context = call.context_of(&statement);
         let parameters = self.warehouse.describe(&context, &statement.sql).await?.parameters;
-        let mut bound = Vec::new();
+        let (mut bound, mut bytes) = (Vec::new(), 0);
         while let Some(batch) = incoming.next_batch().await? {
-            bound.push(binding::bind(&batch, &parameters)?);
+            let values = binding::bind(&batch, &parameters)?;
+            bytes += binding::size_of(&values)?;
+            binding::check_size(bytes)?;
+            bound.push(values);
         }
         let without_values = incoming.columns() == 0 && bound.iter().all(|batch| batch.num_rows() == 0);
         let values = if without_values { None } else { Some(binding::into_bytes(&bound, &parameters)?) };
-        match &values {
-            Some(values) => self.bindings.insert(token.nonce().clone(), values.clone()),
-            None => self.bindings.invalidate(token.nonce()),
-        }
+        self.unbind(token.nonce());
+        values.clone().map(|values| self.keep_bound(call, token.nonce(), values)).transpose()?;
         let statement = Statement { parameters: values, prepared: None, ..statement };
         let handle = token.with_content(Content::Rows(statement)).seal(&self.seal, Purpose::Prepared)?;
         Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(handle) })

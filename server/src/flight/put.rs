@@ -11,6 +11,7 @@ use super::Door;
 use super::binding::Incoming;
 use super::call::Call;
 use super::command::{Command, refused};
+use super::holdings::What;
 use super::statement::run_each;
 use super::writes::Written;
 use crate::error::{Condition, Error, Result};
@@ -30,7 +31,11 @@ impl Door {
         let first = first.ok_or_else(nothing_sent)?;
         let descriptor = first.flight_descriptor.clone().ok_or_else(nothing_sent)?;
         let incoming = Incoming::new(first, messages);
-        let answer = match Command::of_descriptor(&descriptor)? {
+        let command = Command::of_descriptor(&descriptor)?;
+        let changes = matches!(command, Command::Update(_) | Command::PreparedUpdate(_) | Command::Ingest(_));
+        let user = call.context.identity().principal();
+        let _held = changes.then(|| self.holdings.one(user, What::Change)).transpose()?;
+        let answer = match command {
             Command::Update(sql) => {
                 let written = run_each(&self.warehouse, &call.context, &sql, None).await?;
                 counted(call, written)?

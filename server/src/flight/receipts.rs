@@ -12,6 +12,7 @@ use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
+use super::holdings::Held;
 use crate::error::{Condition, Error, Result};
 
 /// How long rows wait for their ticket: clients fetch at once.
@@ -20,7 +21,7 @@ const LIFE: Duration = Duration::from_secs(60);
 /// Rows that wait, by the nonce of their tickets.
 #[derive(Clone)]
 pub(crate) struct Receipts {
-    waiting: Arc<Mutex<HashMap<Bytes, RecordBatch>>>,
+    waiting: Arc<Mutex<HashMap<Bytes, (RecordBatch, Held)>>>,
     life: Duration,
 }
 
@@ -34,9 +35,9 @@ impl Receipts {
         Self { waiting: Arc::default(), life }
     }
 
-    /// Keeps `rows` for the ticket of `nonce`, for a while.
-    pub(crate) async fn keep(&self, nonce: Bytes, rows: RecordBatch) {
-        self.waiting.lock().await.insert(nonce.clone(), rows);
+    /// Keeps `rows` for the ticket of `nonce`, for a while; they count among what their user holds.
+    pub(crate) async fn keep(&self, nonce: Bytes, rows: RecordBatch, held: Held) {
+        self.waiting.lock().await.insert(nonce.clone(), (rows, held));
         let (waiting, life) = (Arc::clone(&self.waiting), self.life);
         tokio::spawn(async move {
             tokio::time::sleep(life).await;
@@ -46,7 +47,8 @@ impl Receipts {
 
     /// The rows of the ticket of `nonce`; they are not here after that.
     pub(crate) async fn take(&self, nonce: &Bytes) -> Result<RecordBatch> {
-        self.waiting.lock().await.remove(nonce).ok_or_else(already_given)
+        let kept = self.waiting.lock().await.remove(nonce);
+        kept.map(|(rows, _)| rows).ok_or_else(already_given)
     }
 }
 
@@ -61,8 +63,15 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
 
     use arrow::array::{ArrayRef, StringArray};
+    use weir_catalog::PrincipalId;
 
+    use super::super::holdings::{HoldingLimits, Holdings, What};
     use super::*;
+
+    fn held() -> Held {
+        let limits = HoldingLimits { streams: 0, changes: 1, bound_bytes: 0 };
+        Holdings::new(limits).one(PrincipalId::fresh(), What::Change).unwrap()
+    }
 
     fn rows() -> RecordBatch {
         let secret: ArrayRef = Arc::new(StringArray::from(vec!["secret"]));
@@ -74,7 +83,7 @@ mod tests {
         let receipts = Receipts::new();
         let nonce = Bytes::from_static(b"one");
         assert!(receipts.take(&nonce).await.is_err());
-        receipts.keep(nonce.clone(), rows()).await;
+        receipts.keep(nonce.clone(), rows(), held()).await;
         assert_eq!(receipts.take(&nonce).await.unwrap(), rows());
         let again = receipts.take(&nonce).await.unwrap_err();
         assert_eq!(again.condition(), Condition::AnswerAlreadyGiven);
@@ -83,7 +92,7 @@ mod tests {
     #[tokio::test]
     async fn rows_that_nobody_fetches_are_let_go() {
         let receipts = Receipts::living(Duration::from_millis(1));
-        receipts.keep(Bytes::from_static(b"one"), rows()).await;
+        receipts.keep(Bytes::from_static(b"one"), rows(), held()).await;
         let gone = async {
             while !receipts.waiting.lock().await.is_empty() {
                 tokio::time::sleep(Duration::from_millis(1)).await;

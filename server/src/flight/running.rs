@@ -4,6 +4,8 @@ use bytes::Bytes;
 use moka::sync::Cache;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::holdings::Held;
+
 /// The fetches of this server, by the nonce of their tickets.
 #[derive(Clone)]
 pub(crate) struct Running {
@@ -15,6 +17,7 @@ pub(crate) struct Fetch {
     running: Running,
     nonce: Bytes,
     _stop: DropGuard,
+    _held: Held,
 }
 
 impl Running {
@@ -23,9 +26,10 @@ impl Running {
     }
 
     /// Begins a fetch; the token tells the statement to stop.
-    pub(crate) fn begin(&self, nonce: &Bytes) -> (Fetch, CancellationToken) {
+    pub(crate) fn begin(&self, nonce: &Bytes, held: Held) -> (Fetch, CancellationToken) {
         let token = self.tokens.get_with(nonce.clone(), CancellationToken::new).child_token();
-        let fetch = Fetch { running: self.clone(), nonce: nonce.clone(), _stop: token.clone().drop_guard() };
+        let stop = token.clone().drop_guard();
+        let fetch = Fetch { running: self.clone(), nonce: nonce.clone(), _stop: stop, _held: held };
         (fetch, token)
     }
 
@@ -46,17 +50,24 @@ impl Drop for Fetch {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
+
+    use weir_catalog::PrincipalId;
+
+    use super::super::holdings::{HoldingLimits, Holdings, What};
     use super::*;
 
     #[test]
     fn a_fetch_is_cancelled_by_its_ticket_or_by_dropping_it() {
+        let holdings = Holdings::new(HoldingLimits { streams: 1, changes: 0, bound_bytes: 0 });
+        let held = || holdings.one(PrincipalId::fresh(), What::Stream).unwrap();
         let (running, nonce) = (Running::new(), Bytes::from_static(b"n"));
-        let (fetch, token) = running.begin(&nonce);
+        let (fetch, token) = running.begin(&nonce, held());
         assert!(running.cancel(&nonce) && token.is_cancelled());
         assert!(!running.cancel(&nonce));
         drop(fetch);
 
-        let (fetch, token) = running.begin(&nonce);
+        let (fetch, token) = running.begin(&nonce, held());
         drop(fetch);
         assert!(token.is_cancelled() && !running.cancel(&nonce));
     }

@@ -23,8 +23,12 @@ pub(crate) enum Purpose {
     Ticket,
     /// A prepared statement's handle.
     Prepared,
+    /// A descriptor of PollFlightInfo.
+    Poll,
     /// A session's cookie.
     Session,
+    /// A session's bearer.
+    SessionBearer,
 }
 
 impl Purpose {
@@ -32,7 +36,9 @@ impl Purpose {
         match self {
             Purpose::Ticket => b"weir ticket 1",
             Purpose::Prepared => b"weir prepared 1",
+            Purpose::Poll => b"weir poll 1",
             Purpose::Session => b"weir session 1",
+            Purpose::SessionBearer => b"weir session bearer 1",
         }
     }
 }

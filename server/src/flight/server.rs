@@ -37,7 +37,7 @@ pub struct Config {
     pub drain: Duration,
 }
 
-/// Serves `door` on `listener` until `stop` is cancelled. Then nothing new is taken in, and
+/// Serves `door` on `listener` until `stop` is cancelled. Then calls that come are told to go elsewhere, and
 /// what runs may end within the time of draining.
 pub async fn serve(
     door: Arc<Door>,
@@ -45,6 +45,7 @@ pub async fn serve(
     config: Config,
     stop: CancellationToken,
 ) -> Result<()> {
+    let leaving = door.leaving.clone();
     let service = FlightServiceServer::new(Service(door))
         .max_decoding_message_size(DECODED_BYTES_MAX)
         .accept_compressed(CompressionEncoding::Gzip)
@@ -61,9 +62,10 @@ pub async fn serve(
     }
     let incoming = arrivals(listener, newest);
     let stopping = stop.clone();
-    let serving = server
-        .add_service(service)
-        .serve_with_incoming_shutdown(incoming, async move { stopping.cancelled().await });
+    let serving = server.add_service(service).serve_with_incoming_shutdown(incoming, async move {
+        stopping.cancelled().await;
+        leaving.leave(config.drain).await;
+    });
     let drained = async {
         stop.cancelled().await;
         tokio::time::sleep(config.drain).await;

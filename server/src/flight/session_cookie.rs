@@ -1,8 +1,9 @@
 //! A client's session: its settings, kept in a sealed cookie that the client carries.
 //!
 //! The server remembers nothing, so any server of the catalog can answer the next call. Every
-//! answer to a client without a cookie brings one; a client that never sends it back cannot
-//! keep a session, and is told so when it tries to change it. The headers `catalog` and
+//! answer to a client without a cookie brings one; a client that never sends it back and takes up no
+//! bearer either ([`session_bearer`](super::session_bearer)) cannot keep a session, and is told so when it
+//! tries to change it. The headers `catalog` and
 //! `schema` set where names are looked up for clients without cookies; a cookie goes before.
 
 use base64::Engine;
@@ -93,7 +94,7 @@ pub(crate) fn takes_kept_results(headers: &HeaderMap) -> bool {
     text(headers, "use_cached_result").is_none_or(|said| said == "true")
 }
 
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(crate) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = headers.get(name)?.to_str().ok()?.trim();
     (!value.is_empty()).then(|| value.to_lowercase())
 }
@@ -114,7 +115,11 @@ fn open(seal: &Seal, clock: &dyn Clock, principal: PrincipalId, value: &str) -> 
     let token = Token::open(seal, Purpose::Session, &sealed, principal, clock.now()).ok()?;
     match token.content().ok()? {
         Content::Session(session) => Some(session.clone().into()),
-        Content::Rows(_) | Content::Write(_) | Content::Metadata(_) | Content::Done(_) => None,
+        Content::Rows(_)
+        | Content::Write(_)
+        | Content::Metadata(_)
+        | Content::Done(_)
+        | Content::Carried(_) => None,
     }
 }
 
@@ -122,8 +127,8 @@ fn open(seal: &Seal, clock: &dyn Clock, principal: PrincipalId, value: &str) -> 
 pub(crate) fn session_not_kept() -> Error {
     super::command::refused("sessions without cookies: this client keeps none, so its session's settings")
         .with_hint(
-            "turn on the client's cookies (ADBC: adbc.flight.sql.rpc.with_cookie_middleware=true), \
-             send the headers `catalog` and `schema`, or write names in three parts",
+            "turn on the client's cookies, send the header `session_by_bearer` from a client that takes up the \
+             `authorization` of an answer, send the headers `catalog` and `schema`, or write names in three parts",
         )
 }
 

@@ -8,10 +8,14 @@ use std::sync::Arc;
 
 use arrow::compute::concat_batches;
 use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
 use futures::{FutureExt, StreamExt, TryStreamExt};
+use uuid::Uuid;
 
 use super::binding;
 use super::call::Call;
+use super::holdings::{Held, What};
+use super::running::Fetch;
 use super::seal::handle_not_found;
 use super::ticket::{Content, Done, Statement, Token, Write};
 use super::writes::Written;
@@ -20,6 +24,15 @@ use crate::context::Context;
 use crate::error::{Condition, Error, Result};
 use crate::run::{Answer, Described, Outcome, RowStream, Warehouse};
 use crate::session::SessionSettings;
+
+/// A statement whose rows are on their way.
+pub(crate) struct Begun {
+    pub(crate) rows: RowStream,
+    /// What it left of the session, where it set that.
+    pub(crate) session: Option<SessionSettings>,
+    pub(crate) statement: Uuid,
+    pub(crate) fetch: Fetch,
+}
 
 impl Door {
     /// What `statement` would return, and what its ticket is to hold.
@@ -34,30 +47,45 @@ impl Door {
         Ok((described, content))
     }
 
-    /// The rows of `statement`, for the ticket `token`.
+    /// The rows of `statement`, for the ticket `token`: those that a poll began, or else begun now.
     pub(crate) async fn rows(
         &self,
         call: &Call,
         token: &Token,
         statement: &Statement,
     ) -> Result<stream::Stream> {
-        let (fetch, stop) = self.running.begin(token.nonce());
-        let mut context = call.context_of(statement);
-        context.cancellation = stop;
-        context.asked_at = token.told_lately(context.started_at()).unwrap_or(context.asked_at);
-        let id = context.statement_id();
-        let rows = match self.values(statement)? {
-            Some(values) if values.num_rows() == 0 => self.no_rows(&context, &statement.sql).await?,
-            Some(values) if values.num_rows() > 1 => {
-                concatenated(Arc::clone(&self.warehouse), context, statement.sql.clone(), values).await?
-            }
-            values => {
-                let (rows, session) = one(&self.warehouse, context, &statement.sql, values).await?;
-                session.map(|session| call.keep(session)).transpose()?;
-                rows
+        let begun = match self.polls.rows(call, token.nonce()).await? {
+            Some(begun) => begun,
+            None => {
+                let mut context = call.context_of(statement);
+                context.asked_at = token.told_lately(context.started_at()).unwrap_or(context.asked_at);
+                self.begin_rows(context, token.nonce(), statement).await?
             }
         };
-        Ok(stream::encode(rows, id, fetch))
+        begun.session.map(|session| call.keep(session)).transpose()?;
+        Ok(stream::encode(begun.rows, begun.statement, (begun.fetch, Arc::clone(&call.under_way))))
+    }
+
+    /// Begins to run `statement`, for the ticket of `nonce`.
+    pub(crate) async fn begin_rows(
+        &self,
+        mut context: Context,
+        nonce: &Bytes,
+        statement: &Statement,
+    ) -> Result<Begun> {
+        let held = self.holdings.one(context.identity().principal(), What::Stream)?;
+        let (fetch, stop) = self.running.begin(nonce, held);
+        context.cancellation = stop;
+        let id = context.statement_id();
+        let (rows, session) = match self.values(statement)? {
+            Some(values) if values.num_rows() == 0 => (self.no_rows(&context, &statement.sql).await?, None),
+            Some(values) if values.num_rows() > 1 => {
+                let (warehouse, sql) = (Arc::clone(&self.warehouse), statement.sql.clone());
+                (concatenated(warehouse, context, sql, values).await?, None)
+            }
+            values => one(&self.warehouse, context, &statement.sql, values).await?,
+        };
+        Ok(Begun { rows, session, statement: id, fetch })
     }
 
     fn write(&self, statement: Statement) -> Write {
@@ -72,40 +100,38 @@ impl Door {
         if !told.parameters.fields().is_empty() && self.values(&write.statement)?.is_none() {
             return Ok(token);
         }
-        let written = self.write_once(call, &token, write).await?;
-        // Nobody has the ticket yet, and it is not one to run anything by.
+        let written = self.write_once(call.context_of(&write.statement), &token, write).await;
+        // Nobody has the ticket yet, and it will not be one to run anything by.
         self.writes.forget(token.nonce());
-        let receipt_at = write.gives_receipt.then(|| write.origin.clone());
-        let session = written.session.as_ref().map(Into::into);
-        Ok(token.with_content(Content::Done(Done { session, receipt_at })))
+        let written = written?;
+        written.session.clone().map(|session| call.keep(session)).transpose()?;
+        Ok(token.with_content(Content::Done(Done::of(write, &written))))
     }
 
     /// Runs a statement that changes something, once for its ticket.
-    pub(crate) async fn write_once(&self, call: &Call, token: &Token, write: &Write) -> Result<Written> {
+    pub(crate) async fn write_once(&self, context: Context, token: &Token, write: &Write) -> Result<Written> {
         if write.origin != *self.writes.origin() {
             return Err(handle_not_found());
         }
         let values = self.values(&write.statement)?;
-        let context = call.context_of(&write.statement);
-        let stop = context.cancellation.clone();
+        let (user, stop) = (context.identity().principal(), context.cancellation.clone());
         let (warehouse, sql) = (Arc::clone(&self.warehouse), write.statement.sql.clone());
         let receipt = write.gives_receipt.then(|| (self.receipts.clone(), token.nonce().clone()));
-        let start = || {
+        let start = |held: Held| {
             async move {
                 match receipt {
                     None => run_each(&warehouse, &context, &sql, values).await,
                     Some(_) if values.is_some() => Err(no_values()),
                     Some((receipts, nonce)) => {
-                        receipts.keep(nonce, receipt_of(&warehouse, &context, &sql).await?).await;
+                        let rows = receipt_of(&warehouse, &context, &sql).await?;
+                        receipts.keep(nonce, rows, held).await;
                         Ok(Written { rows: None, session: None })
                     }
                 }
             }
             .boxed()
         };
-        let written = self.writes.once(token.nonce(), stop, start).await?;
-        written.session.clone().map(|session| call.keep(session)).transpose()?;
-        Ok(written)
+        self.writes.once(token.nonce(), (stop, || self.holdings.change(user)), start).await
     }
 
     /// What is left to fetch of a statement that has been done.
@@ -123,7 +149,8 @@ impl Door {
     /// The values bound to `statement`: those in the token, else those bound later to the
     /// prepared handle the token came from.
     pub(crate) fn values(&self, statement: &Statement) -> Result<Option<RecordBatch>> {
-        let later = || statement.prepared.as_ref().and_then(|nonce| self.bindings.get(nonce));
+        let kept = |nonce| self.bindings.get(nonce).map(|kept| kept.values.clone());
+        let later = || statement.prepared.as_ref().and_then(kept);
         let bytes = statement.parameters.clone().or_else(later);
         bytes.as_ref().map(binding::from_bytes).transpose()
     }

@@ -14,6 +14,7 @@ use prost::Message;
 use weir_catalog::{Epoch, PrincipalId};
 
 use super::seal::{Purpose, Seal, handle_not_found, random_id};
+use super::writes::Written;
 use crate::error::Result;
 use crate::session::SessionSettings;
 
@@ -79,6 +80,23 @@ pub(crate) struct Done {
     pub(crate) receipt_at: Option<Bytes>,
 }
 
+/// A session's settings, and the credential beside which they lie.
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub(crate) struct Carried {
+    #[prost(message, required, tag = "1")]
+    pub(crate) session: Session,
+    /// As it stood in the call's header.
+    #[prost(string, optional, tag = "2")]
+    pub(crate) credential: Option<String>,
+}
+
+impl std::fmt::Debug for Carried {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Carried").field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
 /// What a token stands for.
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub(crate) enum Content {
@@ -97,6 +115,9 @@ pub(crate) enum Content {
     /// A statement that has been run.
     #[prost(message, tag = "14")]
     Done(Done),
+    /// A session's settings beside a credential.
+    #[prost(message, tag = "15")]
+    Carried(Carried),
 }
 
 /// A token opened, or about to be sealed.
@@ -113,8 +134,18 @@ pub(crate) struct Token {
     expires_at: i64,
     #[prost(bytes = "bytes", tag = "4")]
     nonce: Bytes,
-    #[prost(oneof = "Content", tags = "10, 11, 12, 13, 14")]
+    #[prost(oneof = "Content", tags = "10, 11, 12, 13, 14, 15")]
     content: Option<Content>,
+}
+
+impl Done {
+    /// What is left of `write`, of which that came.
+    pub(crate) fn of(write: &Write, written: &Written) -> Self {
+        Self {
+            session: written.session.as_ref().map(Into::into),
+            receipt_at: write.gives_receipt.then(|| write.origin.clone()),
+        }
+    }
 }
 
 impl Token {
@@ -153,13 +184,27 @@ impl Token {
         principal: PrincipalId,
         now: DateTime<Utc>,
     ) -> Result<Self> {
+        let token = Self::open_anybodys(seal, purpose, sealed, now)?;
+        if token.belongs_to(principal) { Ok(token) } else { Err(handle_not_found()) }
+    }
+
+    /// Opens what somebody was given for `purpose`, before it is known who asks. Whoever uses what is in it must look at
+    /// [`belongs_to`](Self::belongs_to).
+    pub(crate) fn open_anybodys(
+        seal: &Seal,
+        purpose: Purpose,
+        sealed: &[u8],
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
         let plain = seal.open(purpose, sealed)?;
         let token = Token::decode(plain.as_slice()).map_err(|_| handle_not_found())?;
         let expired = token.expires_at != 0 && token.expires_at <= now.timestamp_micros();
-        if expired || token.principal != principal.to_string() {
-            return Err(handle_not_found());
-        }
-        Ok(token)
+        if expired { Err(handle_not_found()) } else { Ok(token) }
+    }
+
+    /// Whether it was given to `principal`.
+    pub(crate) fn belongs_to(&self, principal: PrincipalId) -> bool {
+        self.principal == principal.to_string()
     }
 
     /// The catalog's epoch when the token was made.
@@ -185,7 +230,10 @@ impl Token {
     /// Until when it is fetched as often as one likes; none for what is given once.
     pub(crate) fn repeatable_until(&self) -> Option<DateTime<Utc>> {
         match &self.content {
-            Some(Content::Done(Done { receipt_at: Some(_), .. })) => None,
+            Some(
+                Content::Done(Done { receipt_at: Some(_), .. })
+                | Content::Write(Write { gives_receipt: true, .. }),
+            ) => None,
             _ => self.expires_at(),
         }
     }

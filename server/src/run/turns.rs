@@ -2,7 +2,8 @@
 //!
 //! Statements beyond the bound wait in a line in which each user stands once, with the statement that came first: a user who
 //! sends a thousand lets another's wait for one of them, not for a thousand. How many may wait is bounded, in all and for
-//! each user. What waits holds no plan: it is planned, with the rights of then, when its turn has come.
+//! each user, and so is how many of one user run: results that nobody reads hold their turns, and one user's shall not be all.
+//! What waits holds no plan: it is planned, with the rights of then, when its turn has come.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,14 +21,13 @@ use crate::query::execute::cancelled;
 use crate::query::record::{QueryRecord, Received};
 use crate::sql::Statement;
 
-/// How long a user's place is kept after the last statement.
-const IDLE: Duration = Duration::from_secs(600);
-
 /// How many statements run and wait.
 #[derive(Debug, Clone, Copy)]
 pub struct TurnLimits {
     /// Statements that run at the same time, at least one.
     pub running: usize,
+    /// Statements of one user that run at the same time, at least one.
+    pub running_of_user: usize,
     /// Statements that wait.
     pub waiting: usize,
     /// Statements of one user that wait.
@@ -40,12 +40,14 @@ pub struct Turns {
     limits: TurnLimits,
     slots: Arc<Semaphore>,
     waiting: AtomicUsize,
+    /// Never forgotten: a user whose statements run must not begin anew. There are as many as the catalog has users.
     users: Cache<PrincipalId, Arc<User>>,
 }
 
-/// What one user waits with.
-#[derive(Debug, Default)]
+/// What one user runs and waits with.
+#[derive(Debug)]
 struct User {
+    slots: Arc<Semaphore>,
     /// Held by the statement that stands in the line.
     line: Mutex<()>,
     waiting: AtomicUsize,
@@ -55,14 +57,26 @@ struct User {
 #[derive(Debug)]
 pub struct Turn {
     _slot: OwnedSemaphorePermit,
+    _of_user: OwnedSemaphorePermit,
 }
 
 impl Turns {
     /// Nobody runs or waits.
     pub fn new(limits: TurnLimits) -> Self {
-        let slots = Arc::new(Semaphore::new(limits.running.clamp(1, Semaphore::MAX_PERMITS)));
-        let users = Cache::builder().time_to_idle(IDLE).build();
-        Self { limits, slots, waiting: AtomicUsize::new(0), users }
+        Self {
+            limits,
+            slots: slots(limits.running),
+            waiting: AtomicUsize::new(0),
+            users: Cache::builder().build(),
+        }
+    }
+
+    fn user(&self, user: PrincipalId) -> Arc<User> {
+        let fresh = || {
+            let slots = slots(self.limits.running_of_user);
+            Arc::new(User { slots, line: Mutex::default(), waiting: AtomicUsize::new(0) })
+        };
+        self.users.get_with(user, fresh)
     }
 
     /// Statements that run.
@@ -75,10 +89,11 @@ impl Turns {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// A turn at once, where that can be: a slot is free only when nobody waits.
-    pub fn now(&self) -> Option<Turn> {
+    /// A turn of a statement of `user` at once, where that can be: a slot is free only when nobody waits for it.
+    pub fn now(&self, user: PrincipalId) -> Option<Turn> {
+        let of_user = Arc::clone(&self.user(user).slots).try_acquire_owned().ok()?;
         let slot = Arc::clone(&self.slots).try_acquire_owned().ok()?;
-        Some(Turn { _slot: slot })
+        Some(Turn { _slot: slot, _of_user: of_user })
     }
 
     /// Waits for the turn of a statement of `user`, until it is stopped or has no time left.
@@ -88,12 +103,13 @@ impl Turns {
         stop: &CancellationToken,
         left: Option<Duration>,
     ) -> Result<Turn> {
-        let user = self.users.get_with(user, Arc::default);
+        let user = self.user(user);
         let _counted = self.counted(&user)?;
         let turn = async {
             let _line = user.line.lock().await;
-            let slot = Arc::clone(&self.slots).acquire_owned().await;
-            slot.map(|slot| Turn { _slot: slot }).map_err(Error::internal)
+            let of_user = Arc::clone(&user.slots).acquire_owned().await.map_err(Error::internal)?;
+            let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(Error::internal)?;
+            Ok(Turn { _slot: slot, _of_user: of_user })
         };
         let over = async {
             match left {
@@ -116,10 +132,15 @@ impl Turns {
         of_user.zip(all).ok_or_else(|| {
             let text = "too many statements wait for their turn";
             Error::new(Condition::ResourceExhausted, text).with_hint(
-                "try again later; [limits] running_statements and waiting_statements set the bounds",
+                "read results to their end or close them, and try again; [limits] running_statements and \
+                 waiting_statements set the bounds",
             )
         })
     }
+}
+
+fn slots(count: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)))
 }
 
 struct Counted<'a>(&'a AtomicUsize);
@@ -168,7 +189,7 @@ impl Run<'_> {
         &mut self,
         record: QueryRecord<Received>,
     ) -> Result<(Turn, QueryRecord<Received>)> {
-        if let Some(turn) = self.warehouse.turns.now() {
+        if let Some(turn) = self.warehouse.turns.now(self.context.identity().principal()) {
             return Ok((turn, record));
         }
         let waited = self.wait().await;
@@ -200,7 +221,7 @@ impl Run<'_> {
 
 fn waited_too_long() -> Error {
     Error::new(Condition::StatementTimeout, "the statement waited for its turn longer than it may take")
-        .with_hint("the server runs as many statements as it may; try again later")
+        .with_hint("as many statements run as may, of all users or of this one: read results to their end, or try again later")
 }
 
 #[cfg(test)]

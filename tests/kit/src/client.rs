@@ -16,7 +16,7 @@ use arrow_flight::sql::{
     CommandStatementIngest, CommandStatementQuery, CommandStatementUpdate, DoPutPreparedStatementResult,
     DoPutUpdateResult, ProstMessageExt,
 };
-use arrow_flight::{Action, FlightData, FlightDescriptor, FlightInfo, SchemaResult, Ticket};
+use arrow_flight::{Action, FlightData, FlightDescriptor, FlightInfo, PollInfo, SchemaResult, Ticket};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 use prost::Message;
@@ -127,6 +127,20 @@ impl Client {
         let result: SchemaResult =
             self.raw().get_schema(self.request(descriptor(command))).await?.into_inner();
         Ok(try_schema_from_ipc_buffer(&result.schema).expect("a schema"))
+    }
+
+    /// PollFlightInfo of a descriptor, once.
+    pub async fn poll(&self, descriptor: FlightDescriptor) -> Told<PollInfo> {
+        Ok(self.raw().poll_flight_info(self.request(descriptor)).await?.into_inner())
+    }
+
+    /// PollFlightInfo of a command until there is nothing to poll again.
+    pub async fn polled(&self, command: &impl ProstMessageExt) -> Told<FlightInfo> {
+        let mut told = self.poll(descriptor(command)).await?;
+        while let Some(again) = told.flight_descriptor.take() {
+            told = self.poll(again).await?;
+        }
+        Ok(told.info.expect("an info"))
     }
 
     /// DoGet of a ticket.
@@ -288,7 +302,8 @@ pub(crate) fn only_ticket(info: &FlightInfo) -> Ticket {
     }
 }
 
-fn descriptor(command: &impl ProstMessageExt) -> FlightDescriptor {
+/// The descriptor of a command.
+pub fn descriptor(command: &impl ProstMessageExt) -> FlightDescriptor {
     FlightDescriptor::new_cmd(command.as_any().encode_to_vec())
 }
 

@@ -31,7 +31,7 @@ mod ways;
 
 pub use archive::unpack;
 pub use azure_server::AzureServer;
-pub use client::{Client, Prepared, Refusal, Told, messages};
+pub use client::{Client, Prepared, Refusal, Told, descriptor, messages};
 pub use delta::{OtherWriter, data_files, read_parquet_folder};
 pub use identity_provider::{IdentityProvider, Published, discovered};
 pub use program::Program;

@@ -82,7 +82,9 @@ impl TestServer {
         let external = directory.path().join("external");
         std::fs::create_dir_all(&external).expect("a folder of external tables");
         config.server.data_directory = directory.path().join("data");
-        config.server.drain = weir_server::config::Period::seconds(1);
+        if config.server.drain == Config::default().server.drain {
+            config.server.drain = weir_server::config::Period::seconds(1);
+        }
         config.catalog.initial_admin = Some(ADMIN.to_owned());
         if config.storage.external_roots.is_empty() {
             config.storage.external_roots = vec![external];

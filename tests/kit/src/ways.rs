@@ -29,11 +29,8 @@ impl Way {
             Way::Statement => client.statement(sql).await,
             Way::Prepared => client.prepared(sql).await,
             Way::Polled => {
-                let descriptor = arrow_flight::FlightDescriptor::new_cmd(prost::Message::encode_to_vec(
-                    &arrow_flight::sql::ProstMessageExt::as_any(&statement(sql)),
-                ));
-                let polled = client.raw().poll_flight_info(client.request(descriptor)).await?.into_inner();
-                client.fetch(only_ticket(&polled.info.expect("an info"))).await
+                let info = client.polled(&statement(sql)).await?;
+                client.fetch(only_ticket(&info)).await
             }
             Way::TicketFirst => {
                 let prepared = client.prepare(sql).await?;

@@ -11,7 +11,7 @@ use crate::error::Kind;
 const SOON: Duration = Duration::from_secs(10);
 
 fn turns(running: usize, waiting: usize, waiting_of_user: usize) -> Arc<Turns> {
-    Arc::new(Turns::new(TurnLimits { running, waiting, waiting_of_user }))
+    Arc::new(Turns::new(TurnLimits { running, running_of_user: running, waiting, waiting_of_user }))
 }
 
 fn user(number: u128) -> PrincipalId {
@@ -47,8 +47,8 @@ async fn until_waiting(turns: &Turns, count: usize) {
 #[tokio::test]
 async fn users_run_by_turns() {
     let turns = turns(1, 100, 100);
-    let first = turns.now().unwrap();
-    assert!(turns.now().is_none());
+    let first = turns.now(user(9)).unwrap();
+    assert!(turns.now(user(9)).is_none());
     let (ran, mut runs) = tokio::sync::mpsc::unbounded_channel();
     for (position, (of, name)) in
         [(1, "a1"), (1, "a2"), (1, "a3"), (2, "b1"), (3, "c1"), (2, "b2")].into_iter().enumerate()
@@ -67,13 +67,13 @@ async fn users_run_by_turns() {
     }
     assert_eq!(order, ["a1", "b1", "c1", "a2", "b2", "a3"]);
     assert_eq!((turns.running(), turns.waiting()), (0, 0));
-    assert!(turns.now().is_some());
+    assert!(turns.now(user(9)).is_some());
 }
 
 #[tokio::test]
 async fn the_line_is_bounded_for_all_and_for_each() {
     let turns = turns(1, 3, 2);
-    let _running = turns.now().unwrap();
+    let _running = turns.now(user(9)).unwrap();
     let (ran, _runs) = tokio::sync::mpsc::unbounded_channel();
     for (position, of) in [1, 1, 2].into_iter().enumerate() {
         if position == 2 {
@@ -91,7 +91,7 @@ async fn the_line_is_bounded_for_all_and_for_each() {
 #[tokio::test]
 async fn who_is_stopped_or_has_no_time_leaves_the_line() {
     let turns = turns(1, 10, 10);
-    let running = turns.now().unwrap();
+    let running = turns.now(user(9)).unwrap();
     let stop = CancellationToken::new();
     let stopped = turns.next(user(1), &stop, None);
     stop.cancel();
@@ -100,5 +100,22 @@ async fn who_is_stopped_or_has_no_time_leaves_the_line() {
     assert_eq!(late.unwrap_err().kind(), Kind::Timeout);
     assert_eq!(turns.waiting(), 0);
     drop(running);
-    assert!(turns.now().is_some(), "no slot is lost");
+    assert!(turns.now(user(9)).is_some(), "no slot is lost");
+}
+
+#[tokio::test]
+async fn a_user_with_all_of_theirs_leaves_room_for_others() {
+    let limits = TurnLimits { running: 3, running_of_user: 2, waiting: 10, waiting_of_user: 10 };
+    let turns = Arc::new(Turns::new(limits));
+    let unread: Vec<_> = (0..2).map(|_| turns.now(user(1)).unwrap()).collect();
+    assert!(turns.now(user(1)).is_none(), "a slot is free, and not for this one");
+    let (ran, mut runs) = tokio::sync::mpsc::unbounded_channel();
+    waiting(&turns, 1, "third", &ran);
+    until_waiting(&turns, 1).await;
+    let others = turns.now(user(2)).unwrap();
+    drop(others);
+    assert!(runs.try_recv().is_err(), "another's slot is not for this one either");
+    drop(unread);
+    let (name, _turn) = timeout(SOON, runs.recv()).await.unwrap().unwrap();
+    assert_eq!((name, turns.running(), turns.waiting()), ("third", 1, 0));
 }
