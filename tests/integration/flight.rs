@@ -4,8 +4,8 @@
 mod answers;
 mod conformance;
 mod draining;
-mod holdings;
 mod grafana;
+mod holdings;
 mod ingest;
 mod metadata;
 mod parameters;

@@ -11,6 +11,7 @@ mod arrows;
 mod attacks;
 mod callers_catalog;
 mod columns;
+mod conformance;
 mod sizes;
 mod source;
 

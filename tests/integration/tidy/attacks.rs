@@ -33,7 +33,7 @@ fn rows() -> BTreeMap<String, Row> {
 }
 
 /// Every test of the Rust sources by its path: crate (none for these tests), module, name.
-fn tests() -> BTreeSet<String> {
+pub(super) fn tests() -> BTreeSet<String> {
     let roots = [
         ("tests/integration/", ""),
         ("catalog/src/", "catalog::"),
