@@ -138,7 +138,7 @@ fn a_claimed_group_holds_wherever_a_group_holds() {
         member.update(gives).await.unwrap();
         let given = ground.server.rows(ADMIN, "SHOW GRANTS carol ON TABLE closed.own.s").await;
         assert_eq!(given, ["carol | SELECT | TABLE | closed.own.s"]);
-        let trail = "SELECT request_params['claimed_groups'] AS claimed, user_identity.subject_name AS who \
+        let trail = "SELECT request_params['claimed_groups'] AS claimed, user_identity.email AS who \
                      FROM system.access.audit WHERE action_name = 'updatePermissions' \
                      AND request_params['claimed_groups'] IS NOT NULL";
         assert_eq!(ground.server.rows(ADMIN, trail).await, ["analysts | bob"]);
@@ -186,8 +186,15 @@ fn a_claim_counts_as_configured_and_reaches_no_rank() {
         assert_eq!(member.update("CREATE CATALOG mine").await.unwrap_err().code, Code::PermissionDenied);
         server.done(ADMIN, "ALTER GROUP admins DROP GROUP analysts").await;
         assert!(groups(&member).await.unwrap().contains(&"analysts".to_owned()));
-        server.done(ADMIN, "DROP POLICY hidden ON TABLE main.default.u").await;
-        server.done(ADMIN, "DROP GROUP analysts").await;
+        server
+            .prepare(
+                "DROP POLICY hidden ON TABLE main.default.u;
+                 DROP VIEW main.default.v;
+                 ALTER TABLE main.default.t ALTER COLUMN salary DROP MASK;
+                 DROP FUNCTION main.default.told;
+                 DROP GROUP analysts",
+            )
+            .await;
         assert_eq!(groups(&member).await.unwrap(), none);
         assert_eq!(member.statement("SELECT * FROM closed.own.s").await.unwrap_err().code, Code::NotFound);
     });

@@ -10,7 +10,7 @@ const USERS: [&str; 2] = ["alice", "bob"];
 async fn fill(server: &TestServer, user: &str, schema: &str) {
     for statement in [
         format!("CREATE SCHEMA {schema}"),
-        format!("CREATE TABLE {schema}.zebra_{user} (id INT PRIMARY KEY, zebra_column_{user} VARCHAR(9))"),
+        format!("CREATE TABLE {schema}.zebra_{user} (id INT PRIMARY KEY, zebra_column_{user} VARCHAR(11))"),
         format!("INSERT INTO {schema}.zebra_{user} VALUES (1, 'zebra_{user}')"),
         format!(
             "CREATE VIEW {schema}.zebra_view_{user} AS SELECT id AS zebra_text_{user} FROM {schema}.zebra_{user}"

@@ -63,6 +63,8 @@ pub(crate) fn flaw_of(service: &Service) -> Flaw {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
+
     use super::*;
 
     const KEY: &str = r#"{"type": "service_account", "private_key": "P", "private_key_id": "I", "client_email": "E", "token_uri": "https://elsewhere"}"#;

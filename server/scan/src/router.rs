@@ -102,8 +102,8 @@ impl Router {
 
     /// Adds a store that counts as far.
     #[cfg(test)]
-    pub(crate) fn add_far_root(&self, root: &RootName, store: Arc<dyn ObjectStore>) {
-        self.add(root, Root { place: root.to_string(), store, near: false }).unwrap();
+    pub(crate) fn add_far_root(&self, root: &RootName, store: Arc<dyn ObjectStore>) -> crate::Result<()> {
+        self.add(root, Root { place: root.to_string(), store, near: false })
     }
 
     fn add(&self, root: &RootName, added: Root) -> crate::Result<()> {

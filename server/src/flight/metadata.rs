@@ -53,7 +53,7 @@ impl Door {
             Metadata::Tables(command) => tables::list(&self.warehouse, &call.context, command).await,
             Metadata::TableTypes(command) => tables::types(command),
             Metadata::PrimaryKeys(command) => {
-                keys::list(&*self.warehouse.snapshot().await?, &call.context, &command)
+                keys::list(&*self.warehouse.snapshot_for(&call.context).await?, &call.context, &command)
             }
             // No key refers to another; the answer is empty, and an answer
             Metadata::ExportedKeys(_) | Metadata::ImportedKeys(_) | Metadata::CrossReference(_) => {

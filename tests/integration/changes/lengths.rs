@@ -217,7 +217,7 @@ fn lengths_that_spark_declared_hold_here() {
         for (statement, declared) in [
             ("INSERT INTO main.default.filled VALUES ('a', 'b')", "CHAR(3)"),
             ("UPDATE main.default.filled SET c = 'a'", "CHAR(3)"),
-            ("INSERT INTO main.default.inside VALUES (array('a'), 'b')", "ARRAY<VARCHAR(3)>"),
+            ("INSERT INTO main.default.inside VALUES (make_array('a'), 'b')", "ARRAY<VARCHAR(3)>"),
         ] {
             let told = server.client(ADMIN).update(statement).await.expect_err(statement).text;
             assert!(told.starts_with("[UNSUPPORTED_FEATURE]") && told.contains(declared), "{told}");

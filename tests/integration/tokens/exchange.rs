@@ -185,7 +185,7 @@ fn an_exchanged_token_has_the_groups_of_the_users_own_and_no_more() {
             }
         }
         // It ends with the group and with the token.
-        server.done(ADMIN, "DROP GROUP staff").await;
+        server.prepare("REVOKE SELECT ON TABLE main.default.pay FROM staff;\nDROP GROUP staff").await;
         assert_eq!(reads(&exchanged).await.unwrap_err().code, Code::PermissionDenied);
         server.clock().advance(TimeDelta::seconds(3600 + 31));
         assert_eq!(reads(&exchanged).await.unwrap_err().code, Code::Unauthenticated);

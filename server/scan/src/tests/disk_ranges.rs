@@ -29,7 +29,8 @@ impl Far {
         let store = Arc::new(InMemory::new());
         let disk = DiskRanges::open(&folder, bytes).unwrap();
         let router = Router::new(RangeCache::new(0)).with_disk(disk);
-        router.add_far_root(&RootName::new("far").unwrap(), Arc::clone(&store) as Arc<dyn ObjectStore>);
+        let far: Arc<dyn ObjectStore> = Arc::clone(&store) as _;
+        router.add_far_root(&RootName::new("far").unwrap(), far).unwrap();
         let far = Self { _parent: parent, folder, store, router };
         far.put("0123456789").await;
         far
