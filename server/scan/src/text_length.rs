@@ -151,7 +151,7 @@ fn has_longer(texts: &ArrayRef, length: usize) -> Result<bool> {
         ArrowType::Utf8 => Ok(texts.as_string::<i32>().iter().any(longer)),
         ArrowType::LargeUtf8 => Ok(texts.as_string::<i64>().iter().any(longer)),
         ArrowType::Utf8View => Ok(texts.as_string_view().iter().any(longer)),
-        _ if texts.null_count() == texts.len() => Ok(false),
+        _ if texts.logical_null_count() == texts.len() => Ok(false),
         other => {
             let text = format!("texts of a bounded column came as {other}");
             Err(Error::Input(Box::new(DataFusionError::Internal(text))))

@@ -1,8 +1,8 @@
 //! [`S3Server`]: a throw-away server that speaks S3, and [`FaultyStore`], which stands before it and fails as told.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -59,7 +59,7 @@ pub struct FaultyStore {
     address: SocketAddr,
     fault: watch::Sender<Option<Fault>>,
     left: Arc<AtomicUsize>,
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Arc<watch::Sender<Vec<String>>>,
 }
 
 impl FaultyStore {
@@ -69,7 +69,7 @@ impl FaultyStore {
         let address = listener.local_addr().expect("its address");
         let (fault, told) = watch::channel(None);
         let left = Arc::new(AtomicUsize::new(0));
-        let asked = Arc::default();
+        let asked = Arc::new(watch::Sender::default());
         let (counted, counting) = (Arc::clone(&left), Arc::clone(&asked));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -95,7 +95,7 @@ impl FaultyStore {
 
     /// What it was asked, each as method and path.
     pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().expect("nobody panics with it").clone()
+        self.asked.borrow().clone()
     }
 
     /// How many of the faults were not met.
@@ -109,13 +109,13 @@ async fn serve(
     mut client: TcpStream,
     store: SocketAddr,
     (told, left): (watch::Receiver<Option<Fault>>, Arc<AtomicUsize>),
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Arc<watch::Sender<Vec<String>>>,
 ) -> std::io::Result<()> {
     let request = request(&mut client).await?;
     let head = String::from_utf8_lossy(&request);
     let asked_for = head.split(" HTTP/").next().unwrap_or_default().to_owned();
     let writes_data = asked_for.starts_with("PUT ") && !asked_for.contains("/_delta_log/");
-    asked.lock().expect("nobody panics with it").push(asked_for);
+    asked.send_modify(|asked| asked.push(asked_for));
     if matches!(*told.borrow(), Some(Fault::NoData(_))) && !writes_data {
         return hand_on(client, ask(store, &request).await?).await;
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path as FilePath, PathBuf};
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use object_store::memory::InMemory;
@@ -109,7 +110,7 @@ async fn what_was_asked_for_before_it_was_forgotten_is_not_kept() {
         disk.clear();
         Ok(vec!["old".into()])
     };
-    let read = disk.read(&key, &[0..3], late).await.unwrap();
+    let read = disk.read(&key, from_ref(&(0..3)), late).await.unwrap();
     assert_eq!(read[0].bytes.as_ref(), b"old");
     disk.settled().await;
     assert_eq!((disk.used_bytes(), files_in(&far.folder).len()), (0, 0));
@@ -119,7 +120,7 @@ async fn what_was_asked_for_before_it_was_forgotten_is_not_kept() {
 async fn no_more_is_kept_than_there_is_room_for() {
     let far = Far::with_room(2 * 4096).await;
     for start in 0..8 {
-        far.router.get_ranges(&Path::from(FILE), &[start..start + 1]).await.unwrap();
+        far.router.get_ranges(&Path::from(FILE), from_ref(&(start..start + 1))).await.unwrap();
         far.router.disk().unwrap().settled().await;
     }
     let kept = files_in(&far.folder).len();
@@ -153,7 +154,7 @@ async fn files_of_this_machine_are_not_kept_on_its_disk_again() {
     fs::create_dir_all(near.join("t")).unwrap();
     fs::write(near.join("t/x.parquet"), "0123456789").unwrap();
     far.router.add_local_root(&RootName::new("near").unwrap(), &near).unwrap();
-    far.router.get_ranges(&Path::from("near/t/x.parquet"), &[0..4]).await.unwrap();
+    far.router.get_ranges(&Path::from("near/t/x.parquet"), from_ref(&(0..4))).await.unwrap();
     far.router.disk().unwrap().settled().await;
     assert!(files_in(&far.folder).is_empty());
 }
