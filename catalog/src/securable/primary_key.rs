@@ -70,7 +70,10 @@ mod tests {
     use crate::stamps::Stamps;
     use crate::tag::Tags;
 
-    fn table(columns: &[(&str, bool, Option<(&str, u32)>)]) -> Table {
+    /// Name, whether NULL is taken, and key and place where it is part of one.
+    type Told<'a> = (&'a str, bool, Option<(&'a str, u32)>);
+
+    fn table(columns: &[Told<'_>]) -> Table {
         let columns = columns.iter().map(|(name, nullable, part)| Column {
             nullable: *nullable,
             primary_key: part.map(|(constraint, place)| KeyPart { constraint: constraint.to_owned(), place }),
