@@ -15,6 +15,7 @@ use weir_benches::bare::bare_config;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
+#[expect(clippy::disallowed_methods, reason = "the bare engine, to compare with")]
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let port: u16 = arguments.next().ok_or("the port is missing")?.parse()?;
