@@ -113,7 +113,6 @@ impl App {
         let logins = Arc::new(Login::new(Arc::clone(&metastore), local_issuer.clone()));
         let key = shared_key(&metastore, SEALING_KEY).await?;
         let door = open_door(&config, (&warehouse, &verifier), logins, &clock, key)?;
-        let door = door.with_sessions(config.sessions.clone());
         Ok(Self {
             config,
             clock,
@@ -375,7 +374,8 @@ fn open_door(
         bound_bytes: config.limits.bound_bytes_per_user.bytes(),
     };
     let means = (limits, config.server.drain_hint.as_deref());
-    Door::new(Arc::clone(warehouse), Arc::clone(verifier), logins, Arc::clone(clock), key, means)
+    let door = Door::new(Arc::clone(warehouse), Arc::clone(verifier), logins, Arc::clone(clock), key, means)?;
+    Ok(door.with_sessions(config.sessions.clone()))
 }
 
 fn scan_config(config: &Config) -> weir_scan::Config {

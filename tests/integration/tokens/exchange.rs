@@ -78,9 +78,10 @@ fn an_exchanged_token_ends_with_whatever_it_rests_on() {
             server.done(ADMIN, again).await;
             assert_eq!(me(&by_login).await.unwrap(), "bob", "{again}");
         }
-        for (by, refused) in [("bob", "[INSUFFICIENT_PERMISSIONS]"), (ADMIN, "[PRINCIPAL_DOES_NOT_EXIST]")] {
-            let other = if by == ADMIN { "bob" } else { "app" };
-            let sql = format!("ALTER SERVICE PRINCIPAL {other} MAY ACT FOR USERS");
+        for (by, name, refused) in
+            [("bob", "app", "[INSUFFICIENT_PERMISSIONS]"), (ADMIN, "bob", "[PRINCIPAL_DOES_NOT_EXIST]")]
+        {
+            let sql = format!("ALTER SERVICE PRINCIPAL {name} MAY ACT FOR USERS");
             let refusal = server.refused(by, &sql).await;
             assert!(refusal.starts_with(refused), "{refusal}");
         }
