@@ -212,38 +212,40 @@ impl Router {
     }
 
     async fn read_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        let (_, Root { store, near, .. }, inner) = self.root_of(location)?;
-        let key =
-            self.cache_key(location, store.as_ref(), &inner).await.map_err(|error| at(location, error))?;
+        let (_, root, inner) = self.root_of(location)?;
+        let key = self
+            .cache_key(location, root.store.as_ref(), &inner)
+            .await
+            .map_err(|error| at(location, error))?;
         let read = match key {
             Some(key) => {
-                // The tag of a checkpoint is in its key already.
-                let tagged = key.e_tag.is_some();
-                let from_storage = |missing: Vec<Range<u64>>| {
-                    let (store, inner) = (Arc::clone(&store), inner.clone());
-                    async move {
-                        match tagged {
-                            true => store.get_ranges(&inner, &missing).await,
-                            false => self.tags.read(store.as_ref(), near, (location, &inner), &missing).await,
-                        }
-                    }
-                };
-                let fetch = |missing: Vec<Range<u64>>| async {
-                    let missing = missing;
-                    match self.disk.as_ref().filter(|_| !near) {
-                        Some(disk) => disk.read(&key, &missing, from_storage).await,
-                        None => {
-                            let bytes = from_storage(missing).await?;
-                            let fetched = |bytes| Fetched { bytes, is_from_storage: true };
-                            Ok(bytes.into_iter().map(fetched).collect())
-                        }
-                    }
-                };
+                let fetch = |missing| self.fetched(&key, (location, &root, &inner), missing);
                 self.ranges.read(&key, ranges, fetch).await
             }
-            None => store.get_ranges(&inner, ranges).await,
+            None => root.store.get_ranges(&inner, ranges).await,
         };
         read.map_err(|error| at(location, error))
+    }
+
+    /// Ranges that are not in memory: of a far store from disk, where they are kept there, else from the store.
+    async fn fetched(
+        &self,
+        key: &FileKey,
+        (location, root, inner): (&Path, &Root, &Path),
+        missing: Vec<Range<u64>>,
+    ) -> Result<Vec<Fetched>> {
+        let from_storage = |missing: Vec<Range<u64>>| async move {
+            match key.e_tag {
+                // The tag of a checkpoint is in its key already.
+                Some(_) => root.store.get_ranges(inner, &missing).await,
+                None => self.tags.read(root.store.as_ref(), root.near, (location, inner), &missing).await,
+            }
+        };
+        if let Some(disk) = self.disk.as_ref().filter(|_| !root.near) {
+            return disk.read(key, &missing, from_storage).await;
+        }
+        let bytes = from_storage(missing).await?;
+        Ok(bytes.into_iter().map(|bytes| Fetched { bytes, is_from_storage: true }).collect())
     }
 
     /// A plain bounded read of a file that never changes.
