@@ -405,7 +405,7 @@ fn certificates(config: &Config) -> Result<Option<flight::Certificates>> {
     let server = config.server.clone();
     flight::Certificates::new(move || {
         let (certificate_pem, key_pem) = server.tls_files()?;
-        Ok(flight::Tls { certificate_pem, key_pem })
+        Ok(flight::Tls { certificate_pem, key_pem, clients: server.tls_clients()? })
     })
     .map(Some)
 }

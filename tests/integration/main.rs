@@ -19,6 +19,7 @@ mod buckets;
 mod catalog_file;
 mod changes;
 mod claimed_groups;
+mod client_certificates;
 mod columns;
 mod concurrency;
 mod describing;

@@ -122,6 +122,12 @@ pub struct SqlOptions {
     /// Certificates to trust with grpc+tls, in PEM; without it the system's.
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    /// A certificate to show with grpc+tls, in PEM; without a token it alone says who asks.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub cert: Option<PathBuf>,
+    /// The private key of the certificate, in PEM.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
     /// How rows are written.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,

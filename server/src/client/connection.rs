@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::sql::client::FlightSqlServiceClient;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use url::Url;
 
 use super::Failure;
@@ -27,18 +27,38 @@ const TRUSTED: &[&str] = &[
     "/etc/ssl/cert.pem",
 ];
 
-/// Connects to `url` as the holder of `token`.
-pub(crate) async fn open(url: &str, token: &Secret, ca: Option<&Path>) -> Result<Connection, Failure> {
+/// What a connection with TLS goes by.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Certificates<'a> {
+    /// The certificates to trust; the system's without it.
+    pub(crate) ca: Option<&'a Path>,
+    /// What the client shows of itself: its certificate and the key.
+    pub(crate) own: Option<(&'a Path, &'a Path)>,
+}
+
+/// Connects to `url` as the holder of `token`, or, without one, of the certificate.
+pub(crate) async fn open(
+    url: &str,
+    token: Option<&Secret>,
+    certificates: Certificates<'_>,
+) -> Result<Connection, Failure> {
     let target = Target::parse(url)?;
     let endpoint = Endpoint::from_shared(target.uri()).map_err(|_| not_a_url(url))?;
     let endpoint = if target.tls {
-        let certificates = trusted(ca)?;
         let tls = ClientTlsConfig::new()
             .domain_name(target.host.trim_matches(['[', ']']))
-            .ca_certificate(certificates);
+            .ca_certificate(trusted(certificates.ca)?);
+        let tls = match certificates.own {
+            Some((certificate, key)) => tls.identity(Identity::from_pem(read(certificate)?, read(key)?)),
+            None => tls,
+        };
         endpoint
             .tls_config(tls)
             .map_err(|cause| Failure::said(format!("cannot use TLS: {}", root_cause(&cause))))?
+    } else if certificates.own.is_some() {
+        return Err(Failure::said(format!(
+            "a certificate is shown with TLS alone, and `{url}` names none: write grpc+tls://"
+        )));
     } else {
         endpoint
     };
@@ -52,7 +72,9 @@ pub(crate) async fn open(url: &str, token: &Secret, ca: Option<&Path>) -> Result
     })?;
     let inner = FlightServiceClient::new(Cookies::new(channel)).max_decoding_message_size(usize::MAX);
     let mut client = FlightSqlServiceClient::new_from_inner(inner);
-    client.set_token(token.reveal().to_owned());
+    if let Some(token) = token {
+        client.set_token(token.reveal().to_owned());
+    }
     Ok(client)
 }
 
@@ -100,10 +122,12 @@ fn trusted(ca: Option<&Path>) -> Result<Certificate, Failure> {
             )
         })?,
     };
-    let pem = std::fs::read(&path).map_err(|cause| {
-        Failure::said(format!("cannot read the certificates `{}`: {}", path.display(), reason(&cause)))
-    })?;
-    Ok(Certificate::from_pem(pem))
+    Ok(Certificate::from_pem(read(&path)?))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path)
+        .map_err(|cause| Failure::said(format!("cannot read `{}`: {}", path.display(), reason(&cause))))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 
 use super::arguments::{Format, SqlOptions};
-use super::connection::{self, Connection};
+use super::connection::{self, Certificates, Connection};
 use super::output::{self, Output, Reader, Sink};
 use super::{Failure, accounts, statements};
 use crate::clock::{Clock, SystemClock};
@@ -33,7 +33,9 @@ pub(super) async fn run(options: SqlOptions) -> Result<(), Failure> {
         ));
     }
     let token = token(&options).await?;
-    let connection = connection::open(&options.url, &token, options.ca.as_deref()).await?;
+    let own = options.cert.as_deref().zip(options.key.as_deref());
+    let certificates = Certificates { ca: options.ca.as_deref(), own };
+    let connection = connection::open(&options.url, token.as_ref(), certificates).await?;
     let sink = || -> Sink { Box::new(std::io::stdout()) };
     Session { connection, shape, reader, sink }.run(statements).await
 }
@@ -133,12 +135,15 @@ fn text(options: &SqlOptions) -> Result<String, Failure> {
     Ok(text)
 }
 
-async fn token(options: &SqlOptions) -> Result<Secret, Failure> {
+/// The token to send; none where a certificate says who asks.
+async fn token(options: &SqlOptions) -> Result<Option<Secret>, Failure> {
     match (&options.token, &options.as_user) {
-        (Some(token), _) => Ok(Secret::new(token.reveal().trim())),
-        (None, Some(user)) => Ok(accounts::sign_for_a_call(user, &options.place).await?),
+        (Some(token), _) => Ok(Some(Secret::new(token.reveal().trim()))),
+        (None, Some(user)) => Ok(Some(accounts::sign_for_a_call(user, &options.place).await?)),
+        (None, None) if options.cert.is_some() => Ok(None),
         (None, None) => Err(Failure::said(
-            "nobody is asking: name a user of a local server with --as USER, or give a token with --token or WEIR_TOKEN",
+            "nobody is asking: name a user of a local server with --as USER, or give a token with --token or WEIR_TOKEN, or show a \
+             certificate with --cert",
         )),
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::client_files::{ClientFiles, ClientName, ClientsWithout};
 use super::quantity::Period;
 use super::section::section;
 use super::{reason, refused, self_signed};
@@ -23,6 +24,18 @@ section! {
         /// For development: the server makes a certificate for this machine by itself, in the folder `tls` of the data
         /// directory. Clients trust it by the file `tls/server.pem` (`weir sql --ca`).
         tls_self_signed: bool = false,
+        /// PEM file with the authorities whose client certificates are believed: a client that shows one is who it names. Read again
+        /// when it changes, as is the list below.
+        tls_client_authorities: Option<PathBuf> = None => "\"/etc/weir/clients.pem\"",
+        /// The part of a client certificate that holds the principal's name, exact: `common_name` (of the subject), or `uri`,
+        /// `email` or `dns` (of the alternative names). It must be there exactly once.
+        tls_client_name: Option<ClientName> = None => "\"common_name\"",
+        /// PEM file with the authorities' lists of withdrawn certificates (CRL). With it a certificate is believed only as long
+        /// as each authority above it has a list that has not expired.
+        tls_client_revocations: Option<PathBuf> = None => "\"/etc/weir/clients.crl\"",
+        /// Refuse connections to the Flight SQL door without a client certificate; the credentials of calls on them decide as
+        /// ever.
+        tls_client_required: bool = false,
         /// Allow an address that other machines can reach without TLS. Tokens then cross the network
         /// readable by all: only behind a proxy that speaks TLS.
         allow_plaintext_on_public_address: bool = false,
@@ -51,6 +64,7 @@ impl Server {
             }
             _ => {}
         }
+        self.check_clients()?;
         let public = !self.flight_address.ip().is_loopback();
         if public && !self.is_tls() && !self.allow_plaintext_on_public_address {
             return Err(refused(format!(
@@ -64,6 +78,53 @@ impl Server {
             ));
         }
         Ok(())
+    }
+
+    fn check_clients(&self) -> Result<()> {
+        match (&self.tls_client_authorities, self.tls_client_name) {
+            (Some(_), None) => {
+                return Err(refused(
+                    "`server.tls_client_authorities` is set without `server.tls_client_name`",
+                )
+                .with_hint(
+                    "say which part of a certificate names who asks: common_name, uri, email or dns",
+                ));
+            }
+            (Some(_), Some(_)) if !self.is_tls() => {
+                return Err(refused("`server.tls_client_authorities` is set, and the door speaks no TLS")
+                    .with_hint("set `server.tls_certificate` and `server.tls_key`"));
+            }
+            (Some(_), Some(_)) => return Ok(()),
+            (None, _) => {}
+        }
+        let set = [
+            ("tls_client_name", self.tls_client_name.is_some()),
+            ("tls_client_revocations", self.tls_client_revocations.is_some()),
+            ("tls_client_required", self.tls_client_required),
+        ];
+        match set.into_iter().find(|(_, is_set)| *is_set) {
+            None => Ok(()),
+            Some((key, _)) => {
+                Err(refused(format!("`server.{key}` is set without `server.tls_client_authorities`"))
+                    .with_hint("no client certificate is believed without an authority"))
+            }
+        }
+    }
+
+    /// Whose client certificates are believed, as it stands in the files now; of a server that asks for none, nothing.
+    pub fn tls_clients(&self) -> Result<Option<ClientFiles>> {
+        let (Some(authorities), Some(name)) = (&self.tls_client_authorities, self.tls_client_name) else {
+            return Ok(None);
+        };
+        let revocations = self.tls_client_revocations.as_deref();
+        let revocations = revocations.map(|path| read(path, "server.tls_client_revocations", "X509 CRL"));
+        let required = self.tls_client_required;
+        Ok(Some(ClientFiles {
+            authorities_pem: read(authorities, "server.tls_client_authorities", "CERTIFICATE")?,
+            revocations_pem: revocations.transpose()?,
+            name,
+            without: if required { ClientsWithout::Refused } else { ClientsWithout::Admitted },
+        }))
     }
 
     /// Whether the door speaks TLS.

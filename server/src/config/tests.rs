@@ -268,6 +268,29 @@ fn settings_that_would_let_nobody_or_anybody_in_are_refused() {
 }
 
 #[test]
+fn client_certificates_need_an_authority_a_part_and_tls() {
+    let tls = "tls_certificate = \"c\"\ntls_key = \"k\"\n";
+    let (authorities, name) = ("tls_client_authorities = \"a\"\n", "tls_client_name = \"common_name\"\n");
+    for (lines, told) in [
+        (format!("{tls}{authorities}{name}"), ""),
+        (format!("tls_self_signed = true\n{authorities}tls_client_name = \"uri\"\n"), ""),
+        (format!("{tls}{authorities}{name}tls_client_revocations = \"r\"\ntls_client_required = true\n"), ""),
+        (format!("{authorities}{name}"), "speaks no TLS"),
+        (format!("{tls}{authorities}"), "without `server.tls_client_name`"),
+        (format!("{tls}{name}"), "`server.tls_client_name` is set without"),
+        (format!("{tls}tls_client_required = true\n"), "`server.tls_client_required` is set without"),
+        (format!("{tls}tls_client_revocations = \"r\"\n"), "`server.tls_client_revocations` is set without"),
+        (format!("{tls}{authorities}tls_client_name = \"subject\"\n"), "tls_client_name"),
+    ] {
+        let read = of_file(&format!("[server]\n{lines}"));
+        match told {
+            "" => assert!(read.unwrap().server.tls_client_name.is_some()),
+            told => assert!(message(read).contains(told), "{lines}"),
+        }
+    }
+}
+
+#[test]
 fn groups_count_by_an_explicit_list_alone() {
     for (lines, told) in [
         ("groups_claim = \"g\"\ngroups = { theirs = \"ours\", other = \"ours\" }", ""),

@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 
 use super::layout::Cells;
 use crate::client::Failure;
-use crate::client::connection::{self, Connection};
+use crate::client::connection::{self, Certificates, Connection};
 use crate::config::Secret;
 
 /// Somebody connected.
@@ -19,7 +19,7 @@ pub(super) struct Visitor {
 impl Visitor {
     /// Connects as the holder of `token`.
     pub(super) async fn enter(url: &str, name: &'static str, token: &Secret) -> Result<Self, Failure> {
-        Ok(Self { name, connection: connection::open(url, token, None).await? })
+        Ok(Self { name, connection: connection::open(url, Some(token), Certificates::default()).await? })
     }
 
     /// Runs a statement that returns no rows.

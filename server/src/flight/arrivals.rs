@@ -22,8 +22,10 @@ use tokio_util::either::Either;
 use tonic::transport::server::Connected;
 use tonic::{Request, Status};
 
-use crate::connections::{self, NewestTls, TLS_HANDSHAKE};
+use super::certificates::NewestOffer;
+use crate::connections::{self, TLS_HANDSHAKE};
 use crate::error::{Condition, Error};
+use crate::identity::ShownCertificate;
 
 /// How long a connection may take until it has said what it is.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,18 +45,20 @@ pub(super) struct Arrival {
 }
 
 /// Who is at the other end; calls carry it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Peer {
     /// Its address.
     pub(super) address: SocketAddr,
     /// Whether it speaks in the clear and the server does not.
     in_the_clear: bool,
+    /// The certificate it showed, and where the authorities of each moment are found.
+    certificate: Option<(ShownCertificate, NewestOffer)>,
 }
 
 /// The connections that come in at `listener`, with TLS where there are certificates.
 pub(super) fn arrivals(
     listener: TcpListener,
-    certificates: Option<NewestTls>,
+    certificates: Option<NewestOffer>,
 ) -> impl Stream<Item = io::Result<Arrival>> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -84,20 +88,25 @@ pub(super) fn arrivals(
 async fn greet(
     mut stream: TcpStream,
     address: SocketAddr,
-    certificates: Option<NewestTls>,
+    certificates: Option<NewestOffer>,
 ) -> io::Result<Option<Arrival>> {
     stream.set_nodelay(true)?;
     let mut first = [0];
     if stream.peek(&mut first).await? == 0 {
         return Ok(None);
     }
-    let plain =
-        |stream, in_the_clear| Arrival { stream: Either::Left(stream), peer: Peer { address, in_the_clear } };
+    let plain = |stream, in_the_clear| Arrival {
+        stream: Either::Left(stream),
+        peer: Peer { address, in_the_clear, certificate: None },
+    };
     match (first, certificates) {
         ([TLS_HANDSHAKE], Some(certificates)) => {
             let newest = Arc::clone(&certificates.borrow());
-            let stream = Either::Right(Box::new(TlsAcceptor::from(newest).accept(stream).await?));
-            Ok(Some(Arrival { stream, peer: Peer { address, in_the_clear: false } }))
+            let stream = TlsAcceptor::from(Arc::clone(&newest.config)).accept(stream).await?;
+            let shown = stream.get_ref().1.peer_certificates().zip(newest.clients.clone());
+            let shown = shown.map(|(chain, authorities)| ShownCertificate::new(chain, authorities));
+            let peer = Peer { address, in_the_clear: false, certificate: shown.zip(Some(certificates)) };
+            Ok(Some(Arrival { stream: Either::Right(Box::new(stream)), peer }))
         }
         ([TLS_HANDSHAKE], None) => {
             tracing::warn!(
@@ -142,11 +151,19 @@ pub(super) fn address_of<T>(call: &Request<T>) -> Option<std::net::IpAddr> {
     call.extensions().get::<Peer>().map(|peer| peer.address.ip())
 }
 
+/// The certificate that the connection of a call showed, before the authorities of now.
+pub(super) fn certificate_of<T>(call: &Request<T>) -> Option<ShownCertificate> {
+    let (shown, newest) = call.extensions().get::<Peer>()?.certificate.as_ref()?;
+    let authorities = newest.borrow().clients.clone();
+    // Whether certificates are asked for does not change while the server runs.
+    Some(authorities.map_or_else(|| shown.clone(), |authorities| shown.clone().before(authorities)))
+}
+
 impl Connected for Arrival {
     type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Peer {
-        self.peer
+        self.peer.clone()
     }
 }
 

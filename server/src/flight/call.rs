@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use weir_catalog::Epoch;
 
 use super::Door;
-use super::arrivals::address_of;
+use super::arrivals::{address_of, certificate_of};
 use super::leaving::UnderWay;
 use super::seal::{Purpose, Seal};
 use super::session_bearer;
@@ -20,7 +20,7 @@ use super::trace_parent;
 use crate::config::Secret;
 use crate::context::{ClientDescription, Context};
 use crate::error::{Error, Result};
-use crate::identity::{Credentials, Identity};
+use crate::identity::{Credentials, Identity, ShownCertificate};
 use crate::session::SessionSettings;
 
 /// What a call leaves of its session.
@@ -58,20 +58,25 @@ struct Bearer {
 impl Door {
     /// Verifies who calls. The error is the status to refuse with.
     pub(crate) async fn admit<T>(&self, request: Request<T>) -> std::result::Result<(Call, T), Status> {
-        let address = address_of(&request);
+        let (address, certificate) = (address_of(&request), certificate_of(&request));
         let (metadata, _, message) = request.into_parts();
-        match self.verified_call(metadata, address).await {
+        match self.verified_call(metadata, address, certificate).await {
             Ok(call) => Ok((call, message)),
             Err(error) => Err(error.into_status(None)),
         }
     }
 
-    async fn verified_call(&self, metadata: MetadataMap, address: Option<IpAddr>) -> Result<Call> {
+    async fn verified_call(
+        &self,
+        metadata: MetadataMap,
+        address: Option<IpAddr>,
+        certificate: Option<ShownCertificate>,
+    ) -> Result<Call> {
         let under_way = self.leaving.begin()?;
         let mut headers = metadata.into_headers();
         let carried = session_bearer::taken_out(&self.seal, self.clock.as_ref(), &mut headers)?;
         let snapshot = self.warehouse.snapshot().await?;
-        let credentials = Credentials::from_headers(&headers)?;
+        let credentials = Credentials::from_headers(&headers)?.with_certificate(certificate);
         let identity = self.verifier.admit(credentials, &snapshot, self.clock.now()).await?;
         let mut call = self.call_of(identity, snapshot.epoch(), (&headers, address), under_way)?;
         if call.presented == Presented::Nothing

@@ -14,7 +14,7 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::Door;
-use super::arrivals::address_of;
+use super::arrivals::{address_of, certificate_of};
 use super::call::described;
 use crate::config::Secret;
 use crate::error::{Error, Result};
@@ -29,7 +29,7 @@ impl Door {
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Stream>> {
         let under_way = self.leaving.begin()?;
-        let address = address_of(&request);
+        let (address, certificate) = (address_of(&request), certificate_of(&request));
         let headers = request.into_parts().0.into_headers();
         let credentials = Credentials::from_headers(&headers)?;
         let now = self.clock.now();
@@ -43,6 +43,7 @@ impl Door {
             (credentials, own)
         };
         let snapshot = self.warehouse.snapshot().await?;
+        let credentials = credentials.with_certificate(certificate);
         let identity = self.verifier.admit(credentials, &snapshot, now).await?;
         let payload = granted.as_ref().map(|token| Bytes::copy_from_slice(token.reveal().as_bytes()));
         let answer = HandshakeResponse { protocol_version: 0, payload: payload.unwrap_or_default() };

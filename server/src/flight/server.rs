@@ -56,7 +56,7 @@ pub async fn serve(
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_frame_size(Some(FRAME_BYTES))
         .http2_keepalive_interval(Some(KEEP_ALIVE));
-    let newest = config.tls.as_ref().map(Certificates::newest);
+    let newest = config.tls.as_ref().map(Certificates::newest_offer);
     if let Some(tls) = config.tls {
         tokio::spawn(tls.keep(stop.clone()));
     }

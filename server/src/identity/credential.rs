@@ -1,6 +1,7 @@
 //! [`Credential`]: a raw secret as it came in, and how it is read from a call's headers.
 //!
-//! Read are `authorization` (`Bearer`, `Basic`) and `x-forwarded-access-token`. Headers that
+//! Read are `authorization` (`Bearer`, `Basic`) and `x-forwarded-access-token`; beside them stands the certificate that the
+//! connection showed. Headers that
 //! only name somebody (`x-forwarded-user`, `x-forwarded-email`) are never read: anyone can write
 //! them. Neither type has `Debug`; both end in the verifier.
 
@@ -10,6 +11,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
+use super::client_certificate::ShownCertificate;
 use super::rejection::Rejection;
 use crate::config::Secret;
 use crate::error::Result;
@@ -44,6 +46,7 @@ pub enum Credential {
 pub struct Credentials {
     pub(super) own: Option<Credential>,
     pub(super) forwarded: Option<Secret>,
+    pub(super) certificate: Option<ShownCertificate>,
 }
 
 impl Credentials {
@@ -51,17 +54,23 @@ impl Credentials {
     pub fn from_headers(headers: &HeaderMap) -> Result<Self> {
         let own = single(headers, AUTHORIZATION.as_str())?.map(parse_authorization).transpose()?;
         let forwarded = single(headers, FORWARDED)?.map(parse_token).transpose()?;
-        Ok(Self { own, forwarded })
+        Ok(Self { own, forwarded, certificate: None })
     }
 
     /// A call with nothing but this token.
     pub fn bearer(token: Secret) -> Self {
-        Self { own: Some(Credential::Bearer(token)), forwarded: None }
+        Self { own: Some(Credential::Bearer(token)), ..Self::default() }
     }
 
     /// A call of a service that hands on a user's token.
     pub fn forwarded(own: Secret, user: Secret) -> Self {
-        Self { own: Some(Credential::Bearer(own)), forwarded: Some(user) }
+        Self { own: Some(Credential::Bearer(own)), forwarded: Some(user), certificate: None }
+    }
+
+    /// The same of a call on a connection that showed this certificate.
+    #[must_use]
+    pub fn with_certificate(self, certificate: Option<ShownCertificate>) -> Self {
+        Self { certificate, ..self }
     }
 
     /// The caller's own token, if it presented one.

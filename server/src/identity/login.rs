@@ -100,7 +100,7 @@ mod tests {
 
     fn basic(user: &str, password: &str) -> Credentials {
         let own = Credential::Basic { user: user.to_owned(), password: Secret::new(password) };
-        Credentials { own: Some(own), forwarded: None }
+        Credentials { own: Some(own), ..Credentials::default() }
     }
 
     #[tokio::test]

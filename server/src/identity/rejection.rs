@@ -66,6 +66,12 @@ pub enum Rejection {
     /// The token names somebody who acts for its subject, and that is not believed of it.
     #[error("actor: {0}")]
     Actor(&'static str),
+    /// The client's certificate is not good any more, or names nobody.
+    #[error("client certificate: {0}")]
+    Certificate(&'static str),
+    /// The client's certificate and the call's token are of different principals, and the first may not act for users.
+    #[error("a certificate and a token of different principals")]
+    CertificateOfAnother,
     /// Two tokens of different principals, and the first may not act for users.
     #[error("two tokens of different principals")]
     TwoPrincipals,
@@ -128,6 +134,12 @@ impl From<Rejection> for Error {
                 BAD_TOKEN,
                 "it says that somebody acts for its subject (`act`): its issuer must be configured for that \
                  (`actor_claim`), the actor be one service principal that may act for users, and the token come alone",
+            ),
+            Rejection::Certificate(hint) => ("the client certificate is not valid here", *hint),
+            Rejection::CertificateOfAnother => (
+                "the client certificate and the token of this call are of two principals",
+                "send the token of the certificate's principal, or none; a service principal that may act for users may send \
+                 its user's",
             ),
             Rejection::TwoPrincipals => (
                 "the call carries tokens of two principals, and the first may not act for users",

@@ -23,6 +23,7 @@ use weir_catalog::{
 
 use super::access_tokens::{ACCESS_TOKEN_PREFIX, AccessTokens, Key, token_digest};
 use super::claims::Claims;
+use super::client_certificate::ShownCertificate;
 use super::credential::{Credential, Credentials};
 use super::grounds::Grounds;
 use super::issuer::Issuer;
@@ -249,6 +250,11 @@ impl Verifier {
         };
         let forwarded =
             credentials.forwarded.as_ref().map(|token| self.caller(token, snapshot, now)).transpose()?;
+        let certificate = credentials.certificate.as_ref().map(|shown| holder(shown, snapshot, now));
+        let (own, forwarded) = match certificate.transpose()? {
+            Some(certificate) => certificate.beside(own, forwarded)?,
+            None => (own, forwarded),
+        };
         if let (Some(own), Some(user)) = (&own, &forwarded)
             && (own.actor.is_some() || user.actor.is_some())
         {
@@ -422,6 +428,28 @@ impl<'a> Caller<'a> {
         Ok(self)
     }
 
+    /// Of a certificate, the two callers that the call comes to, with its tokens: it stands where the call's own token would.
+    /// Beside one it must be of the same principal, of the app that acts in it, or of the app that sends its user's.
+    fn beside(
+        self,
+        own: Option<Self>,
+        forwarded: Option<Self>,
+    ) -> Result<(Option<Self>, Option<Self>), Rejection> {
+        // A token that comes alone is the call's, whichever header it stands in.
+        let (own, forwarded) = if own.is_some() { (own, forwarded) } else { (forwarded, None) };
+        let Some(mut own) = own else { return Ok((Some(self), None)) };
+        let is = |other: &Principal| other.id == self.principal.id;
+        if own.actor.map_or_else(|| is(own.principal), is) {
+            own.expires_at = own.expires_at.min(self.expires_at);
+            return Ok((Some(own), forwarded));
+        }
+        let sends_its_users = forwarded.is_none() && own.actor.is_none() && may_act(self.principal);
+        match sends_its_users && own.principal.kind == PrincipalKind::User {
+            true => Ok((Some(self), Some(own))),
+            false => Err(Rejection::CertificateOfAnother),
+        }
+    }
+
     fn identity(&self, beside: Option<&Caller<'_>>) -> Identity {
         let others = beside.into_iter().flat_map(|other| &other.access_tokens);
         let same = beside.filter(|other| other.principal.id == self.principal.id);
@@ -446,6 +474,21 @@ impl<'a> Caller<'a> {
         }
         Ok(Identity { run_by: Some(self.principal.name.clone()), ..user.identity(Some(self)) })
     }
+}
+
+/// Who holds a certificate.
+fn holder<'a>(
+    shown: &ShownCertificate,
+    snapshot: &'a Snapshot,
+    now: DateTime<Utc>,
+) -> Result<Caller<'a>, Rejection> {
+    let (name, expires_at) = shown.named(now)?;
+    let principal = snapshot.principal_by_name(name);
+    let principal = principal.filter(|known| !known.disabled && !known.is_group());
+    let principal = principal.ok_or(Rejection::Certificate(
+        "who it names must be a user or service principal that the server knows, spelled exactly, and enabled",
+    ))?;
+    Ok(Caller::new(principal, Arc::default(), expires_at))
 }
 
 /// Whether it is a service principal with the right to act for users.

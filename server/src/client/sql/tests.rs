@@ -154,7 +154,8 @@ async fn ask(text: &str, shape: Shape) -> (Result<(), Failure>, Vec<u8>) {
         .serve_with_incoming(TcpListenerStream::new(listener));
     let page = Page(Arc::new(watch::Sender::new(Vec::new())));
     let asked = async {
-        let connection = connection::open(&url, &Secret::new("alices-token"), None).await?;
+        let connection =
+            connection::open(&url, Some(&Secret::new("alices-token")), Certificates::default()).await?;
         let sink = || -> Sink { Box::new(page.clone()) };
         Session { connection, shape, reader: Reader::Program, sink }.run(statements::split(text)).await
     };
@@ -210,6 +211,9 @@ async fn errors_are_the_servers_sentences() {
     assert_eq!(result.unwrap_err().to_string(), "error: [DIVIDE_BY_ZERO] division by zero · SQLSTATE: 22012");
     let (result, _) = ask("rows; rows", Shape::Rows(Format::Parquet)).await;
     assert!(result.unwrap_err().to_string().contains("one statement"));
-    let refused = connection::open("grpc://127.0.0.1:1", &Secret::new("t"), None).await.unwrap_err();
+    let refused =
+        connection::open("grpc://127.0.0.1:1", Some(&Secret::new("t")), Certificates::default()).await;
+    let refused = refused.unwrap_err();
+
     assert!(refused.to_string().contains("nothing listens there"), "{refused}");
 }

@@ -146,7 +146,7 @@ fn nothing_presented_is_nobody() {
     let at = fixture();
     assert_eq!(at.identify(&Credentials::default()), Err(Rejection::Missing));
     let basic = Credential::Basic { user: "alice".to_owned(), password: Secret::new("x") };
-    let basic = Credentials { own: Some(basic), forwarded: None };
+    let basic = Credentials { own: Some(basic), ..Credentials::default() };
     assert_eq!(at.identify(&basic), Err(Rejection::PasswordOutsideHandshake));
 }
 
@@ -412,7 +412,7 @@ fn a_service_with_the_right_acts_for_users_with_their_rights() {
 #[test]
 fn a_forwarded_token_alone_is_its_users() {
     let at = fixture();
-    let alone = Credentials { own: None, forwarded: Some(at.token("alice")) };
+    let alone = Credentials { forwarded: Some(at.token("alice")), ..Credentials::default() };
     assert_eq!(at.identify(&alone).unwrap().name(), "alice");
 }
 

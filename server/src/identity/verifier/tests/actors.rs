@@ -87,7 +87,7 @@ fn nobody_acts_for_a_service_and_an_actor_comes_alone() {
         let refused = at.identify(&Credentials::forwarded(own, user)).unwrap_err();
         assert_eq!(refused, Rejection::Actor("it came beside another token"));
     }
-    let forwarded = Credentials { own: None, forwarded: Some(acting()) };
+    let forwarded = Credentials { forwarded: Some(acting()), ..Credentials::default() };
     assert_eq!(at.identify(&forwarded).unwrap().run_by(), Some("app"));
 }
 

@@ -1,0 +1,180 @@
+//! [`ClientAuthorities`]: whose client certificates are believed; [`ShownCertificate`]: one that a connection showed, as a
+//! credential of the calls on it.
+//!
+//! The handshake proves possession of the key and checks chain, time, purpose and revocation. Which part of a certificate names
+//! the principal is configured, one part for all; it must be there exactly once, so that nobody is named by a part that was
+//! overlooked when the certificate was made. The certificate's end, and authorities and revocations that have changed since, are
+//! looked at with each call: a connection that stands is worth no more than one that comes.
+//!
+//! What it does not do: no other field of a certificate is read, and nothing is fetched for one (no OCSP, no distribution points).
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use x509_cert::Certificate;
+use x509_cert::attr::AttributeTypeAndValue;
+use x509_cert::der::asn1::{ObjectIdentifier, PrintableStringRef};
+use x509_cert::der::{self, Decode, Tag, Tagged};
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+
+use super::rejection::Rejection;
+use crate::config::{ClientFiles, ClientName, ClientsWithout, refused};
+use crate::error::{Error, Result};
+
+/// The attribute `CN` of a subject (X.520).
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+
+/// Whose client certificates are believed, and which part of them names the principal.
+#[derive(Debug)]
+pub struct ClientAuthorities {
+    verifier: Arc<dyn ClientCertVerifier>,
+    name: ClientName,
+}
+
+impl ClientAuthorities {
+    /// Those in `files`.
+    pub fn new(files: &ClientFiles) -> Result<Self> {
+        let mut roots = RootCertStore::empty();
+        for authority in CertificateDer::pem_slice_iter(&files.authorities_pem) {
+            let authority = authority.map_err(|cause| unusable("server.tls_client_authorities", cause))?;
+            roots.add(authority).map_err(|cause| unusable("server.tls_client_authorities", cause))?;
+        }
+        if roots.is_empty() {
+            return Err(refused("the file named by `server.tls_client_authorities` holds no certificate"));
+        }
+        let mut verifier = WebPkiClientVerifier::builder(Arc::new(roots));
+        if let Some(pem) = &files.revocations_pem {
+            let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(pem)
+                .collect::<std::result::Result<_, _>>()
+                .map_err(|cause| unusable("server.tls_client_revocations", cause))?;
+            if lists.is_empty() {
+                return Err(refused("the file named by `server.tls_client_revocations` holds no list"));
+            }
+            // Who is on no list that holds now is not let in: an old list does not know of the last withdrawals.
+            verifier = verifier.with_crls(lists).enforce_revocation_expiration();
+        }
+        if files.without == ClientsWithout::Admitted {
+            verifier = verifier.allow_unauthenticated();
+        }
+        let verifier = verifier.build().map_err(|cause| unusable("server.tls_client_revocations", cause))?;
+        Ok(Self { verifier, name: files.name })
+    }
+
+    /// What decides about certificates in handshakes.
+    pub(crate) fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
+        Arc::clone(&self.verifier)
+    }
+
+    fn holds(&self, chain: &[CertificateDer<'_>], now: DateTime<Utc>) -> bool {
+        let since_1970 = (now - DateTime::UNIX_EPOCH).to_std();
+        match (chain.split_first(), since_1970) {
+            (Some((leaf, rest)), Ok(since_1970)) => {
+                let now = UnixTime::since_unix_epoch(since_1970);
+                self.verifier.verify_client_cert(leaf, rest, now).is_ok()
+            }
+            _ => false,
+        }
+    }
+}
+
+fn unusable(key: &str, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
+    refused(format!("the file named by `{key}` cannot be used: {cause}")).caused_by(cause)
+}
+
+/// A certificate that a client showed when its connection began, and proved to have the key of.
+#[derive(Debug, Clone)]
+pub struct ShownCertificate {
+    chain: Arc<[CertificateDer<'static>]>,
+    said: Result<Said, Rejection>,
+    /// The authorities that found it good.
+    by: Arc<ClientAuthorities>,
+    /// Those that are asked now.
+    now: Arc<ClientAuthorities>,
+}
+
+/// What a certificate says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Said {
+    name: String,
+    /// When the first certificate of its chain ends.
+    expires_at: DateTime<Utc>,
+}
+
+impl ShownCertificate {
+    /// The first of `chain`, which a handshake found good by `authorities`.
+    pub(crate) fn new(chain: &[CertificateDer<'static>], authorities: Arc<ClientAuthorities>) -> Self {
+        let said = Said::read(chain, authorities.name);
+        Self { chain: chain.into(), said, now: Arc::clone(&authorities), by: authorities }
+    }
+
+    /// The same before the authorities of now.
+    #[must_use]
+    pub(crate) fn before(self, authorities: Arc<ClientAuthorities>) -> Self {
+        Self { now: authorities, ..self }
+    }
+
+    /// Whom it names and until when, if it is good at `now`.
+    pub(super) fn named(&self, now: DateTime<Utc>) -> Result<(&str, DateTime<Utc>), Rejection> {
+        let said = self.said.as_ref().map_err(Clone::clone)?;
+        if said.expires_at <= now {
+            return Err(Rejection::Certificate("it has expired: connect with another"));
+        }
+        if !Arc::ptr_eq(&self.by, &self.now) && !self.now.holds(&self.chain, now) {
+            return Err(Rejection::Certificate(
+                "it was withdrawn, or its authority is not believed any more: connect with another",
+            ));
+        }
+        Ok((&said.name, said.expires_at))
+    }
+}
+
+impl Said {
+    fn read(chain: &[CertificateDer<'_>], part: ClientName) -> Result<Self, Rejection> {
+        // reason: what is wrong with a certificate is for its authority to find out
+        Self::of(chain, part).unwrap_or(Err(Rejection::Certificate("it cannot be read: have another made")))
+    }
+
+    /// None where the chain or what names the principal in it cannot be read.
+    fn of(chain: &[CertificateDer<'_>], part: ClientName) -> der::Result<Result<Self, Rejection>> {
+        let chain = chain.iter().map(|der| Certificate::from_der(der)).collect::<der::Result<Vec<_>>>()?;
+        let leaf = chain.first().ok_or(der::ErrorKind::Failed)?;
+        let ends = chain.iter().map(|certificate| certificate.tbs_certificate.validity.not_after);
+        let expires_at = ends.map(|end| DateTime::from(end.to_system_time())).min();
+        let expires_at = expires_at.ok_or(der::ErrorKind::Failed)?;
+        Ok(match <[String; 1]>::try_from(names(leaf, part)?) {
+            Ok([name]) if !name.is_empty() => Ok(Self { name, expires_at }),
+            _ => Err(Rejection::Certificate(part.hint())),
+        })
+    }
+}
+
+/// All that stands in that part.
+fn names(certificate: &Certificate, part: ClientName) -> der::Result<Vec<String>> {
+    let certificate = &certificate.tbs_certificate;
+    if part == ClientName::CommonName {
+        let attributes = certificate.subject.0.iter().flat_map(|relative| relative.0.iter());
+        return attributes.filter(|attribute| attribute.oid == COMMON_NAME).map(common_name).collect();
+    }
+    let alternatives = certificate.get::<SubjectAltName>()?.map(|(_, alternatives)| alternatives.0);
+    let named = alternatives.into_iter().flatten().filter_map(|name| match (part, name) {
+        (ClientName::Uri, GeneralName::UniformResourceIdentifier(name))
+        | (ClientName::Email, GeneralName::Rfc822Name(name))
+        | (ClientName::Dns, GeneralName::DnsName(name)) => Some(name.to_string()),
+        _ => None,
+    });
+    Ok(named.collect())
+}
+
+/// Of the kinds of text that RFC 5280 asks authorities to write; what older ones mean differs from reader to reader.
+fn common_name(attribute: &AttributeTypeAndValue) -> der::Result<String> {
+    match attribute.value.tag() {
+        Tag::PrintableString => Ok(attribute.value.decode_as::<PrintableStringRef<'_>>()?.to_string()),
+        _ => attribute.value.decode_as(),
+    }
+}
