@@ -46,6 +46,7 @@ pub mod standing;
 pub mod statement_mark;
 pub mod statement_memory;
 pub(crate) mod stored_parameters;
+pub mod text_casts;
 pub mod wire;
 pub mod write;
 

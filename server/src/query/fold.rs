@@ -1,6 +1,7 @@
 //! Identifiers are case-insensitive, in backticks too: every name of a syntax tree is folded to
 //! lower case before planning, as every table's columns are. How names look in the result is
-//! [`super::column_names`]'s business.
+//! [`super::column_names`]'s business. What the planner takes for another thing than the dialect is put right on the way
+//! ([`super::text_casts`]).
 
 use std::ops::ControlFlow;
 
@@ -9,6 +10,8 @@ use datafusion::sql::sqlparser::ast::{
     SelectItem, SelectItemQualifiedWildcardKind, Statement, TableAlias, TableFactor, VisitMut, VisitorMut,
     WildcardAdditionalOptions,
 };
+
+use super::text_casts;
 
 /// Folds every identifier of `statement`.
 pub fn fold_statement(statement: &mut Statement) {
@@ -119,6 +122,11 @@ impl VisitorMut for Folder {
             Expr::QualifiedWildcard(name, _) => fold_name(name),
             _ => {}
         }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        text_casts::cut(expression);
         ControlFlow::Continue(())
     }
 }
