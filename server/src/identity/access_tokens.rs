@@ -39,12 +39,6 @@ pub(super) enum Key {
     Id(AccessTokenId),
 }
 
-impl Key {
-    pub(super) fn of(token: &str) -> Result<Self, Rejection> {
-        token_digest(token).map(Self::Digest)
-    }
-}
-
 /// The tokens of a catalog.
 #[derive(Debug)]
 pub(super) struct AccessTokens {

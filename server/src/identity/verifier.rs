@@ -147,7 +147,17 @@ struct Verified {
     issuer: usize,
     /// The keys it was found good with; once they change, it is verified anew.
     keys: Arc<KeySet>,
+    /// Which of them, as the token names it.
+    key_id: Option<String>,
     claims: Claims,
+}
+
+/// What a token comes to before the catalog says whose it is.
+enum Shown {
+    /// A personal access token, which the catalog keeps by this.
+    Kept(Key),
+    /// One that an issuer signed.
+    Signed(Arc<Verified>),
 }
 
 /// Verifies credentials against the configured issuers and the catalog.
@@ -197,35 +207,62 @@ impl Verifier {
         snapshot: &Snapshot,
         now: DateTime<Utc>,
     ) -> Result<Identity, Rejection> {
-        self.look_up(credentials, snapshot, now).await;
-        self.identify(credentials, snapshot, now)
+        let own = match credentials.own_token() {
+            Some(token) => Some(self.look_up(token, snapshot, now).await?),
+            None => None,
+        };
+        let forwarded = match &credentials.forwarded {
+            Some(token) => Some(self.look_up(token, snapshot, now).await?),
+            None => None,
+        };
+        self.identify(credentials, own, forwarded, snapshot, now)
     }
 
-    async fn look_up(&self, credentials: &Credentials, snapshot: &Snapshot, now: DateTime<Utc>) {
-        let publishes = self.issuers.iter().any(Issuer::publishes);
-        for token in credentials.own_token().into_iter().chain(&credentials.forwarded) {
-            let text = token.reveal();
-            // What cannot be read is refused later.
-            if text.len() > TOKEN_BYTES_MAX {
-                continue;
+    async fn look_up(
+        &self,
+        token: &Secret,
+        snapshot: &Snapshot,
+        now: DateTime<Utc>,
+    ) -> Result<Shown, Rejection> {
+        let digest = digest_of(token)?;
+        let shown = match self.is_kept(token) {
+            true => Shown::Kept(Key::Digest(digest)),
+            false => {
+                let known = self.remembered.get(&digest);
+                self.prepare_keys(token, known.as_deref(), now).await;
+                Shown::Signed(self.verified(token, digest, known, now)?)
             }
-            if text.starts_with(ACCESS_TOKEN_PREFIX) {
-                if let (Some(tokens), Ok(key)) = (&self.access_tokens, Key::of(text)) {
-                    tokens.prepare(key, snapshot).await;
+        };
+        if let Some(tokens) = &self.access_tokens {
+            match &shown {
+                Shown::Kept(key) => tokens.prepare(*key, snapshot).await,
+                Shown::Signed(verified) => {
+                    for id in &verified.claims.access_tokens {
+                        tokens.prepare(Key::Id(*id), snapshot).await;
+                    }
                 }
-                continue;
             }
-            if publishes
-                && let (Ok(named), Ok(header)) = (claimed_issuer(text), jsonwebtoken::decode_header(text))
-                && let Some(issuer) = self.issuers.iter().find(|issuer| issuer.name == named)
-            {
-                issuer.prepare(header.kid.as_deref(), now).await;
+        }
+        Ok(shown)
+    }
+
+    /// Has the keys fetched that a token needs, where its issuer publishes them.
+    async fn prepare_keys(&self, token: &Secret, known: Option<&Verified>, now: DateTime<Utc>) {
+        if !self.issuers.iter().any(Issuer::publishes) {
+            return;
+        }
+        if let Some(known) = known {
+            if let Some(issuer) = self.issuers.get(known.issuer) {
+                issuer.prepare(known.key_id.as_deref(), now).await;
             }
-            if let (Some(tokens), Ok(verified)) = (&self.access_tokens, self.verified(token, now)) {
-                for id in &verified.claims.access_tokens {
-                    tokens.prepare(Key::Id(*id), snapshot).await;
-                }
-            }
+            return;
+        }
+        // What cannot be read is refused later.
+        let text = token.reveal();
+        if let (Ok(named), Ok(header)) = (claimed_issuer(text), jsonwebtoken::decode_header(text))
+            && let Some(issuer) = self.issuers.iter().find(|issuer| issuer.name == named)
+        {
+            issuer.prepare(header.kid.as_deref(), now).await;
         }
     }
 
@@ -236,22 +273,46 @@ impl Verifier {
         snapshot: &Snapshot,
         now: DateTime<Utc>,
     ) -> Result<Identity> {
-        Ok(self.identify(&credentials, snapshot, now)?)
+        Ok(self.known_here(&credentials, snapshot, now)?)
     }
 
-    fn identify(
+    fn known_here(
         &self,
         credentials: &Credentials,
         snapshot: &Snapshot,
         now: DateTime<Utc>,
     ) -> Result<Identity, Rejection> {
-        let own = match &credentials.own {
-            None => None,
-            Some(Credential::Bearer(token)) => Some(self.caller(token, snapshot, now)?),
-            Some(Credential::Basic { .. }) => return Err(Rejection::PasswordOutsideHandshake),
+        let shown = |token: &Secret| {
+            let digest = digest_of(token)?;
+            match self.is_kept(token) {
+                true => Ok(Shown::Kept(Key::Digest(digest))),
+                false => self.verified(token, digest, self.remembered.get(&digest), now).map(Shown::Signed),
+            }
         };
-        let forwarded =
-            credentials.forwarded.as_ref().map(|token| self.caller(token, snapshot, now)).transpose()?;
+        let own = credentials.own_token().map(shown).transpose()?;
+        let forwarded = credentials.forwarded.as_ref().map(shown).transpose()?;
+        self.identify(credentials, own, forwarded, snapshot, now)
+    }
+
+    /// Whether it is one of the catalog's own tokens, if it is any.
+    fn is_kept(&self, token: &Secret) -> bool {
+        self.access_tokens.is_some() && token.reveal().starts_with(ACCESS_TOKEN_PREFIX)
+    }
+
+    /// Who is calling, by what the call's tokens came to.
+    fn identify(
+        &self,
+        credentials: &Credentials,
+        own: Option<Shown>,
+        forwarded: Option<Shown>,
+        snapshot: &Snapshot,
+        now: DateTime<Utc>,
+    ) -> Result<Identity, Rejection> {
+        if matches!(credentials.own, Some(Credential::Basic { .. })) {
+            return Err(Rejection::PasswordOutsideHandshake);
+        }
+        let own = own.map(|shown| self.caller(&shown, snapshot, now)).transpose()?;
+        let forwarded = forwarded.map(|shown| self.caller(&shown, snapshot, now)).transpose()?;
         let certificate = credentials.certificate.as_ref().map(|shown| holder(shown, snapshot, now));
         let (own, forwarded) = match certificate.transpose()? {
             Some(certificate) => certificate.beside(own, forwarded)?,
@@ -272,19 +333,21 @@ impl Verifier {
 
     fn caller<'a>(
         &self,
-        token: &Secret,
+        shown: &Shown,
         snapshot: &'a Snapshot,
         now: DateTime<Utc>,
     ) -> Result<Caller<'a>, Rejection> {
-        let text = token.reveal();
-        let caller = match &self.access_tokens {
-            Some(tokens) if text.starts_with(ACCESS_TOKEN_PREFIX) => {
-                let kept = tokens.find(Key::of(text)?, snapshot)?;
+        let kept = |key: Key| match &self.access_tokens {
+            Some(tokens) => tokens.find(key, snapshot),
+            None => Err(Rejection::NoAccessTokens),
+        };
+        let caller = match shown {
+            Shown::Kept(key) => {
+                let kept = kept(*key)?;
                 let principal = snapshot.principal(kept.principal).ok_or(Rejection::Subject)?;
                 Caller::new(principal, Arc::default(), kept.expires_at).resting_on(&kept, now)?
             }
-            _ => {
-                let verified = self.verified(token, now)?;
+            Shown::Signed(verified) => {
                 let claims = &verified.claims;
                 let principal = snapshot.principal_by_name(&claims.subject).ok_or(Rejection::Subject)?;
                 let mut caller = Caller::new(principal, Arc::clone(&claims.all), claims.expires_at());
@@ -293,8 +356,7 @@ impl Verifier {
                     caller = caller.by_actor(actor, snapshot)?;
                 }
                 for id in &claims.access_tokens {
-                    let tokens = self.access_tokens.as_ref().ok_or(Rejection::NoAccessTokens)?;
-                    let kept = tokens.find(Key::Id(*id), snapshot).map_err(Rejection::of_grounds)?;
+                    let kept = kept(Key::Id(*id)).map_err(Rejection::of_grounds)?;
                     caller = caller.resting_on(&kept, now)?;
                 }
                 caller
@@ -320,13 +382,15 @@ impl Verifier {
         claimable.collect()
     }
 
-    fn verified(&self, token: &Secret, now: DateTime<Utc>) -> Result<Arc<Verified>, Rejection> {
-        let token = token.reveal();
-        if token.len() > TOKEN_BYTES_MAX {
-            return Err(Rejection::Malformed("too long"));
-        }
-        let digest = token_digest(token)?;
-        if let Some(known) = self.remembered.get(&digest) {
+    /// A token whose signature and times hold. `known` is what is remembered of one with this digest.
+    fn verified(
+        &self,
+        token: &Secret,
+        digest: [u8; 32],
+        known: Option<Arc<Verified>>,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<Verified>, Rejection> {
+        if let Some(known) = known {
             let keys = self.issuers.get(known.issuer).map(|issuer| issuer.keys(now)).transpose()?;
             if keys.is_some_and(|keys| Arc::ptr_eq(&keys, &known.keys)) {
                 known.claims.check_time(now).inspect_err(|_| self.remembered.invalidate(&digest))?;
@@ -334,7 +398,7 @@ impl Verifier {
             }
             self.remembered.invalidate(&digest);
         }
-        let verified = Arc::new(self.check(token, now)?);
+        let verified = Arc::new(self.check(token.reveal(), now)?);
         verified.claims.check_time(now)?;
         self.remembered.insert(digest, Arc::clone(&verified));
         Ok(verified)
@@ -379,7 +443,7 @@ impl Verifier {
         if let Some(groups) = self.issuer_of(&claims, issuer).and_then(|said| said.groups.as_ref()) {
             claims.groups = groups.claimed(&claims.all)?;
         }
-        Ok(Verified { issuer: index, keys, claims })
+        Ok(Verified { issuer: index, keys, key_id: header.kid, claims })
     }
 }
 
@@ -408,6 +472,15 @@ fn check_header(header: &Header) -> Result<(), Rejection> {
     match kind.as_deref() {
         None | Some("jwt" | "at+jwt" | "application/at+jwt") => Ok(()),
         Some(_) => Err(Rejection::HeaderField("typ")),
+    }
+}
+
+/// What a token is remembered by.
+fn digest_of(token: &Secret) -> Result<[u8; 32], Rejection> {
+    let token = token.reveal();
+    match token.len() > TOKEN_BYTES_MAX {
+        true => Err(Rejection::Malformed("too long")),
+        false => token_digest(token),
     }
 }
 

@@ -108,7 +108,7 @@ impl Fixture {
     }
 
     fn identify(&self, credentials: &Credentials) -> Result<Identity, Rejection> {
-        self.verifier.identify(credentials, &self.snapshot, self.now)
+        self.verifier.known_here(credentials, &self.snapshot, self.now)
     }
 
     fn bearer(&self, token: Secret) -> Result<Identity, Rejection> {
