@@ -13,6 +13,7 @@ use object_store::prefix::PrefixStore;
 
 use crate::change_range::CHANGE_TYPE;
 use crate::error::{self, Error, Result};
+use crate::file_layout::writer_properties;
 use crate::pinned_table::PinnedTable;
 
 const FOLDER: &str = "_change_data";
@@ -60,7 +61,7 @@ impl ChangeData {
         let config = WriterConfig::new(
             Arc::clone(&schema),
             table.partition_columns().to_vec(),
-            None,
+            Some(writer_properties()),
             None,
             None,
             properties.num_indexed_cols(),

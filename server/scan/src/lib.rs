@@ -32,6 +32,7 @@ mod delta_tables;
 mod disk_ranges;
 mod error;
 mod file_blocks;
+mod file_layout;
 mod file_list;
 mod file_order;
 mod file_scan;

@@ -34,6 +34,7 @@ use tokio::sync::Mutex;
 
 use crate::delta_tables::DeltaTables;
 use crate::error::{self, Error, Result};
+use crate::file_layout::writer_properties;
 use crate::location::TableLocation;
 use crate::pinned_table::PinnedTable;
 use crate::table_schema;
@@ -198,6 +199,7 @@ pub(crate) async fn write(
     WriteBuilder::new(log_store, Some(table.snapshot().clone()))
         .with_save_mode(SaveMode::Append)
         .with_input_plan(rows)
+        .with_writer_properties(writer_properties())
         .with_session_state(Arc::new(writer_state(session)))
         .with_session_fallback_policy(SessionFallbackPolicy::RequireSessionState)
         .with_commit_properties(properties)

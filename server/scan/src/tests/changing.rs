@@ -12,6 +12,7 @@ use datafusion::logical_expr::{LogicalPlanBuilder, col, lit};
 use weir_meter::Meter;
 
 use super::{Ground, people, people_schema, table};
+use crate::file_layout::ROW_GROUP_ROWS;
 use crate::{
     CLAUSE, Clause, Error, FILE, NewTable, PLACE, PinnedTable, RowChanges, RowOperation, TableLocation,
     TextLengths,
@@ -94,16 +95,25 @@ async fn a_row_has_one_place_however_many_partitions_read() {
     let ground = Ground::new();
     let location = table("people");
     ground.tables.create(&location, people_schema(), &["region".to_owned()]).await.unwrap();
-    for (from, region) in [(0, "a b/c%20"), (20_000, "é"), (40_000, "a b/c%20")] {
-        ground.append(&location, people(from..from + 20_000, region)).await.unwrap();
+    // the first file has three row groups
+    for (ids, region) in [(0..300_000, "a b/c%20"), (300_000..320_000, "é"), (320_000..340_000, "a b/c%20")]
+    {
+        ground.append(&location, people(ids, region)).await.unwrap();
     }
     let pinned = ground.tables.open(&location).await.unwrap();
     let one = ground.identified(&pinned, 1).await;
     let many = ground.identified(&pinned, 7).await;
     assert_eq!(one, many);
     let places: BTreeSet<_> = one.iter().map(|row| (&row.2, row.3)).collect();
-    assert_eq!(places.len(), 60_000);
-    assert_eq!(one.iter().map(|row| row.3).max(), Some(19_999));
+    assert_eq!(places.len(), 340_000);
+    assert_eq!(one.iter().map(|row| row.3).max(), Some(299_999));
+    let before = ground.names(&location).await;
+    let last_of_its_group = i64::try_from(ROW_GROUP_ROWS).unwrap() - 1;
+    ground.change(&location, &[(1, last_of_its_group), (0, last_of_its_group + 1)]).await.unwrap();
+    let mut wanted = before;
+    wanted.get_mut(&last_of_its_group).unwrap().0 = "new".to_owned();
+    wanted.remove(&(last_of_its_group + 1));
+    assert!(ground.names(&location).await == wanted);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

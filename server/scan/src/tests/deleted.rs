@@ -12,27 +12,37 @@ use serde_json::{Value, json};
 use weir_meter::Meter;
 
 use super::{Ground, people, people_schema, table};
+use crate::file_layout::ROW_GROUP_ROWS;
 use crate::{PinnedTable, TableLocation, scan_numbers};
 
-/// Rows of the large file.
-const LARGE: i64 = 50_000;
-/// The rows of it that are marked.
-const MARKED: [u32; 5] = [0, 7, 8, 20_000, 49_999];
+/// Rows of the large file, in three row groups.
+const LARGE: i64 = 300_000;
+/// The rows of it that are marked, at the ends of row groups among them.
+const MARKED: [u32; 7] = [0, 7, 8, 20_000, FIRST_GROUP_END, FIRST_GROUP_END + 1, 299_999];
+const FIRST_GROUP_END: u32 = ROW_GROUP_ROWS as u32 - 1;
 
 /// A deletion vector as it stands in a log: the format `RoaringBitmapArray` of the Delta protocol, in Z85.
 fn inline_vector(rows: &[u32]) -> Value {
     let mut bytes = Vec::new();
     bytes.extend(1_681_511_377_u32.to_le_bytes());
-    // one bitmap of 32-bit numbers, all in its first container
+    // one bitmap of 32-bit numbers, in containers of those that share their upper half
+    let containers: Vec<&[u32]> = rows.chunk_by(|left, right| left >> 16 == right >> 16).collect();
+    let count = u32::try_from(containers.len()).unwrap();
     bytes.extend(1_u64.to_le_bytes());
     bytes.extend(0_u32.to_le_bytes());
     bytes.extend(12_346_u32.to_le_bytes());
-    bytes.extend(1_u32.to_le_bytes());
-    bytes.extend(0_u16.to_le_bytes());
-    bytes.extend(u16::try_from(rows.len() - 1).unwrap().to_le_bytes());
-    bytes.extend(16_u32.to_le_bytes());
+    bytes.extend(count.to_le_bytes());
+    for container in &containers {
+        bytes.extend(u16::try_from(container[0] >> 16).unwrap().to_le_bytes());
+        bytes.extend(u16::try_from(container.len() - 1).unwrap().to_le_bytes());
+    }
+    let mut offset = 8 + 8 * count;
+    for container in &containers {
+        bytes.extend(offset.to_le_bytes());
+        offset += 2 * u32::try_from(container.len()).unwrap();
+    }
     for row in rows {
-        bytes.extend(u16::try_from(*row).unwrap().to_le_bytes());
+        bytes.extend(u16::try_from(row & 0xffff).unwrap().to_le_bytes());
     }
     let size = bytes.len();
     bytes.resize(size.next_multiple_of(4), 0);
@@ -103,11 +113,14 @@ async fn marked_rows_stay_away_under_filters_and_in_parallel() {
     let pinned = marked(&ground, None).await;
     let left: BTreeSet<i64> =
         (0..LARGE + 10).filter(|id| !MARKED.iter().any(|row| i64::from(*row) == *id)).collect();
-    let filters: [(Option<Expr>, Passes); 7] = [
+    let filters: [(Option<Expr>, Passes); 9] = [
         (None, |_| true),
         // leaves out pages at the file's begin, where rows are marked too
         (Some(col("id").gt_eq(lit(41_000_i64))), |id| id >= 41_000),
         (Some(col("id").lt(lit(30_i64))), |id| id < 30),
+        // leaves out a row group, and all but one
+        (Some(col("id").gt_eq(lit(131_070_i64))), |id| id >= 131_070),
+        (Some(col("id").between(lit(131_060_i64), lit(131_080_i64))), |id| (131_060..=131_080).contains(&id)),
         (Some(col("id").eq(lit(7_i64))), |id| id == 7),
         (Some(col("id").gt_eq(lit(19_990_i64))), |id| id >= 19_990),
         (Some(col("name").eq(lit("name 20001"))), |id| id == 20_001),
@@ -129,7 +142,8 @@ async fn marked_rows_stay_away_under_filters_and_in_parallel() {
 async fn a_limit_counts_the_rows_that_are_left() {
     let ground = Ground::new();
     let pinned = marked(&ground, None).await;
-    for limit in [1, 9, 100, 49_996, 60_000] {
+    let left = usize::try_from(LARGE).unwrap() + 10 - MARKED.len();
+    for limit in [1, 9, 100, 131_071, left - 9, left + 10_000] {
         let logical = LogicalPlanBuilder::scan("t", provider_as_source(pinned.provider()), None)
             .and_then(|scan| scan.limit(0, Some(limit)))
             .and_then(LogicalPlanBuilder::build)
@@ -137,7 +151,7 @@ async fn a_limit_counts_the_rows_that_are_left() {
         let plan = ground.state(2).create_physical_plan(&logical).await.unwrap();
         let rows = ground.rows(&plan, &Meter::new()).await.unwrap();
         let rows: usize = rows.iter().map(|batch| batch.num_rows()).sum();
-        assert_eq!(rows, limit.min(50_005), "{limit}");
+        assert_eq!(rows, limit.min(left), "{limit}");
     }
 }
 
@@ -156,5 +170,5 @@ async fn a_vector_that_does_not_fit_its_file_gives_no_rows() {
         };
         assert!(failure.is_err(), "{told}");
     }
-    assert_eq!(ground.count(&marked(&ground, Some(LARGE)).await).await, 50_005);
+    assert_eq!(ground.count(&marked(&ground, Some(LARGE)).await).await, 300_003);
 }

@@ -1,15 +1,19 @@
 //! Creating and appending.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Int64Array, RecordBatch, StringViewArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::error::DataFusionError;
+use datafusion::parquet::basic::Compression;
+use datafusion::parquet::file::metadata::RowGroupMetaData;
+use datafusion::parquet::file::reader::{FileReader, SerializedFileReader};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream;
 use weir_meter::Meter;
 
-use super::{Ground, people, people_schema, table};
+use super::{Ground, data_files, people, people_schema, table};
 use crate::{Error, NewTable};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -29,6 +33,20 @@ async fn appended_rows_are_there_at_the_next_open_and_not_in_the_pinned_version(
     let commit =
         std::fs::read_to_string(ground.path(&location).join("_delta_log/00000000000000000001.json")).unwrap();
     assert!(commit.contains(r#""run_as":"alice""#), "{commit}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_has_row_groups_of_a_bounded_size() {
+    let ground = Ground::new();
+    let location = table("people");
+    ground.tables.create(&location, people_schema(), &[]).await.unwrap();
+    ground.append(&location, people(0..300_000, "x")).await.unwrap();
+    let files = data_files(&ground.path(&location));
+    let [(file, _)] = files.as_slice() else { panic!("one file: {files:?}") };
+    let reader = SerializedFileReader::new(File::open(file).unwrap()).unwrap();
+    let groups: Vec<_> = reader.metadata().row_groups().iter().map(RowGroupMetaData::num_rows).collect();
+    assert_eq!(groups, [131_072, 131_072, 37_856]);
+    assert_eq!(reader.metadata().row_group(0).column(0).compression(), Compression::SNAPPY);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
