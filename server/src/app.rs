@@ -168,7 +168,9 @@ impl App {
     /// Serves on `listener` until `stop`; then running statements may end, and the books are
     /// flushed.
     pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
-        self.tell_figures(&stop).await?;
+        let closed = CancellationToken::new();
+        let _closes = closed.clone().drop_guard();
+        self.tell_figures(&stop, closed).await?;
         let flushing = self.keep_books(CancellationToken::new());
         let config =
             flight::Config { tls: certificates(&self.config)?, drain: self.config.server.drain.duration() };
@@ -186,8 +188,8 @@ impl App {
         served
     }
 
-    /// Opens the door for figures, where the configuration has one.
-    async fn tell_figures(&self, stop: &CancellationToken) -> Result<()> {
+    /// Opens the door for figures, where the configuration has one; it stays open while the server drains.
+    async fn tell_figures(&self, stop: &CancellationToken, closed: CancellationToken) -> Result<()> {
         let Some(listener) = self.config.metrics.listen().await? else { return Ok(()) };
         tracing::info!("figures on http://{}/metrics", listener.local_addr().map_err(Error::internal)?);
         let (warehouse, tables) = (Arc::clone(&self.warehouse), Arc::clone(&self.tables));
@@ -204,7 +206,7 @@ impl App {
             result_cache_bytes: warehouse.results().bytes(),
             plans: warehouse.plans().figures(),
         };
-        let serving = metrics::door::serve(listener, Arc::clone(&self.metrics), now, stop.clone());
+        let serving = metrics::door::serve(listener, Arc::clone(&self.metrics), now, stop.clone(), closed);
         tokio::spawn(async move {
             if let Err(error) = serving.await {
                 tracing::error!(%error, "the door for figures closed");

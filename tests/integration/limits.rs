@@ -152,7 +152,7 @@ fn a_statement_has_its_share_of_memory_and_spills_before_it_fails() {
     });
 }
 
-async fn get(address: std::net::SocketAddr, path: &str) -> String {
+pub(crate) async fn get(address: std::net::SocketAddr, path: &str) -> String {
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: weir\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();

@@ -19,12 +19,14 @@ use crate::error::{Error, Result};
 /// The media type that scrapers of OpenMetrics ask for.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Answers on `listener` until `stop` is cancelled; `now` reads what stands at the moment.
+/// Answers on `listener` until `closed` is cancelled; `now` reads what stands at the moment. Once `stop` is cancelled, whoever asks
+/// for the server's health is told that it takes nothing new in.
 pub async fn serve<N>(
     listener: TcpListener,
     metrics: Arc<Metrics>,
     now: N,
     stop: CancellationToken,
+    closed: CancellationToken,
 ) -> Result<()>
 where
     N: Fn() -> Now + Clone + Send + Sync + 'static,
@@ -33,9 +35,16 @@ where
         let told = metrics.text(now());
         async move { answer(told) }
     };
-    let routes = Router::new().route("/metrics", get(figures)).route("/health", get(|| async { "ok\n" }));
+    let health = move || {
+        let health = match stop.is_cancelled() {
+            false => (StatusCode::OK, "ok\n"),
+            true => (StatusCode::SERVICE_UNAVAILABLE, "the server is being stopped\n"),
+        };
+        async move { health }
+    };
+    let routes = Router::new().route("/metrics", get(figures)).route("/health", get(health));
     axum::serve(listener, routes)
-        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .with_graceful_shutdown(async move { closed.cancelled().await })
         .await
         .map_err(Error::internal)
 }
