@@ -13,12 +13,12 @@ export CARGO_TARGET_DIR
 CARGO_TEST := cargo test --locked
 BENCHES ?= overhead shapes rls wire govern metering authorize growth load decoded
 
-.PHONY: help test tools format lint rust azure tidy fuzz clients golden bench counts peers hostile mutants soak demo
+.PHONY: help test tools format lint rust npm tidy fuzz clients golden bench counts peers hostile mutants soak demo
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: tools format lint rust azure clients ## everything: layout, lints, Rust tests, Python and JDBC clients
+test: tools format lint rust npm clients ## everything: layout, lints, Rust tests, Python and JDBC clients
 
 tools: ## says in one sentence what is missing on this machine
 	@for tool in cargo rustfmt cargo-clippy cc; do \
@@ -35,14 +35,17 @@ format: ## layout of the Rust files, checked
 lint: ## clippy over all targets, warnings are errors
 	CARGO_TARGET_DIR="$(LINT_DIR)" cargo clippy --locked --workspace --all-targets -- --deny warnings
 
-# Tests in modules named `golden` need a folder of tables and run by `make golden`, those of `buckets::azure` Node.js.
+# These need Node.js.
+NPM_TESTS := buckets::azure:: issuers::openid::
+
+# Tests in modules named `golden` need a folder of tables and run by `make golden`.
 rust: ## Rust tests, the house rules (tidy) among them
 	cargo build --locked --bin weir
-	$(CARGO_TEST) --workspace -- --skip golden:: --skip buckets::azure::
+	$(CARGO_TEST) --workspace -- --skip golden:: $(NPM_TESTS:%=--skip %)
 
-azure: ## tables at a server that speaks Azure Blob Storage, which comes from npm
-	@if command -v npm >/dev/null; then $(CARGO_TEST) -p weir-tests --test integration -- buckets::azure::; \
-	else echo "NOT RUN: the tests of Azure, because this machine has no npm"; fi
+npm: ## tests beside servers from npm: one that speaks Azure Blob Storage, and a provider of OpenID Connect
+	@if command -v npm >/dev/null; then $(CARGO_TEST) -p weir-tests --test integration -- $(NPM_TESTS); \
+	else echo "NOT RUN: the tests beside servers from npm, because this machine has no npm"; fi
 
 tidy: ## the house rules alone
 	$(CARGO_TEST) -p weir-tests --test integration -- tidy::

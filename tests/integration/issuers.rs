@@ -1,5 +1,7 @@
 //! Issuers that publish their keys: discovery, rotation, what is believed of what they answer, and what is not.
 
+mod openid;
+
 use std::time::Duration;
 
 use chrono::TimeDelta;

@@ -1,4 +1,4 @@
-//! The same tables at a server that speaks Azure Blob Storage. Run where there is Node.js (`make azure`).
+//! The same tables at a server that speaks Azure Blob Storage. Run where there is Node.js (`make npm`).
 
 use tempfile::TempDir;
 use weir_server::clock::{Clock, SystemClock};
