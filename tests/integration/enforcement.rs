@@ -7,6 +7,7 @@
 
 mod arithmetic;
 mod change_data;
+mod claims;
 mod composition;
 mod definers;
 mod deputies;

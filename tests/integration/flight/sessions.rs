@@ -217,6 +217,9 @@ fn a_sessions_bearer_is_worth_what_its_credential_is_worth() {
         assert_eq!(with(&bearer).statement("SELECT 1").await.unwrap_err().code, Code::Unauthenticated);
         server.prepare("ALTER USER alice ENABLE").await;
         assert_eq!(with(&bearer).statement("SELECT 1").await.unwrap().value(), "1");
+        // Who has the name after her has nothing of her session.
+        server.prepare("DROP USER alice;\nCREATE USER alice").await;
+        assert_eq!(told(&with(&bearer)).await["catalog"], text("main"));
         server.clock().advance(chrono::TimeDelta::minutes(61));
         assert_eq!(with(&bearer).statement("SELECT 1").await.unwrap_err().code, Code::Unauthenticated);
     });
