@@ -98,15 +98,13 @@ impl SqliteStore {
     }
 }
 
-#[cfg(unix)]
+/// A file that is there is not opened: to close it again would take SQLite's locks off it, which this process may have by another store.
 fn create_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
-}
-
-#[cfg(not(unix))]
-fn create_private(path: &Path) -> std::io::Result<()> {
-    OpenOptions::new().append(true).create(true).open(path).map(drop)
+    match OpenOptions::new().append(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
+    }
 }
 
 #[async_trait]

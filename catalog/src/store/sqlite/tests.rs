@@ -198,3 +198,43 @@ async fn an_epoch_that_stands_still_is_not_asked_for() {
     one.commit(Epoch(0), &[], &event("x")).await.unwrap();
     assert!(two.epoch().await.is_err(), "what has moved is asked for");
 }
+
+/// The locks that this process has on the index beside a database.
+#[cfg(target_os = "linux")]
+fn locks(path: &Path) -> Vec<String> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let file = format!(":{} ", std::fs::metadata(path).unwrap().ino());
+    let told = std::fs::read_to_string("/proc/locks").unwrap();
+    let held = told.lines().filter(|line| line.contains(&file));
+    let mut held: Vec<_> = held.map(|line| line.split_once(": ").unwrap().1.to_owned()).collect();
+    held.sort();
+    held
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn looking_at_the_index_leaves_the_process_its_locks() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("catalog.sqlite");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let writing = store.pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let index = dir.path().join("catalog.sqlite-shm");
+    let held = locks(&index);
+    assert!(held.iter().any(|lock| lock.contains("WRITE")), "{held:?}");
+    for _ in 0..3 {
+        store.index.header().unwrap();
+        assert!(WalIndex::of(&path).header().is_some());
+    }
+    assert_eq!(locks(&index), held);
+    drop(writing);
+    // An index that is another's by now is read there.
+    drop(store);
+    let copy = std::fs::read(&index).unwrap();
+    let known = WalIndex::of(&path);
+    assert_eq!(known.header().unwrap().as_slice(), &copy[..48]);
+    std::fs::remove_file(&index).unwrap();
+    assert_eq!(known.header(), None);
+    std::fs::write(&index, &copy).unwrap();
+    assert_eq!(known.header().unwrap().as_slice(), &copy[..48]);
+}
