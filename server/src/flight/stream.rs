@@ -32,13 +32,17 @@ const SMALL_ROWS: usize = 1024;
 /// How many rows small batches have together.
 const GATHERED_ROWS: usize = 8192;
 
+/// About how many bytes the first message of a large result has: what a client takes in before it says that it wants more, by
+/// HTTP/2's initial window (RFC 9113, section 6.9.2).
+const FIRST_BYTES: usize = 64 << 10;
+
 type Batches = BoxStream<'static, Result<RecordBatch>>;
 
 /// `rows` as Flight messages. `held` lives as long as the stream: whatever stops the statement
 /// when dropped.
 pub(crate) fn encode<G: Send + Sync + 'static>(rows: RowStream, statement: Uuid, held: G) -> Stream {
     let RowStream { schema, batches } = rows;
-    let batches = gathered(Arc::clone(&schema), batches).map(move |batch| {
+    let batches = begun_small(gathered(Arc::clone(&schema), batches)).map(move |batch| {
         let batch = batch.and_then(compact);
         batch.map_err(|error| FlightError::Tonic(Box::new(error.into_status(Some(statement)))))
     });
@@ -81,6 +85,42 @@ fn gathered(schema: SchemaRef, mut batches: Batches) -> Batches {
     .boxed()
 }
 
+/// The same rows, with few in the first batch: a client has a message whole before it has a row of it, and a new stream's window is
+/// small.
+fn begun_small(batches: Batches) -> Batches {
+    let mut begun = false;
+    let parts = batches.map(move |batch| {
+        let parts = batch.and_then(|batch| match begun || batch.num_rows() == 0 {
+            true => Ok(vec![batch]),
+            false => {
+                begun = true;
+                few_and_rest(batch)
+            }
+        });
+        futures::stream::iter(match parts {
+            Ok(parts) => parts.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        })
+    });
+    parts.flatten().boxed()
+}
+
+/// The first rows of a large batch, and the others.
+fn few_and_rest(batch: RecordBatch) -> Result<Vec<RecordBatch>> {
+    let (rows, bytes) = (batch.num_rows(), bytes_of(&batch)?);
+    if bytes <= FIRST_BYTES * 4 {
+        return Ok(vec![batch]);
+    }
+    let few = (rows * FIRST_BYTES / bytes).max(1);
+    Ok(vec![batch.slice(0, few), batch.slice(few, rows - few)])
+}
+
+/// Of its own rows, whatever else lies in its buffers.
+fn bytes_of(batch: &RecordBatch) -> Result<usize> {
+    let columns = batch.columns().iter();
+    columns.map(|column| column.to_data().get_slice_memory_size().map_err(Error::internal)).sum()
+}
+
 fn together(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<RecordBatch> {
     match batches {
         [one] => Ok(one.clone()),
@@ -103,11 +143,7 @@ fn compact(batch: RecordBatch) -> Result<RecordBatch> {
         // one message, and of shared buffers only the rows are written
         return Ok(batch);
     }
-    let mut used = 0;
-    for column in batch.columns() {
-        used += column.to_data().get_slice_memory_size().map_err(Error::internal)?;
-    }
-    if held <= used.saturating_mul(2) {
+    if held <= bytes_of(&batch)?.saturating_mul(2) {
         return Ok(batch);
     }
     // a single batch would be passed through uncopied
@@ -197,6 +233,7 @@ mod tests {
         let sizes: Vec<_> = messages.iter().skip(1).map(|message| message.data_body.len()).collect();
         assert!(sizes.iter().all(|size| *size < 3 * 1024 * 1024), "{sizes:?}");
         assert!(sizes.len() < 40, "{sizes:?}");
+        assert!((32 * 1024..96 * 1024).contains(&sizes[0]), "the first rows come soon: {sizes:?}");
         let decoded = FlightRecordBatchStream::new_from_flight_data(futures::stream::iter(
             messages.into_iter().map(Ok),
         ));
