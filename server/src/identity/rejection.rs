@@ -89,18 +89,11 @@ const BAD_TOKEN: &str = "the token is not valid here";
 impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Self {
         let (message, hint) = match &rejection {
-            Rejection::NoKeys => {
-                let message = "the keys of the token's issuer cannot be had at present";
-                return Error::new(Condition::Unavailable, message)
-                    .with_hint("try again later; the server's log says what its issuer answered")
-                    .caused_by(rejection);
-            }
-            Rejection::NoAccessTokens => {
-                let message = "access tokens cannot be looked up at present";
-                return Error::new(Condition::Unavailable, message)
-                    .with_hint("try again later")
-                    .caused_by(rejection);
-            }
+            Rejection::NoKeys => (
+                "the keys of the token's issuer cannot be had at present",
+                "try again later; the server's log says what its issuer answered",
+            ),
+            Rejection::NoAccessTokens => ("access tokens cannot be looked up at present", "try again later"),
             Rejection::AccessToken => {
                 (BAD_TOKEN, "it is no access token, or was dropped: CREATE ACCESS TOKEN makes another")
             }
@@ -156,6 +149,10 @@ impl From<Rejection> for Error {
                 (BAD_TOKEN, "get one that is meant for this server, for a principal that it knows")
             }
         };
-        Error::new(Condition::Unauthenticated, message).with_hint(hint).caused_by(rejection)
+        let condition = match &rejection {
+            Rejection::NoKeys | Rejection::NoAccessTokens => Condition::Unavailable,
+            _ => Condition::Unauthenticated,
+        };
+        Error::new(condition, message).with_hint(hint).caused_by(rejection)
     }
 }
