@@ -65,7 +65,8 @@ fn each_of_two_tokens_sees_what_it_claims_by_every_way_and_in_turns() {
 #[test]
 fn what_one_token_began_gives_the_other_its_own_rows_or_none() {
     block_on(async {
-        let Ground { north, south, server: _server, .. } = ground().await;
+        let ground = ground().await;
+        let (north, south) = (&ground.north, &ground.south);
         let handle = north.prepare(SQL).await.unwrap().handle;
         assert_eq!(north.run(&handle).await.unwrap().lines(), NORTH);
         assert_eq!(south.run(&handle).await.unwrap().lines(), SOUTH);
@@ -89,8 +90,9 @@ fn what_one_token_began_gives_the_other_its_own_rows_or_none() {
 #[test]
 fn changes_reach_the_rows_that_the_token_claims() {
     block_on(async {
-        let Ground { north, south, server, .. } = ground().await;
-        for client in [&north, &south, &north] {
+        let ground = ground().await;
+        let (north, south) = (&ground.north, &ground.south);
+        for client in [north, south, north] {
             // The same text, one after the other.
             drop(client.update("UPDATE main.default.t SET region = region WHERE region <> 'east'").await);
         }

@@ -218,7 +218,14 @@ fn a_sessions_bearer_is_worth_what_its_credential_is_worth() {
         server.prepare("ALTER USER alice ENABLE").await;
         assert_eq!(with(&bearer).statement("SELECT 1").await.unwrap().value(), "1");
         // Who has the name after her has nothing of her session.
-        server.prepare("DROP USER alice;\nCREATE USER alice").await;
+        server
+            .prepare(
+                "REVOKE USE CATALOG, USE SCHEMA ON CATALOG main FROM alice;
+                 REVOKE USE CATALOG, USE SCHEMA, SELECT ON CATALOG sales FROM alice;
+                 DROP USER alice;
+                 CREATE USER alice",
+            )
+            .await;
         assert_eq!(told(&with(&bearer)).await["catalog"], text("main"));
         server.clock().advance(chrono::TimeDelta::minutes(61));
         assert_eq!(with(&bearer).statement("SELECT 1").await.unwrap_err().code, Code::Unauthenticated);
