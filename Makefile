@@ -88,10 +88,9 @@ counts: ## instructions of the hot paths under valgrind (see benches/README.md);
 PEERS := $(CACHE)/peers
 peers: ## Weir beside DuckDB, Sail, ROAPI, delta-rs and the engine behind another server (see benches/README.md); builds for release, and takes long
 	@test -f "$(CACHE)/bench-sf1/complete" || $(MAKE) bench BENCHES=overhead
-	cargo build --locked --release --bin weir
 	@test -x "$(PEERS)/bin/python" || python3 -m venv "$(PEERS)"
 	@"$(PEERS)/bin/pip" install --quiet --disable-pip-version-check --requirement benches/peers/requirements.txt
-	PROTOC="$(PEERS)/bin/protoc" cargo build --locked --release -p weir-benches --features flight-peer --bin flight-peer
+	PROTOC="$(PEERS)/bin/protoc" cargo build --locked --release -p weir-server -p weir-benches --features weir-benches/flight-peer --bin weir --bin flight-peer
 	"$(PEERS)/bin/python" benches/peers/peers.py "$(CARGO_TARGET_DIR)/release/weir" --results "$(PEERS)/results.md"
 
 soak: SECONDS ?= 180
