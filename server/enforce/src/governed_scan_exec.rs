@@ -372,6 +372,7 @@ impl ExecutionPlan for GovernedScanExec {
             inner: self.meter.stream(inner),
             output: Arc::clone(&self.output),
             permit: Arc::clone(&self.permit),
+            begun: Begun::Not,
         }))
     }
 
@@ -446,13 +447,32 @@ struct SealedStream {
     inner: MeteredStream<SendableRecordBatchStream>,
     output: Arc<Output>,
     permit: Arc<Permit>,
+    begun: Begun,
+}
+
+/// How far a stream is with its first batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    Not,
+    /// It is out, and whoever waits for it may not have run yet.
+    JustNow,
+    Long,
 }
 
 impl Stream for SealedStream {
     type Item = Result<RecordBatch>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        // To decode the next batch takes milliseconds, in which nobody else has this thread: the first one goes on its way before.
+        if self.begun == Begun::JustNow {
+            self.begun = Begun::Long;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let batch = std::task::ready!(self.inner.poll_next_unpin(context));
+        if self.begun == Begun::Not {
+            self.begun = Begun::JustNow;
+        }
         Poll::Ready(batch.map(|batch| match batch {
             Ok(batch) => {
                 self.output.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);

@@ -231,6 +231,26 @@ async fn a_stream_dropped_midway_leaves_the_meters_whole() {
 }
 
 #[tokio::test]
+async fn others_run_between_the_first_batch_and_the_next() {
+    let mut world = World::new();
+    let one = |n: i32| batch(vec![ints("n", [n])]);
+    let table = world.table("numbers", one(0));
+    world.set_raw(table, RawTable::new((0..3).map(one).collect()));
+    let (scope, plan) = world.plan(world.alice, "SELECT n FROM numbers").await.unwrap();
+    let all = leaves(plan.plan());
+    let mut stream = leaf(&all[0], "main.hr.numbers").execute(0, scope.state().task_ctx()).unwrap();
+    let mut told = Vec::new();
+    for _ in 0..5 {
+        told.push(match futures::poll!(stream.next()) {
+            Poll::Pending => "waits",
+            Poll::Ready(Some(_)) => "rows",
+            Poll::Ready(None) => "end",
+        });
+    }
+    assert_eq!(told, ["rows", "waits", "rows", "rows", "end"]);
+}
+
+#[tokio::test]
 async fn self_joins_and_aliases_meet_the_same_leaf() {
     let (world, _) = people();
     let sql = "SELECT a.id FROM people a JOIN people b ON a.id = b.id + 1";
