@@ -441,7 +441,12 @@ fn withdrawn_certificates_and_authorities_are_out_on_connections_that_stand_too(
         ground.write("clients.crl", &next.withdraws(&[], 2090));
         until(&bob, false).await;
         assert!(ground.handshake_fails(Some(&bobs)).await);
-        assert_eq!(ground.named(&next.client("bob")).await.unwrap(), "bob");
+        let bob = ground.client(Some(&next.client("bob"))).await.unwrap();
+        assert_eq!(me(&bob).await.unwrap(), "bob");
+        // A list that expires as it lies there takes those in who came before with it.
+        ground.server.clock().advance(TimeDelta::days(365 * 70));
+        let refusal = me(&bob).await.unwrap_err();
+        assert!(refusal.code == Code::Unauthenticated && refusal.text.contains("withdrawn"), "{refusal:?}");
     });
 }
 

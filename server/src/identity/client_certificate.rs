@@ -9,6 +9,7 @@
 //! What it does not do: no other field of a certificate is read, and nothing is fetched for one (no OCSP, no distribution points).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
 use rustls::RootCertStore;
@@ -30,10 +31,14 @@ use crate::error::{Error, Result};
 /// The attribute `CN` of a subject (X.520).
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 
+/// How long a list of withdrawn certificates that was good is taken for good, in seconds: it may expire while nobody changes it.
+const LISTS_GOOD_SECONDS: i64 = 60;
+
 /// Whose client certificates are believed, and which part of them names the principal.
 #[derive(Debug)]
 pub struct ClientAuthorities {
     verifier: Arc<dyn ClientCertVerifier>,
+    has_lists: bool,
     name: ClientName,
 }
 
@@ -63,7 +68,7 @@ impl ClientAuthorities {
             verifier = verifier.allow_unauthenticated();
         }
         let verifier = verifier.build().map_err(|cause| unusable("server.tls_client_revocations", cause))?;
-        Ok(Self { verifier, name: files.name })
+        Ok(Self { verifier, has_lists: files.revocations_pem.is_some(), name: files.name })
     }
 
     /// What decides about certificates in handshakes.
@@ -96,6 +101,8 @@ pub struct ShownCertificate {
     by: Arc<ClientAuthorities>,
     /// Those that are asked now.
     now: Arc<ClientAuthorities>,
+    /// When they last found it good, in seconds since 1970; of the connection's beginning, never.
+    looked_at: Arc<AtomicI64>,
 }
 
 /// What a certificate says.
@@ -110,7 +117,8 @@ impl ShownCertificate {
     /// The first of `chain`, which a handshake found good by `authorities`.
     pub(crate) fn new(chain: &[CertificateDer<'static>], authorities: Arc<ClientAuthorities>) -> Self {
         let said = Said::read(chain, authorities.name);
-        Self { chain: chain.into(), said, now: Arc::clone(&authorities), by: authorities }
+        let looked_at = Arc::new(AtomicI64::new(i64::MIN));
+        Self { chain: chain.into(), said, now: Arc::clone(&authorities), by: authorities, looked_at }
     }
 
     /// The same before the authorities of now.
@@ -125,10 +133,16 @@ impl ShownCertificate {
         if said.expires_at <= now {
             return Err(Rejection::Certificate("it has expired: connect with another"));
         }
-        if !Arc::ptr_eq(&self.by, &self.now) && !self.now.holds(&self.chain, now) {
-            return Err(Rejection::Certificate(
-                "it was withdrawn, or its authority is not believed any more: connect with another",
-            ));
+        let at = now.timestamp();
+        let looked_at = self.looked_at.load(Ordering::Relaxed);
+        let lists_are_due = self.now.has_lists && at.saturating_sub(looked_at) >= LISTS_GOOD_SECONDS;
+        if !Arc::ptr_eq(&self.by, &self.now) || lists_are_due {
+            if !self.now.holds(&self.chain, now) {
+                return Err(Rejection::Certificate(
+                    "it was withdrawn, or its authority is not believed any more: connect with another",
+                ));
+            }
+            self.looked_at.store(at, Ordering::Relaxed);
         }
         Ok((&said.name, said.expires_at))
     }
