@@ -26,7 +26,9 @@ const IS_INITIALISED: usize = 12;
 
 /// The files that this process has open. Only those that were deleted are closed: nobody else can open them, so that no lock on
 /// them keeps anybody away.
-static OPENED: LazyLock<watch::Sender<Vec<(PathBuf, Arc<File>)>>> = LazyLock::new(watch::Sender::default);
+static OPENED: LazyLock<watch::Sender<Files>> = LazyLock::new(watch::Sender::default);
+
+type Files = Vec<(PathBuf, Arc<File>)>;
 
 /// The index beside a database file.
 #[derive(Debug, Clone)]
