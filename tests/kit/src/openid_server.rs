@@ -37,10 +37,11 @@ impl OpenIdServer {
         let headers =
             format!("Authorization: Basic {known}\r\nContent-Type: application/x-www-form-urlencoded\r\n");
         let answer = self.post("/token", &headers, "grant_type=client_credentials&scope=sql").await;
-        let (_, body) = answer.split_once("\r\n\r\n").expect("an answer of HTTP");
-        let (Some(begin), Some(end)) = (body.find('{'), body.rfind('}')) else { panic!("{answer}") };
-        let answer: Value = serde_json::from_str(&body[begin..=end]).expect("an answer of a token endpoint");
-        answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+        // Whether the body comes in chunks is the provider's business; it is one object on one line.
+        let body = answer.lines().find(|line| line.starts_with('{')).expect("an answer of a token endpoint");
+        let body: Value = serde_json::from_str(body).expect("an answer of a token endpoint");
+        let token = body.get("access_token").and_then(Value::as_str);
+        token.unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
     /// Gives it another key, with which it signs from now on; those before are published beside it.

@@ -232,9 +232,9 @@ async fn looking_at_the_index_leaves_the_process_its_locks() {
     drop(store);
     let copy = std::fs::read(&index).unwrap();
     let known = WalIndex::of(&path);
-    assert_eq!(known.header().unwrap().as_slice(), &copy[..48]);
+    assert_eq!(known.header().unwrap().as_slice(), copy.first_chunk::<48>().unwrap());
     std::fs::remove_file(&index).unwrap();
     assert_eq!(known.header(), None);
     std::fs::write(&index, &copy).unwrap();
-    assert_eq!(known.header().unwrap().as_slice(), &copy[..48]);
+    assert_eq!(known.header().unwrap().as_slice(), copy.first_chunk::<48>().unwrap());
 }

@@ -42,8 +42,8 @@ async fn a_file_has_row_groups_of_a_bounded_size() {
     ground.tables.create(&location, people_schema(), &[]).await.unwrap();
     ground.append(&location, people(0..300_000, "x")).await.unwrap();
     let files = data_files(&ground.path(&location));
-    let [(file, _)] = files.as_slice() else { panic!("one file: {files:?}") };
-    let reader = SerializedFileReader::new(File::open(file).unwrap()).unwrap();
+    assert_eq!(files.len(), 1);
+    let reader = SerializedFileReader::new(File::open(&files[0].0).unwrap()).unwrap();
     let groups: Vec<_> = reader.metadata().row_groups().iter().map(RowGroupMetaData::num_rows).collect();
     assert_eq!(groups, [131_072, 131_072, 37_856]);
     assert_eq!(reader.metadata().row_group(0).column(0).compression(), Compression::SNAPPY);
