@@ -79,10 +79,10 @@ impl Analysis {
 
     /// The moment that a constant means, in microseconds since 1970.
     pub fn moment(&self, context: &Context, snapshot: &Arc<Snapshot>, written: &Expr) -> Result<i64> {
+        let scope = self.engine.scope(context, snapshot)?;
+        check_calls(written, scope.state())?;
         let mut written = written.clone();
         fold_expression(&mut written);
-        let scope = self.engine.scope(context, snapshot)?;
-        check_calls(&written, scope.state())?;
         Ok(moment_of(&scope, &self.engine.access(context, &scope), written)?)
     }
 
@@ -388,7 +388,9 @@ async fn parameters_of(
     for written in &definition.parameters {
         let default = match &written.default {
             Some(default) => {
-                let text = qualify::expression(default, within)?.text;
+                let qualified = qualify::expression(default, within)?;
+                check_calls(&qualified.tree, scope.state())?;
+                let text = qualified.text;
                 if !check_constant(scope, &text, &written.sql_type.text).await? {
                     let message = format!("the DEFAULT of `{}` is not a constant of its type", written.name);
                     return Err(Error::new(Condition::InvalidStatement, message));

@@ -1,5 +1,5 @@
 //! Clauses of a function call that its kind of function has no use for, which the engine would
-//! drop without a word: DISTINCT, FILTER, ORDER BY, OVER and the like on scalar functions. Casts are looked at in the same walk.
+//! drop without a word: DISTINCT, FILTER, ORDER BY, OVER and the like on scalar functions.
 
 use std::ops::ControlFlow;
 
@@ -8,11 +8,12 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArgumentClause, FunctionArguments, Spanned, Visit, Visitor,
 };
 
-use super::text_casts;
+use super::text_casts::check_casts;
 use crate::error::{Condition, Error, Position, Result};
 
 /// Refuses calls in `tree` with clauses that their function does not take, and casts whose length nothing would hold to.
 pub fn check_calls(tree: &impl Visit, state: &SessionState) -> Result<()> {
+    check_casts(tree)?;
     match tree.visit(&mut Calls { state }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
@@ -27,9 +28,6 @@ impl Visitor for Calls<'_> {
     type Break = Error;
 
     fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<Error> {
-        if let Some(refusal) = text_casts::refusal(expression) {
-            return ControlFlow::Break(refusal);
-        }
         let Expr::Function(call) = expression else { return ControlFlow::Continue(()) };
         let name = call.name.to_string().replace('`', "").to_lowercase();
         let folds = self.state.aggregate_functions().contains_key(&name)

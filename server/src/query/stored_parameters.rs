@@ -22,10 +22,10 @@ pub(crate) fn typed(context: &Context, snapshot: &Snapshot, insert: &Insert) -> 
     let Some(table) = table else { return Ok(query) };
     let of_column = |name: &str| {
         let column = table.columns.iter().find(|column| column.name.to_lowercase() == name.to_lowercase());
-        column.and_then(|column| cast_type(&column.type_text))
+        column.and_then(|column| cast_type(column.value_type()))
     };
     let types: Vec<Option<ast::DataType>> = match insert.columns.as_slice() {
-        [] => table.columns.iter().map(|column| cast_type(&column.type_text)).collect(),
+        [] => table.columns.iter().map(|column| cast_type(column.value_type())).collect(),
         named => named.iter().map(|column| of_column(&column.value)).collect(),
     };
     give_types(&mut query.body, &types);

@@ -4,12 +4,14 @@
 //!
 //! Columns with a length are another matter: a value too long for one is refused (`weir_scan`'s `text_length`).
 
+use std::ops::ControlFlow;
+
 use datafusion::sql::sqlparser::ast::{
     CastKind, CharLengthUnits, CharacterLength, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Spanned, Value,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Spanned, Value, Visit, Visitor,
 };
 
-use crate::error::{Condition, Error, Position};
+use crate::error::{Condition, Error, Position, Result};
 
 /// Replaces a cast to VARCHAR(n) by a call of `left`. A name of one part that is built in means nothing else, whatever functions
 /// users make.
@@ -35,10 +37,36 @@ pub fn cut(expression: &mut Expr) {
     });
 }
 
-/// Why this cast is not to be had.
-pub fn refusal(expression: &Expr) -> Option<Error> {
-    let Expr::Cast { data_type, kind, .. } = expression else { return None };
+/// Refuses casts in `tree` whose length nothing would hold to. To be asked before [`cut`] takes lengths out.
+pub fn check_casts(tree: &impl Visit) -> Result<()> {
+    struct Casts;
+
+    impl Visitor for Casts {
+        type Break = Error;
+
+        fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<Error> {
+            refusal(expression).map_or(ControlFlow::Continue(()), ControlFlow::Break)
+        }
+    }
+
+    match tree.visit(&mut Casts) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(refusal) => Err(refusal),
+    }
+}
+
+fn refusal(expression: &Expr) -> Option<Error> {
+    let (data_type, cast) = match expression {
+        Expr::Cast { data_type, kind: CastKind::Cast | CastKind::DoubleColon, .. } => (data_type, "CAST to"),
+        Expr::Cast { data_type, kind: CastKind::TryCast | CastKind::SafeCast, .. } => {
+            (data_type, "TRY_CAST to")
+        }
+        // VARCHAR(3) 'text', which is no cast in the tree.
+        Expr::TypedString(typed) if has_length(&typed.data_type) => (&typed.data_type, "a text that is a"),
+        _ => return None,
+    };
     let hint = match data_type {
+        DataType::Varchar(_) if matches!(expression, Expr::TypedString(_)) => "write CAST(… AS VARCHAR(n))",
         DataType::Varchar(length) => match length {
             None | Some(CharacterLength::Max) => return None,
             Some(CharacterLength::IntegerLength { length: 1..=LENGTH_MAX, unit }) => match unit {
@@ -51,11 +79,7 @@ pub fn refusal(expression: &Expr) -> Option<Error> {
         _ => return None,
     };
     let start = expression.span().start;
-    let cast = match kind {
-        CastKind::TryCast | CastKind::SafeCast => "TRY_CAST",
-        CastKind::Cast | CastKind::DoubleColon => "CAST",
-    };
-    let text = format!("{cast} to `{data_type}` is not supported");
+    let text = format!("{cast} `{data_type}` is not supported");
     let position = Position { line: start.line, column: start.column };
     Some(
         Error::new(Condition::UnsupportedFeature, text)

@@ -62,6 +62,18 @@ fn each_way_to_write_counts_the_characters_of_new_texts() {
             let refusal = server.client(ADMIN).update(statement).await.expect_err(statement);
             assert_too_long(&refusal.text, "name", 3, "qqqq");
         }
+        for (sql, values) in [
+            ("INSERT INTO main.default.t VALUES (8, ?, NULL)", vec!["qqqq"]),
+            ("INSERT INTO main.default.t (name) SELECT ?", vec!["qqqq"]),
+            ("UPDATE main.default.t SET name = ? WHERE id = 2", vec!["qqqq"]),
+        ] {
+            let client = server.client(ADMIN);
+            let handle = client.prepare(sql).await.unwrap().handle;
+            let values: ArrayRef = Arc::new(StringArray::from(values));
+            let values = RecordBatch::try_from_iter([("1", values)]).unwrap();
+            let refusal = client.run_update(&handle, Some(&values)).await.expect_err(sql);
+            assert_too_long(&refusal.text, "name", 3, "qqqq");
+        }
         let refusal = send(&server, &["ok", "qqqq"], TableExistsOption::Append).await.expect_err("sent");
         assert_too_long(&refusal.text, "name", 3, "qqqq");
         assert_eq!(server.rows(ADMIN, "SELECT * FROM main.default.t").await, before);
