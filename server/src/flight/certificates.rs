@@ -86,13 +86,15 @@ impl Certificates {
             };
             match changed {
                 Ok((offered, found)) => {
-                    tracing::info!("the certificate changed, and holds for new connections");
+                    tracing::info!(
+                        "the files of TLS changed: the certificate holds for new connections, authorities and lists for all"
+                    );
                     self.plain.send_replace(Arc::clone(&offered.plain));
                     self.offered.send_replace(Arc::new(offered));
                     self.known = found;
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the certificate cannot be renewed; the one before stays in use")
+                    tracing::error!(%error, "the files of TLS cannot be used as they are now; those before stay in use")
                 }
             }
         }

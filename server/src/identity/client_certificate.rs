@@ -19,6 +19,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use x509_cert::Certificate;
 use x509_cert::attr::AttributeTypeAndValue;
+use x509_cert::crl::CertificateList;
 use x509_cert::der::asn1::{ObjectIdentifier, PrintableStringRef};
 use x509_cert::der::{self, Decode, Tag, Tagged};
 use x509_cert::ext::pkix::SubjectAltName;
@@ -27,6 +28,9 @@ use x509_cert::ext::pkix::name::GeneralName;
 use super::rejection::Rejection;
 use crate::config::{ClientFiles, ClientName, ClientsWithout, refused};
 use crate::error::{Error, Result};
+
+/// The extension of a list that is about a part of its authority's certificates (RFC 5280, section 5.2.5).
+const ISSUING_DISTRIBUTION_POINT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.28");
 
 /// The attribute `CN` of a subject (X.520).
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
@@ -61,6 +65,7 @@ impl ClientAuthorities {
             if lists.is_empty() {
                 return Err(refused("the file named by `server.tls_client_revocations` holds no list"));
             }
+            check_scopes(&lists)?;
             // Who is on no list that holds now is not let in: an old list does not know of the last withdrawals.
             verifier = verifier.with_crls(lists).enforce_revocation_expiration();
         }
@@ -86,6 +91,25 @@ impl ClientAuthorities {
             _ => false,
         }
     }
+}
+
+/// Refuses two lists for the same certificates: the first would be asked, whichever is newer.
+fn check_scopes(lists: &[CertificateRevocationListDer<'_>]) -> Result<()> {
+    let mut known = Vec::new();
+    for list in lists {
+        let list = CertificateList::from_der(list)
+            .map_err(|cause| unusable("server.tls_client_revocations", cause))?;
+        let extensions = list.tbs_cert_list.crl_extensions.unwrap_or_default();
+        let part = extensions.into_iter().find(|extension| extension.extn_id == ISSUING_DISTRIBUTION_POINT);
+        let scope = (list.tbs_cert_list.issuer, part.map(|part| part.extn_value));
+        if known.contains(&scope) {
+            let message =
+                "the file named by `server.tls_client_revocations` holds two lists of one authority";
+            return Err(refused(message).with_hint("leave the newest alone in it"));
+        }
+        known.push(scope);
+    }
+    Ok(())
 }
 
 fn unusable(key: &str, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
@@ -139,7 +163,8 @@ impl ShownCertificate {
         if !Arc::ptr_eq(&self.by, &self.now) || lists_are_due {
             if !self.now.holds(&self.chain, now) {
                 return Err(Rejection::Certificate(
-                    "it was withdrawn, or its authority is not believed any more: connect with another",
+                    "it was withdrawn, its authority is not believed any more, or no list of withdrawn certificates holds now: connect \
+                 with another, or ask whoever runs the server",
                 ));
             }
             self.looked_at.store(at, Ordering::Relaxed);
@@ -190,5 +215,47 @@ fn common_name(attribute: &AttributeTypeAndValue) -> der::Result<String> {
     match attribute.value.tag() {
         Tag::PrintableString => Ok(attribute.value.decode_as::<PrintableStringRef<'_>>()?.to_string()),
         _ => attribute.value.decode_as(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
+
+    use rcgen::{
+        CertificateParams, CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+        SerialNumber, date_time_ymd,
+    };
+
+    use super::*;
+
+    #[test]
+    fn two_lists_of_one_authority_are_refused() {
+        let mut params = CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().unwrap();
+        let authorities_pem = params.self_signed(&key).unwrap().pem().into_bytes();
+        let issuer = Issuer::new(params, key);
+        let list = |number: u64| {
+            let list = CertificateRevocationListParams {
+                this_update: date_time_ymd(2020, 1, 1),
+                next_update: date_time_ymd(2090, 1, 1),
+                crl_number: SerialNumber::from(number),
+                issuing_distribution_point: None,
+                revoked_certs: Vec::new(),
+                key_identifier_method: KeyIdMethod::Sha256,
+            };
+            list.signed_by(&issuer).unwrap().pem().unwrap()
+        };
+        let files = |lists: String| ClientFiles {
+            authorities_pem: authorities_pem.clone(),
+            revocations_pem: Some(lists.into_bytes()),
+            name: ClientName::CommonName,
+            without: ClientsWithout::Refused,
+        };
+        assert!(ClientAuthorities::new(&files(list(1))).is_ok());
+        let refused = ClientAuthorities::new(&files(list(1) + &list(2))).unwrap_err();
+        assert!(refused.to_string().contains("two lists of one authority"), "{refused}");
     }
 }
