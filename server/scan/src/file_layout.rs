@@ -18,7 +18,7 @@ const DICTIONARY_BYTES: usize = 128 << 10;
 /// What files are written with.
 pub(crate) fn writer_properties() -> WriterProperties {
     WriterProperties::builder()
-        .set_created_by(concat!("weir ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_created_by(concat!("weir version ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)

@@ -15,11 +15,14 @@ npm_packages() {
         # Tests that start together make it once.
         if mkdir "$folder.lock" 2>/dev/null; then
             trap 'rmdir "$folder.lock" 2>/dev/null || :' EXIT
-            rm -rf "$folder"
-            mkdir "$folder"
-            cp "$2" "$folder/package.json"
-            (cd "$folder" && npm install --silent --no-audit --no-fund --ignore-scripts --cache "$cache/npm") >&2
-            touch "$folder/complete"
+            # Whoever had the lock before may have made it.
+            if [ ! -e "$folder/complete" ]; then
+                rm -rf "$folder"
+                mkdir "$folder"
+                cp "$2" "$folder/package.json"
+                (cd "$folder" && npm install --silent --no-audit --no-fund --ignore-scripts --cache "$cache/npm") >&2
+                touch "$folder/complete"
+            fi
             rmdir "$folder.lock"
             trap - EXIT
         else
