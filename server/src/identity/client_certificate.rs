@@ -57,7 +57,8 @@ impl ClientAuthorities {
         if roots.is_empty() {
             return Err(refused("the file named by `server.tls_client_authorities` holds no certificate"));
         }
-        let mut verifier = WebPkiClientVerifier::builder(Arc::new(roots));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
         if let Some(pem) = &files.revocations_pem {
             let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(pem)
                 .collect::<std::result::Result<_, _>>()
