@@ -100,8 +100,8 @@ fn check_scopes(lists: &[CertificateRevocationListDer<'_>]) -> Result<()> {
     for list in lists {
         let list = CertificateList::from_der(list)
             .map_err(|cause| unusable("server.tls_client_revocations", cause))?;
-        let extensions = list.tbs_cert_list.crl_extensions.unwrap_or_default();
-        let part = extensions.into_iter().find(|extension| extension.extn_id == ISSUING_DISTRIBUTION_POINT);
+        let mut extensions = list.tbs_cert_list.crl_extensions.into_iter().flatten();
+        let part = extensions.find(|extension| extension.extn_id == ISSUING_DISTRIBUTION_POINT);
         let scope = (list.tbs_cert_list.issuer, part.map(|part| part.extn_value));
         if known.contains(&scope) {
             let message =
