@@ -9,6 +9,7 @@ use datafusion::arrow::array::{
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, UInt64Type};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{LogicalPlanBuilder, col, lit};
+use datafusion::physical_plan::displayable;
 use weir_meter::Meter;
 
 use super::{Ground, people, people_schema, table};
@@ -233,4 +234,26 @@ async fn a_table_with_a_feed_tells_what_changed_and_nothing_of_what_was_copied()
     told.sort();
     let wanted = ["delete 3 name 3", "insert 900 new", "update_postimage 5 new", "update_preimage 5 name 5"];
     assert_eq!(told, wanted);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_one_file_have_their_places_however_many_partitions_there_could_be() {
+    let ground = Ground::new();
+    for rows in [20_000_i64, 300_000] {
+        let location = table(&format!("people{rows}"));
+        ground.tables.create(&location, people_schema(), &[]).await.unwrap();
+        ground.append(&location, people(0..rows, "x")).await.unwrap();
+        let pinned = ground.tables.open(&location).await.unwrap();
+        for partitions in [1, 2, 4] {
+            let known = ground.identified(&pinned, partitions).await;
+            assert_eq!(known.len() as i64, rows);
+            let wrong = known.iter().find(|row| u64::try_from(row.0).unwrap() != row.3);
+            assert_eq!(wrong, None, "{partitions}");
+        }
+        let source = provider_as_source(pinned.identified().unwrap());
+        let plan = LogicalPlanBuilder::scan("t", source, None).unwrap().build().unwrap();
+        let plan = ground.state(4).create_physical_plan(&plan).await.unwrap();
+        let told = displayable(plan.as_ref()).indent(false).to_string();
+        assert!(!told.contains("RepartitionExec") && told.contains("1 group:"), "{told}");
+    }
 }
