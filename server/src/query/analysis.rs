@@ -82,7 +82,7 @@ impl Analysis {
         let scope = self.engine.scope(context, snapshot)?;
         check_calls(written, scope.state())?;
         let mut written = written.clone();
-        fold_expression(&mut written);
+        fold_expression(&mut written)?;
         Ok(moment_of(&scope, &self.engine.access(context, &scope), written)?)
     }
 

@@ -212,7 +212,7 @@ impl Target<'_> {
     async fn bind(&self, expression: &ast::Expr, schema: &DFSchema) -> Result<Expr> {
         check_calls(expression, self.scope.state())?;
         let mut folded = expression.clone();
-        fold_expression(&mut folded);
+        fold_expression(&mut folded)?;
         check_queries(&folded)?;
         let bound = bind_expression(self.scope, &self.access, folded, schema).await?;
         let folds = bound.exists(|part| {

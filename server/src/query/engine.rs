@@ -18,7 +18,6 @@ use weir_enforce::{Access, Caller, Moment, OpenSystemTable, OpenTable, Scope, Wi
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::query::session_functions::{session_function_names, session_functions};
-use crate::query::text_casts::check_casts;
 use crate::query::{fold, functions};
 use crate::session::SessionSettings;
 use crate::sql::{self, qualify, qualify::Qualified};
@@ -154,16 +153,14 @@ fn parse_type(text: &str) -> Option<DataType> {
 
 fn parse_expression(text: &str) -> datafusion::error::Result<sql::ast::Expr> {
     let mut expression = sql::parse_expression(text).map_err(external)?;
-    check_casts(&expression).map_err(external)?;
-    fold::fold_expression(&mut expression);
+    fold::fold_expression(&mut expression).map_err(external)?;
     Ok(expression)
 }
 
 fn parse_query(text: &str) -> datafusion::error::Result<sql::ast::Query> {
     let query = sql::parse_query(text).map_err(external)?;
-    check_casts(&query).map_err(external)?;
     let mut statement = sql::ast::Statement::Query(query);
-    fold::fold_statement(&mut statement);
+    fold::fold_statement(&mut statement).map_err(external)?;
     match statement {
         sql::ast::Statement::Query(query) => Ok(*query),
         other => Err(external(Error::internal(format!("a query became {other}")))),

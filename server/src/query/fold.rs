@@ -12,16 +12,23 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::text_casts;
+use crate::error::{Error, Result};
 
-/// Folds every identifier of `statement`.
-pub fn fold_statement(statement: &mut Statement) {
-    // The visitor never breaks off.
-    let _: ControlFlow<()> = statement.visit(&mut Folder);
+/// Folds every identifier of `statement`. Fails on a cast that is not to be had.
+pub fn fold_statement(statement: &mut Statement) -> Result<()> {
+    fold_tree(statement)
 }
 
-/// Folds every identifier of `expression`.
-pub fn fold_expression(expression: &mut Expr) {
-    let _: ControlFlow<()> = expression.visit(&mut Folder);
+/// Folds every identifier of `expression`. Fails on a cast that is not to be had.
+pub fn fold_expression(expression: &mut Expr) -> Result<()> {
+    fold_tree(expression)
+}
+
+fn fold_tree(tree: &mut impl VisitMut) -> Result<()> {
+    match tree.visit(&mut Folder) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(refusal) => Err(refusal),
+    }
 }
 
 struct Folder;
@@ -58,16 +65,16 @@ fn fold_wildcard(options: &mut WildcardAdditionalOptions) {
 }
 
 impl VisitorMut for Folder {
-    type Break = ();
+    type Break = Error;
 
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         if let Some(with) = &mut query.with {
             with.cte_tables.iter_mut().for_each(|cte| fold_alias(&mut cte.alias));
         }
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         for item in &mut select.projection {
             match item {
                 SelectItem::ExprWithAlias { alias, .. } => fold(alias),
@@ -93,12 +100,12 @@ impl VisitorMut for Folder {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<()> {
+    fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<Error> {
         fold_name(relation);
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         match factor {
             TableFactor::Table { alias, .. }
             | TableFactor::Derived { alias, .. }
@@ -115,7 +122,10 @@ impl VisitorMut for Folder {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Error> {
+        if let Some(refusal) = text_casts::refusal(expression) {
+            return ControlFlow::Break(refusal);
+        }
         match expression {
             Expr::Identifier(ident) => fold(ident),
             Expr::CompoundIdentifier(idents) => idents.iter_mut().for_each(fold),
@@ -125,7 +135,7 @@ impl VisitorMut for Folder {
         ControlFlow::Continue(())
     }
 
-    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Error> {
         text_casts::cut(expression);
         ControlFlow::Continue(())
     }

@@ -8,12 +8,11 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArgumentClause, FunctionArguments, Spanned, Visit, Visitor,
 };
 
-use super::text_casts::check_casts;
+use super::text_casts::refusal;
 use crate::error::{Condition, Error, Position, Result};
 
 /// Refuses calls in `tree` with clauses that their function does not take, and casts whose length nothing would hold to.
 pub fn check_calls(tree: &impl Visit, state: &SessionState) -> Result<()> {
-    check_casts(tree)?;
     match tree.visit(&mut Calls { state }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
@@ -28,6 +27,9 @@ impl Visitor for Calls<'_> {
     type Break = Error;
 
     fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<Error> {
+        if let Some(refusal) = refusal(expression) {
+            return ControlFlow::Break(refusal);
+        }
         let Expr::Function(call) = expression else { return ControlFlow::Continue(()) };
         let name = call.name.to_string().replace('`', "").to_lowercase();
         let folds = self.state.aggregate_functions().contains_key(&name)

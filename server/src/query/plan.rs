@@ -83,6 +83,6 @@ pub(crate) async fn bind_query(
     let mut distinct = query.clone();
     tell_apart(&mut distinct);
     let mut statement = ast::Statement::Query(Box::new(distinct));
-    fold_statement(&mut statement);
+    fold_statement(&mut statement)?;
     Ok(bind_statement(scope, access, statement).await?)
 }

@@ -4,14 +4,15 @@
 //!
 //! Columns with a length are another matter: a value too long for one is refused (`weir_scan`'s `text_length`).
 
-use std::ops::ControlFlow;
-
 use datafusion::sql::sqlparser::ast::{
-    CastKind, CharLengthUnits, CharacterLength, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Spanned, Value, Visit, Visitor,
+    ArrayElemTypeDef, CastKind, CharLengthUnits, CharacterLength, DataType, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Spanned, Value,
 };
 
-use crate::error::{Condition, Error, Position, Result};
+use crate::error::{Condition, Error, Position};
+
+/// The greatest length that `left` takes whatever the width of its integers.
+const LENGTH_MAX: u64 = i32::MAX as u64;
 
 /// Replaces a cast to VARCHAR(n) by a call of `left`. A name of one part that is built in means nothing else, whatever functions
 /// users make.
@@ -37,25 +38,8 @@ pub fn cut(expression: &mut Expr) {
     });
 }
 
-/// Refuses casts in `tree` whose length nothing would hold to. To be asked before [`cut`] takes lengths out.
-pub fn check_casts(tree: &impl Visit) -> Result<()> {
-    struct Casts;
-
-    impl Visitor for Casts {
-        type Break = Error;
-
-        fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<Error> {
-            refusal(expression).map_or(ControlFlow::Continue(()), ControlFlow::Break)
-        }
-    }
-
-    match tree.visit(&mut Casts) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(refusal) => Err(refusal),
-    }
-}
-
-fn refusal(expression: &Expr) -> Option<Error> {
+/// Why this cast is not to be had. To be asked before [`cut`] takes lengths out.
+pub fn refusal(expression: &Expr) -> Option<Error> {
     let (data_type, cast) = match expression {
         Expr::Cast { data_type, kind: CastKind::Cast | CastKind::DoubleColon, .. } => (data_type, "CAST to"),
         Expr::Cast { data_type, kind: CastKind::TryCast | CastKind::SafeCast, .. } => {
@@ -88,12 +72,8 @@ fn refusal(expression: &Expr) -> Option<Error> {
     )
 }
 
-/// The greatest length that `left` takes whatever the width of its integers.
-const LENGTH_MAX: u64 = i32::MAX as u64;
-
 /// Whether a text with a length is or lies within a type.
 fn has_length(data_type: &DataType) -> bool {
-    use datafusion::sql::sqlparser::ast::ArrayElemTypeDef;
     match data_type {
         DataType::Char(length) | DataType::Character(length) | DataType::Varchar(length) => length.is_some(),
         DataType::String(length) => length.is_some(),
