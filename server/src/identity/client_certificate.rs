@@ -3,13 +3,12 @@
 //!
 //! The handshake proves possession of the key and checks chain, time, purpose and revocation. Which part of a certificate names
 //! the principal is configured, one part for all; it must be there exactly once, so that nobody is named by a part that was
-//! overlooked when the certificate was made. The certificate's end, and authorities and revocations that have changed since, are
-//! looked at with each call: a connection that stands is worth no more than one that comes.
+//! overlooked when the certificate was made. The certificate's end is looked at with each call; all the rest again once authorities or
+//! revocations have changed, and revocations each minute: a connection that stands is worth no more than one that comes.
 //!
 //! What it does not do: no other field of a certificate is read, and nothing is fetched for one (no OCSP, no distribution points).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
 use rustls::RootCertStore;
@@ -17,6 +16,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
+use tokio::sync::watch;
 use x509_cert::Certificate;
 use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::crl::CertificateList;
@@ -122,12 +122,10 @@ fn unusable(key: &str, cause: impl std::error::Error + Send + Sync + 'static) ->
 pub struct ShownCertificate {
     chain: Arc<[CertificateDer<'static>]>,
     said: Result<Said, Rejection>,
-    /// The authorities that found it good.
-    by: Arc<ClientAuthorities>,
+    /// Which authorities last found it good, and when, in seconds since 1970; of the handshake, never.
+    good: Arc<watch::Sender<(Arc<ClientAuthorities>, i64)>>,
     /// Those that are asked now.
     now: Arc<ClientAuthorities>,
-    /// When they last found it good, in seconds since 1970; of the connection's beginning, never.
-    looked_at: Arc<AtomicI64>,
 }
 
 /// What a certificate says.
@@ -142,8 +140,8 @@ impl ShownCertificate {
     /// The first of `chain`, which a handshake found good by `authorities`.
     pub(crate) fn new(chain: &[CertificateDer<'static>], authorities: Arc<ClientAuthorities>) -> Self {
         let said = Said::read(chain, authorities.name);
-        let looked_at = Arc::new(AtomicI64::new(i64::MIN));
-        Self { chain: chain.into(), said, now: Arc::clone(&authorities), by: authorities, looked_at }
+        let good = Arc::new(watch::Sender::new((Arc::clone(&authorities), i64::MIN)));
+        Self { chain: chain.into(), said, good, now: authorities }
     }
 
     /// The same before the authorities of now.
@@ -159,16 +157,16 @@ impl ShownCertificate {
             return Err(Rejection::Certificate("it has expired: connect with another"));
         }
         let at = now.timestamp();
-        let looked_at = self.looked_at.load(Ordering::Relaxed);
+        let (by, looked_at) = self.good.borrow().clone();
         let lists_are_due = self.now.has_lists && at.saturating_sub(looked_at) >= LISTS_GOOD_SECONDS;
-        if !Arc::ptr_eq(&self.by, &self.now) || lists_are_due {
+        if !Arc::ptr_eq(&by, &self.now) || lists_are_due {
             if !self.now.holds(&self.chain, now) {
                 return Err(Rejection::Certificate(
                     "it was withdrawn, its authority is not believed any more, or no list of withdrawn certificates holds now: connect \
                  with another, or ask whoever runs the server",
                 ));
             }
-            self.looked_at.store(at, Ordering::Relaxed);
+            self.good.send_replace((Arc::clone(&self.now), at));
         }
         Ok((&said.name, said.expires_at))
     }
