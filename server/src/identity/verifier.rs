@@ -225,14 +225,9 @@ impl Verifier {
         now: DateTime<Utc>,
     ) -> Result<Shown, Rejection> {
         let digest = digest_of(token)?;
-        let shown = match self.is_kept(token) {
-            true => Shown::Kept(Key::Digest(digest)),
-            false => {
-                let known = self.remembered.get(&digest);
-                self.prepare_keys(token, known.as_deref(), now).await;
-                Shown::Signed(self.verified(token, digest, known, now)?)
-            }
-        };
+        let known = self.remembered.get(&digest);
+        self.prepare_keys(token, known.as_deref(), now).await;
+        let shown = self.shown(token, digest, known, now)?;
         if let Some(tokens) = &self.access_tokens {
             match &shown {
                 Shown::Kept(key) => tokens.prepare(*key, snapshot).await,
@@ -284,19 +279,25 @@ impl Verifier {
     ) -> Result<Identity, Rejection> {
         let shown = |token: &Secret| {
             let digest = digest_of(token)?;
-            match self.is_kept(token) {
-                true => Ok(Shown::Kept(Key::Digest(digest))),
-                false => self.verified(token, digest, self.remembered.get(&digest), now).map(Shown::Signed),
-            }
+            self.shown(token, digest, self.remembered.get(&digest), now)
         };
         let own = credentials.own_token().map(shown).transpose()?;
         let forwarded = credentials.forwarded.as_ref().map(shown).transpose()?;
         self.identify(credentials, own, forwarded, snapshot, now)
     }
 
-    /// Whether it is one of the catalog's own tokens, if it is any.
-    fn is_kept(&self, token: &Secret) -> bool {
-        self.access_tokens.is_some() && token.reveal().starts_with(ACCESS_TOKEN_PREFIX)
+    /// What a token comes to. `known` is what is remembered of one with this digest.
+    fn shown(
+        &self,
+        token: &Secret,
+        digest: [u8; 32],
+        known: Option<Arc<Verified>>,
+        now: DateTime<Utc>,
+    ) -> Result<Shown, Rejection> {
+        match self.access_tokens.is_some() && token.reveal().starts_with(ACCESS_TOKEN_PREFIX) {
+            true => Ok(Shown::Kept(Key::Digest(digest))),
+            false => self.verified(token, digest, known, now).map(Shown::Signed),
+        }
     }
 
     /// Who is calling, by what the call's tokens came to.
