@@ -26,7 +26,7 @@ tools: ## says in one sentence what is missing on this machine
 	        { echo "error: $$tool was not found; Rust 1.95 or newer with rustfmt and clippy, and a C compiler, are needed" >&2; exit 1; }; \
 	done
 	@sh catalog/src/store/suite/postgres_server.sh --tools
-	@sh tests/kit/src/s3_server.sh --tools
+	@cat tests/kit/src/made_once.sh tests/kit/src/s3_server.sh | sh -s -- --tools
 	@client-examples/run_tests.sh --tools
 
 format: ## layout of the Rust files, checked

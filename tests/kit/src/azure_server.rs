@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 
 use crate::script_server::{ScriptServer, ask};
 
-const SCRIPT: &str = concat!(include_str!("npm_packages.sh"), include_str!("azure_server.sh"));
+const SCRIPT: &str =
+    concat!(include_str!("made_once.sh"), include_str!("npm_packages.sh"), include_str!("azure_server.sh"));
 
 /// The version of the protocol that is spoken here.
 const VERSION: &str = "2021-12-02";

@@ -8,7 +8,8 @@ use weir_server::config;
 use crate::identity_provider::discovered;
 use crate::script_server::{ScriptServer, ask};
 
-const SCRIPT: &str = concat!(include_str!("npm_packages.sh"), include_str!("openid_server.sh"));
+const SCRIPT: &str =
+    concat!(include_str!("made_once.sh"), include_str!("npm_packages.sh"), include_str!("openid_server.sh"));
 
 /// A provider on the loopback, of which each client gets tokens of its own name by a secret. It goes with this value.
 #[derive(Debug)]

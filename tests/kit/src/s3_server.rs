@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::script_server::{ScriptServer, ask};
 
-const SCRIPT: &str = include_str!("s3_server.sh");
+const SCRIPT: &str = concat!(include_str!("made_once.sh"), include_str!("s3_server.sh"));
 
 /// A server that speaks S3, on the loopback. It goes with this value.
 #[derive(Debug)]
