@@ -252,3 +252,35 @@ fn what_is_made_of_a_governed_table_is_tagged() {
         assert_eq!(server.rows("admin", tags).await, wanted);
     });
 }
+
+#[test]
+fn rows_of_one_large_file_are_changed_where_they_lie_and_hidden_ones_are_not() {
+    block_on(async {
+        let server = ground().await;
+        let digits: Vec<String> = (0..200).map(|n| format!("({n})")).collect();
+        let digits = digits.join(", ");
+        server
+            .prepare(&format!(
+                "CREATE TABLE main.default.many (id INT, n INT);
+                 INSERT INTO main.default.many SELECT a.i * 200 + b.i, 0 FROM (VALUES {digits}) a(i), (VALUES {digits}) b(i) ORDER BY 1;
+                 CREATE FUNCTION main.default.even(i INT) RETURNS BOOLEAN RETURN i % 2 = 0 OR current_user() = 'admin';
+                 ALTER TABLE main.default.many SET ROW FILTER main.default.even ON (id);
+                 GRANT SELECT, MODIFY ON TABLE main.default.many TO alice",
+            ))
+            .await;
+        // Far behind the first batch of the file.
+        assert_eq!(server.done("alice", "DELETE FROM main.default.many WHERE id IN (30000, 30001)").await, 1);
+        assert_eq!(
+            server.done("alice", "UPDATE main.default.many SET n = 1 WHERE id BETWEEN 39990 AND 39995").await,
+            3
+        );
+        let merged = "MERGE INTO main.default.many AS t USING (SELECT 20002 AS id) AS s ON t.id = s.id WHEN MATCHED THEN UPDATE SET n = 2";
+        assert_eq!(server.done("alice", merged).await, 1);
+        let changed = "SELECT id, n FROM main.default.many WHERE n <> 0";
+        assert_eq!(server.rows("admin", changed).await, ["20002 | 2", "39990 | 1", "39992 | 1", "39994 | 1"]);
+        let left = "SELECT count(*), count(DISTINCT id), count(CASE WHEN id = 30000 THEN 1 END) FROM main.default.many";
+        assert_eq!(server.rows("admin", left).await, ["39999 | 39999 | 0"]);
+        assert_eq!(server.done("admin", "UPDATE main.default.many SET n = id").await, 39_999);
+        assert_eq!(server.rows("admin", "SELECT count(*) FROM main.default.many WHERE n <> id").await, ["0"]);
+    });
+}
