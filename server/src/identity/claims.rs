@@ -24,12 +24,49 @@ pub(super) struct Claims {
     not_before: Option<i64>,
     /// The name of who acts for the subject, exact (RFC 8693, section 4.1).
     pub(super) actor: Option<String>,
+    /// Who may act for the subject.
+    pub(super) may_act: MayAct,
     /// The access tokens that must still be there.
     pub(super) access_tokens: Vec<AccessTokenId>,
     /// Everything, for `jwt_claim()`; of a token that the server gave out for another, what that one said.
     pub(super) all: Arc<BTreeMap<String, Value>>,
     /// The groups that they name, as the issuer of `all` is configured.
     pub(super) groups: ClaimedGroups,
+}
+
+/// Who may act for the subject of a token, as the token itself has it (`may_act`; RFC 8693, section 4.4). The catalog must allow it
+/// besides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum MayAct {
+    /// It does not say.
+    #[default]
+    Anyone,
+    /// The one of that name, exact.
+    Only(Arc<str>),
+    /// Somebody of another issuer, or by claims that are not asked here: nobody.
+    Nobody,
+}
+
+impl MayAct {
+    /// Whether the one of that name may.
+    pub(super) fn admits(&self, name: &str) -> bool {
+        match self {
+            Self::Anyone => true,
+            Self::Only(one) => **one == *name,
+            Self::Nobody => false,
+        }
+    }
+
+    fn read(said: Option<&Value>, issuer: &Issuer) -> Result<Self, Rejection> {
+        let Some(said) = said else { return Ok(Self::Anyone) };
+        if !said.is_object() {
+            return Err(Rejection::Claim("may_act"));
+        }
+        let claim = issuer.actor_claim.as_deref().unwrap_or("sub");
+        // reason: who is named by other claims than the configured one is nobody here, and the user may come alone
+        let name = party(said, "may_act", claim, issuer).ok().flatten();
+        Ok(name.map_or(Self::Nobody, |name| Self::Only(name.into())))
+    }
 }
 
 impl Claims {
@@ -61,12 +98,13 @@ impl Claims {
             return Err(Rejection::Scope(scope.to_owned()));
         }
         let actor = all.get("act").map(|act| actor(act, issuer)).transpose()?;
+        let may_act = MayAct::read(all.get("may_act"), issuer)?;
         let grounds =
             if issuer.is_own { all.remove(GROUNDS_CLAIM).map(Grounds::read).transpose()? } else { None };
         let Grounds { access_tokens, claims: all } =
             grounds.unwrap_or_else(|| Grounds { access_tokens: Vec::new(), claims: Arc::new(all) });
         let groups = ClaimedGroups::default();
-        Ok(Self { subject, expires_at, not_before, actor, access_tokens, all, groups })
+        Ok(Self { subject, expires_at, not_before, actor, may_act, access_tokens, all, groups })
     }
 
     /// Whether the token holds now.
@@ -91,15 +129,26 @@ impl Claims {
 /// acts in turn, is refused: the books have room for one.
 fn actor(act: &Value, issuer: &Issuer) -> Result<String, Rejection> {
     let claim = issuer.actor_claim.as_ref().ok_or(Rejection::Actor("its issuer may name none"))?;
-    let Value::Object(act) = act else { return Err(Rejection::Claim("act")) };
-    if act.contains_key("act") {
+    if act.get("act").is_some() {
         return Err(Rejection::Actor("it names more than one"));
     }
-    if act.get("iss").is_some_and(|iss| iss.as_str() != Some(&issuer.name)) {
-        return Err(Rejection::Actor("it is another issuer's"));
+    let name = party(act, "act", claim, issuer)?;
+    name.map(str::to_owned).ok_or(Rejection::Actor("it is another issuer's"))
+}
+
+/// Whom `said`, the value of the claim `kind`, names by `claim` within it; none where that is somebody of another issuer.
+fn party<'a>(
+    said: &'a Value,
+    kind: &'static str,
+    claim: &str,
+    issuer: &Issuer,
+) -> Result<Option<&'a str>, Rejection> {
+    let Value::Object(said) = said else { return Err(Rejection::Claim(kind)) };
+    if said.get("iss").is_some_and(|iss| iss.as_str() != Some(&issuer.name)) {
+        return Ok(None);
     }
-    let name = act.get(claim).and_then(Value::as_str).filter(|name| !name.is_empty());
-    name.map(str::to_owned).ok_or(Rejection::Claim("act"))
+    let name = said.get(claim).and_then(Value::as_str).filter(|name| !name.is_empty());
+    name.map(Some).ok_or(Rejection::Claim(kind))
 }
 
 /// `aud` is a text or a list of texts; one of them must be ours.

@@ -66,6 +66,9 @@ pub enum Rejection {
     /// The token names somebody who acts for its subject, and that is not believed of it.
     #[error("actor: {0}")]
     Actor(&'static str),
+    /// The user's token names another as the one who may act for them.
+    #[error("the user's token names another who may act")]
+    MayAct,
     /// The client's certificate is not good any more, or names nobody.
     #[error("client certificate: {0}")]
     Certificate(&'static str),
@@ -85,6 +88,11 @@ impl Rejection {
 }
 
 const BAD_TOKEN: &str = "the token is not valid here";
+
+const MAY_ACT_IS_ANOTHER: (&str, &str) = (
+    "the user's token says who may act for them, and that is another",
+    "the claim `may_act` of the user's token must name this service principal: ask its issuer for such a token",
+);
 
 impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Self {
@@ -128,6 +136,7 @@ impl From<Rejection> for Error {
                 "it says that somebody acts for its subject (`act`): its issuer must be configured for that \
                  (`actor_claim`), the actor be one service principal that may act for users, and the token come alone",
             ),
+            Rejection::MayAct => MAY_ACT_IS_ANOTHER,
             Rejection::Certificate(hint) => ("the client certificate is not valid here", *hint),
             Rejection::CertificateOfAnother => (
                 "the client certificate and the token of this call are of two principals",

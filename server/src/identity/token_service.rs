@@ -93,6 +93,9 @@ pub enum Refusal {
         "the subject's token is not valid here: it must be a user's own, live, and meant for this server"
     )]
     Subject,
+    /// The user's token names another as the one who may act for them.
+    #[error("the subject's token says who may act for its user (`may_act`), and that is another client")]
+    MayActIsAnother,
     /// What would be given out could not be used.
     #[error("the subject's token says more than fits into another token")]
     TooLong,
@@ -112,6 +115,7 @@ impl Refusal {
             Self::Wait(_) => "too many failed attempts",
             Self::MayNotAct => "may not act for users",
             Self::Actor => "the actor's token does not hold",
+            Self::MayActIsAnother => "the subject's token names another who may act",
             Self::Subject | Self::TooLong => "the subject's token does not hold",
             Self::Unavailable | Self::Internal(_) => "not to be had at present",
         }
@@ -122,6 +126,7 @@ impl Refusal {
         tracing::info!(%rejection, "a token was not given");
         match rejection {
             Rejection::NoKeys | Rejection::NoAccessTokens => Self::Unavailable,
+            Rejection::MayAct => Self::MayActIsAnother,
             _ => otherwise,
         }
     }

@@ -353,6 +353,7 @@ impl Verifier {
                 let principal = snapshot.principal_by_name(&claims.subject).ok_or(Rejection::Subject)?;
                 let mut caller = Caller::new(principal, Arc::clone(&claims.all), claims.expires_at());
                 caller.groups = self.claimable(&claims.groups, snapshot, now);
+                caller.may_act = claims.may_act.clone();
                 if let Some(actor) = &claims.actor {
                     caller = caller.by_actor(actor, snapshot)?;
                 }

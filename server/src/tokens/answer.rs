@@ -105,7 +105,9 @@ impl From<Refusal> for Problem {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "invalid_client", text).with(RETRY_AFTER, seconds)
             }
             Refusal::MayNotAct => Self::new(StatusCode::BAD_REQUEST, "unauthorized_client", text),
-            Refusal::Actor | Refusal::Subject | Refusal::TooLong => Self::request(text),
+            Refusal::Actor | Refusal::Subject | Refusal::MayActIsAnother | Refusal::TooLong => {
+                Self::request(text)
+            }
             Refusal::Unavailable => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", text)
             }

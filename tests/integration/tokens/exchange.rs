@@ -194,6 +194,36 @@ fn an_exchanged_token_has_the_groups_of_the_users_own_and_no_more() {
 }
 
 #[test]
+fn a_token_that_names_who_may_act_is_for_that_app_alone() {
+    block_on(async {
+        let provider = IdentityProvider::start().await;
+        let mut config = Config::default();
+        config.identity.issuers = vec![provider.configured()];
+        let ground = ground_of(config).await;
+        let (secret, now) = (ground.secret("app").await, ground.server.clock().now());
+        let app = ground.by_secret("app", &secret).await.token();
+        let named = |name: &str| provider.token("first", "bob", now, &json!({"may_act": {"sub": name}}));
+        let sent = |bob: String| ground.holder(&secret).with_header("x-forwarded-access-token", bob);
+        let who = "SELECT current_user() AS who";
+        let (own, others) = (named("app"), named("robot"));
+        assert_eq!(ground.exchange(&basic("app", &secret), &own).await.status, 200);
+        assert_eq!(ground.exchange_by(&app, &own).await.status, 200);
+        assert_eq!(sent(own).statement(who).await.unwrap().lines(), ["bob"]);
+        let answers =
+            [ground.exchange(&basic("app", &secret), &others).await, ground.exchange_by(&app, &others).await];
+        for answer in answers {
+            assert_eq!(answer.error(), (400, "invalid_request"));
+            let told = answer.json["error_description"].as_str().unwrap();
+            assert!(told.contains("`may_act`"), "{told}");
+        }
+        let refusal = sent(others.clone()).statement(who).await.unwrap_err();
+        assert_eq!(refusal.code, Code::Unauthenticated, "{refusal:?}");
+        assert!(refusal.text.contains("that is another"), "{refusal:?}");
+        assert_eq!(ground.holder(&others).statement(who).await.unwrap().lines(), ["bob"], "the user alone");
+    });
+}
+
+#[test]
 fn what_is_no_users_live_token_is_not_exchanged() {
     block_on(async {
         let provider = IdentityProvider::start().await;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use weir_catalog::{AccessToken, AccessTokenId, ClaimedGroups, Principal, PrincipalKind, Snapshot};
 
 use super::{By, Identity, may_act};
+use crate::identity::claims::MayAct;
 use crate::identity::client_certificate::ShownCertificate;
 use crate::identity::rejection::Rejection;
 
@@ -19,6 +20,8 @@ pub(super) struct Caller<'a> {
     by: By,
     /// Who acts for the principal, as the token itself says.
     pub(super) actor: Option<&'a Principal>,
+    /// Who else may, as the token says.
+    pub(super) may_act: MayAct,
     access_tokens: Vec<AccessTokenId>,
     pub(super) groups: ClaimedGroups,
 }
@@ -29,8 +32,9 @@ impl<'a> Caller<'a> {
         claims: Arc<BTreeMap<String, Value>>,
         expires_at: DateTime<Utc>,
     ) -> Self {
-        let (by, access_tokens, groups) = (By::Issuer, Vec::new(), ClaimedGroups::default());
-        Self { principal, claims, expires_at, by, actor: None, access_tokens, groups }
+        let (may_act, groups) = (MayAct::default(), ClaimedGroups::default());
+        let (by, actor, access_tokens) = (By::Issuer, None, Vec::new());
+        Self { principal, claims, expires_at, by, actor, may_act, access_tokens, groups }
     }
 
     /// Narrowed to what an access token of the principal, or of who acts for it, may.
@@ -101,6 +105,9 @@ impl<'a> Caller<'a> {
     pub(super) fn acting_for(&self, user: &Caller<'_>) -> Result<Identity, Rejection> {
         if !may_act(self.principal) || user.principal.kind != PrincipalKind::User {
             return Err(Rejection::TwoPrincipals);
+        }
+        if !user.may_act.admits(&self.principal.name) {
+            return Err(Rejection::MayAct);
         }
         Ok(Identity { run_by: Some(self.principal.name.clone()), ..user.identity(Some(self)) })
     }

@@ -127,3 +127,43 @@ fn only_the_servers_own_tokens_say_what_they_rest_on() {
         assert_eq!(at.refused(with(&at, "alice", "weir", damaged)), Rejection::Claim("weir"));
     }
 }
+
+#[test]
+fn a_token_that_names_who_may_act_is_no_other_apps() {
+    let at = naming("sub");
+    let user = |may_act: Value| with(&at, "alice", "may_act", may_act);
+    let call = |own: &str, may_act: Value| at.identify(&Credentials::forwarded(at.token(own), user(may_act)));
+    let app = json!({"sub": "app"});
+    assert_eq!(call("app", app.clone()).unwrap().run_by(), Some("app"));
+    assert_eq!(call("app", json!({"sub": "app", "iss": ISSUER})).unwrap().run_by(), Some("app"));
+    for other in [
+        json!({"sub": "other app"}),
+        json!({"sub": "App"}),
+        json!({"sub": "alice"}),
+        json!({"sub": "app", "iss": "https://other.example.com/"}),
+        json!({"sub": "app", "iss": null}),
+        json!({}),
+        json!({"sub": ""}),
+        json!({"sub": 7}),
+        json!({"client_id": "app"}),
+    ] {
+        assert_eq!(call("app", other.clone()), Err(Rejection::MayAct), "{other}");
+        assert_eq!(
+            at.bearer(user(other.clone())).unwrap().name(),
+            "alice",
+            "the user alone comes with it: {other}"
+        );
+        assert_eq!(call("alice", other).unwrap().run_by(), None);
+    }
+    assert_eq!(call("robot", json!({"sub": "robot"})), Err(Rejection::TwoPrincipals), "it gives no right");
+    for malformed in [json!("app"), json!(null), json!([app]), json!(7)] {
+        assert_eq!(call("app", malformed.clone()), Err(Rejection::Claim("may_act")), "{malformed}");
+        assert_eq!(at.refused(user(malformed)), Rejection::Claim("may_act"));
+    }
+    let at = naming("client_id");
+    let named = with(&at, "alice", "may_act", json!({"client_id": "app", "sub": "7"}));
+    assert_eq!(at.identify(&Credentials::forwarded(at.token("app"), named)).unwrap().run_by(), Some("app"));
+    let at = fixture();
+    let other = with(&at, "alice", "may_act", json!({"sub": "robot"}));
+    assert_eq!(at.identify(&Credentials::forwarded(at.token("app"), other)), Err(Rejection::MayAct));
+}
