@@ -8,6 +8,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 
 use crate::check_governed::{check_governed, check_resolved};
+use crate::constant_row::constant_row;
 use crate::governed_plan::GovernedPlan;
 use crate::governed_scan_exec::StatementSeal;
 use crate::governing::canonical;
@@ -35,7 +36,10 @@ impl OptimisedPlan {
 
     /// A physical plan of its own, with every leaf checked.
     pub async fn governed(&self, state: &SessionState) -> Result<GovernedPlan> {
-        let physical = state.query_planner().create_physical_plan(&self.plan, state).await?;
+        let physical = match constant_row(&self.plan)? {
+            Some(row) => row,
+            None => state.query_planner().create_physical_plan(&self.plan, state).await?,
+        };
         let permits = check_governed(&physical, &self.seal)?;
         Ok(GovernedPlan::new(physical, permits, self.canonical.clone()))
     }

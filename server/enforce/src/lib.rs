@@ -22,6 +22,7 @@ pub mod caller;
 mod change_call;
 pub mod check_governed;
 mod common_double;
+mod constant_row;
 pub mod counting;
 pub mod error;
 pub mod explain;
