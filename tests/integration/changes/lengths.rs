@@ -151,6 +151,65 @@ fn a_mask_on_such_a_column_stays_whatever_length_it_gets() {
 }
 
 #[test]
+fn a_length_tells_nothing_of_hidden_rows_and_masked_values() {
+    block_on(async {
+        let server = TestServer::start().await;
+        server
+            .prepare(
+                "CREATE TABLE main.default.t (id INT, region STRING, code VARCHAR(6), note VARCHAR(9));
+                 INSERT INTO main.default.t VALUES (1, 'north', 'CANARY', 'a'), (2, 'south', 'HIDDEN', 'b'), (3, 'north', NULL, 'c');
+                 CREATE FUNCTION main.default.mine(r STRING) RETURNS BOOLEAN RETURN r = 'north' OR current_user() = 'admin';
+                 CREATE FUNCTION main.default.stars(v STRING) RETURNS STRING RETURN
+                   CASE WHEN current_user() = 'admin' THEN v ELSE 'longer than it' END;
+                 ALTER TABLE main.default.t SET ROW FILTER main.default.mine ON (region);
+                 ALTER TABLE main.default.t ALTER COLUMN code SET MASK main.default.stars;
+                 GRANT USE CATALOG ON CATALOG main TO alice;
+                 GRANT USE SCHEMA ON SCHEMA main.default TO alice;
+                 GRANT SELECT, MODIFY ON TABLE main.default.t TO alice",
+            )
+            .await;
+        let merge = |rows: &str, then: &str| {
+            format!(
+                "MERGE INTO main.default.t AS t USING (VALUES {rows}) AS s(id, code) ON t.id = s.id WHEN MATCHED THEN {then}"
+            )
+        };
+        // A hidden row is held to no length, as one that is not there.
+        for id in [2, 9] {
+            for statement in [
+                merge(&format!("({id}, 'qqqqqqq')"), "UPDATE SET code = s.code"),
+                merge(&format!("({id}, 'qqqqqqq')"), "UPDATE SET note = concat(s.code, s.code)"),
+                format!("UPDATE main.default.t SET code = concat('qqqqqq', id) WHERE id = {id}"),
+                format!("UPDATE main.default.t SET note = repeat('q', 10) WHERE id = {id}"),
+            ] {
+                assert_eq!(server.done("alice", &statement).await, 0, "{statement}");
+            }
+        }
+        for (statement, told) in [
+            (
+                merge("(1, 'qqqqqqq'), (2, '')", "UPDATE SET code = s.code"),
+                "[DELTA_EXCEED_CHAR_VARCHAR_LIMIT]",
+            ),
+            (merge("(1, '')", "UPDATE SET note = CAST(t.code AS VARCHAR(3))"), "[MASKED_VALUE_WRITE]"),
+            (merge("(1, '')", "UPDATE SET code = left(t.code, 6)"), "[MASKED_VALUE_WRITE]"),
+            (merge("(1, '')", "UPDATE SET note = repeat('q', length(t.code))"), "[MASKED_VALUE_WRITE]"),
+        ] {
+            let refusal = server.client("alice").update(&statement).await.expect_err(&statement);
+            assert!(refusal.text.starts_with(told), "{statement}: {refusal:?}");
+            assert!(!refusal.text.contains("CANARY") && !refusal.text.contains("HIDDEN"), "{refusal:?}");
+        }
+        // What she sees of a value is longer than its column takes; the value itself stays, and its row can be changed.
+        let statement = merge("(1, 'm'), (2, 'm'), (3, 'm')", "UPDATE SET note = s.code");
+        assert_eq!(server.done("alice", &statement).await, 2);
+        let seen = "UPDATE main.default.t SET note = 'seen' WHERE code = 'longer than it' AND id = 1";
+        assert_eq!(server.done("alice", seen).await, 1);
+        assert_eq!(
+            server.rows(ADMIN, "SELECT * FROM main.default.t").await,
+            ["1 | north | CANARY | seen", "2 | south | HIDDEN | b", "3 | north | NULL | m"]
+        );
+    });
+}
+
+#[test]
 fn lengths_are_shown_wherever_types_are() {
     block_on(async {
         let server = ground().await;
