@@ -37,6 +37,7 @@ mod handshake;
 mod holdings;
 mod ingest;
 mod leaving;
+mod message_bounds;
 mod metadata;
 mod polls;
 mod prepared;

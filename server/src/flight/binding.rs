@@ -19,12 +19,15 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use tonic::Streaming;
 
 use super::holdings::Held;
+use super::message_bounds;
 use super::seal::handle_not_found;
 use crate::error::{Condition, Error, Result};
 use crate::run::SentRows;
 
 /// The most that the bound values of a prepared query may take up in its handle.
 const HANDLE_PARAMETER_BYTES_MAX: usize = 1024 * 1024;
+/// The most rows of them: values that take up nothing are rows too.
+const HANDLE_ROWS_MAX: usize = 1024 * 1024;
 
 /// Values that are kept for their handle.
 pub(crate) struct Kept {
@@ -32,9 +35,14 @@ pub(crate) struct Kept {
     pub(crate) held: Held,
 }
 
+/// The most rows that are handed on together: of a column that takes up nothing a cast makes one that does.
+const SLICE_ROWS: usize = 8192;
+
 /// The batches of a DoPut call.
 pub(crate) struct Incoming {
     batches: FlightRecordBatchStream,
+    /// What is left of the batch that came last.
+    rest: Option<RecordBatch>,
 }
 
 impl Incoming {
@@ -44,12 +52,26 @@ impl Incoming {
         let messages = futures::stream::iter([Ok(first)])
             .chain(rest)
             .map_err(|status| FlightError::Tonic(Box::new(status)))
-            .try_filter(|message| std::future::ready(!message.data_header.is_empty()));
-        Self { batches: FlightRecordBatchStream::new_from_flight_data(messages) }
+            .try_filter(|message| std::future::ready(!message.data_header.is_empty()))
+            .and_then(|message| std::future::ready(bounded(message)));
+        Self { batches: FlightRecordBatchStream::new_from_flight_data(messages), rest: None }
     }
 
-    /// The next batch.
+    /// The next rows, some of a batch or all of it.
     pub(crate) async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let batch = match self.rest.take() {
+            Some(rest) => Some(rest),
+            None => self.decoded().await?,
+        };
+        Ok(batch.map(|batch| {
+            let rows = batch.num_rows().min(SLICE_ROWS);
+            let left = batch.num_rows() - rows;
+            self.rest = (left > 0).then(|| batch.slice(rows, left));
+            batch.slice(0, rows)
+        }))
+    }
+
+    async fn decoded(&mut self) -> Result<Option<RecordBatch>> {
         // The decoder panics over some messages that are not well formed, and is not asked again after that.
         let batch = AssertUnwindSafe(self.batches.next()).catch_unwind().await;
         let batch = batch.map_err(|_| unreadable())?;
@@ -57,6 +79,10 @@ impl Incoming {
             FlightError::Tonic(_) => {
                 Error::new(Condition::OperationCanceled, "the client stopped sending").caused_by(cause)
             }
+            FlightError::ExternalError(refusal) => match refusal.downcast::<Error>() {
+                Ok(refusal) => *refusal,
+                Err(cause) => unreadable().caused_by(cause),
+            },
             _ => unreadable().caused_by(cause),
         })
     }
@@ -81,6 +107,13 @@ impl Incoming {
     /// How many columns the client announced; none before the first batch was asked for.
     pub(crate) fn columns(&self) -> usize {
         self.batches.schema().map_or(0, |schema| schema.fields().len())
+    }
+}
+
+fn bounded(message: FlightData) -> std::result::Result<FlightData, FlightError> {
+    match message_bounds::check(&message) {
+        Ok(()) => Ok(message),
+        Err(refusal) => Err(FlightError::ExternalError(Box::new(refusal))),
     }
 }
 
@@ -138,6 +171,15 @@ pub(crate) fn check_size(bytes: usize) -> Result<()> {
     }
     let text =
         format!("the values bound take up {bytes} bytes or more, at most {HANDLE_PARAMETER_BYTES_MAX} fit");
+    Err(Error::new(Condition::ResourceExhausted, text).with_hint("bind fewer rows at a time"))
+}
+
+/// Refuses more rows of values than a handle may have, however little they take up.
+pub(crate) fn check_rows(rows: usize) -> Result<()> {
+    if rows <= HANDLE_ROWS_MAX {
+        return Ok(());
+    }
+    let text = format!("more than {HANDLE_ROWS_MAX} rows of values are bound");
     Err(Error::new(Condition::ResourceExhausted, text).with_hint("bind fewer rows at a time"))
 }
 

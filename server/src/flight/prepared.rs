@@ -22,7 +22,7 @@ use super::call::Call;
 use super::command::refuse_transaction;
 use super::holdings::What;
 use super::seal::{Purpose, handle_not_found};
-use super::statement::run_each;
+use super::statement::{after, run_each};
 use super::ticket::{Content, PREPARED_LIFE, Statement, Token};
 use super::writes::Written;
 use crate::error::{Error, Result};
@@ -93,8 +93,11 @@ impl Door {
         let (token, statement) = self.prepared(call, handle)?;
         let context = call.context_of(&statement);
         let parameters = self.warehouse.describe(&context, &statement.sql).await?.parameters;
-        let (mut bound, mut bytes) = (Vec::new(), 0);
+        let (mut bound, mut bytes, mut rows) = (Vec::new(), 0, 0);
         while let Some(batch) = incoming.next_batch().await? {
+            // A batch without rows takes room as well.
+            rows += batch.num_rows().max(1);
+            binding::check_rows(rows)?;
             let values = binding::bind(&batch, &parameters)?;
             bytes += binding::size_of(&values)?;
             binding::check_size(bytes)?;
@@ -122,17 +125,18 @@ impl Door {
         let rows = first.as_ref().map_or(0, arrow::array::RecordBatch::num_rows);
         if incoming.columns() == 0 && rows == 0 {
             let values = self.values(&statement)?;
-            return run_each(&self.warehouse, &context, &statement.sql, values).await;
+            return run_each(&self.warehouse, &context, &statement.sql, values, 0).await;
         }
         let parameters = self.warehouse.describe(&context, &statement.sql).await?.parameters;
         let mut total = Written { rows: Some(0), session: None };
-        let mut next = first;
+        let (mut next, mut done) = (first, 0);
         while let Some(batch) = next {
-            let values = binding::bind(&batch, &parameters)?;
-            let written = run_each(&self.warehouse, &context, &statement.sql, Some(values)).await?;
+            let values = binding::bind(&batch, &parameters).map_err(|error| after(error, done))?;
+            let written = run_each(&self.warehouse, &context, &statement.sql, Some(values), done).await?;
+            done += batch.num_rows();
             total.rows = total.rows.zip(written.rows).map(|(sum, rows)| sum + rows);
             total.session = written.session.or(total.session);
-            next = incoming.next_batch().await?;
+            next = incoming.next_batch().await.map_err(|error| after(error, done))?;
         }
         Ok(total)
     }

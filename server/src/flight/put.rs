@@ -37,7 +37,7 @@ impl Door {
         let _held = changes.then(|| self.holdings.one(user, What::Change)).transpose()?;
         let answer = match command {
             Command::Update(sql) => {
-                let written = run_each(&self.warehouse, &call.context, &sql, None).await?;
+                let written = run_each(&self.warehouse, &call.context, &sql, None, 0).await?;
                 counted(call, written)?
             }
             Command::PreparedUpdate(handle) => {

@@ -120,7 +120,7 @@ impl Door {
         let start = |held: Held| {
             async move {
                 match receipt {
-                    None => run_each(&warehouse, &context, &sql, values).await,
+                    None => run_each(&warehouse, &context, &sql, values, 0).await,
                     Some(_) if values.is_some() => Err(no_values()),
                     Some((receipts, nonce)) => {
                         let rows = receipt_of(&warehouse, &context, &sql).await?;
@@ -161,27 +161,33 @@ impl Door {
     }
 }
 
-/// Runs a statement once for each row of `values`, or once if there are none to bind.
+/// Runs a statement once for each row of `values`, or once if there are none to bind. It has run for `before` rows already.
 pub(crate) async fn run_each(
     warehouse: &Warehouse,
     context: &Context,
     sql: &str,
     values: Option<RecordBatch>,
+    before: usize,
 ) -> Result<Written> {
     let Some(values) = values else { return run_once(warehouse, context, sql, None).await };
     let mut total = Written { rows: Some(0), session: None };
     for row in 0..values.num_rows() {
         let written = run_once(warehouse, context, sql, Some(values.slice(row, 1))).await;
-        // there are no transactions: what earlier rows did stays, and the client must know
-        let written = written.map_err(|error| match row {
-            0 => error,
-            _ => error
-                .with_hint(format!("the statement ran for the first {row} rows of values, which stays done")),
-        })?;
+        let written = written.map_err(|error| after(error, before + row))?;
         total.rows = total.rows.zip(written.rows).map(|(sum, rows)| sum + rows);
         total.session = written.session.or(total.session);
     }
     Ok(total)
+}
+
+/// An error of values after the statement has run for some rows. There are no transactions: what they did stays, and the client
+/// must know.
+pub(crate) fn after(error: Error, rows: usize) -> Error {
+    match rows {
+        0 => error,
+        _ => error
+            .with_hint(format!("the statement ran for the first {rows} rows of values, which stays done")),
+    }
 }
 
 /// Runs a statement that tells by rows what it changed; the rows.
