@@ -172,8 +172,11 @@ impl App {
         let _closes = closed.clone().drop_guard();
         self.tell_figures(&stop, closed).await?;
         let flushing = self.keep_books(CancellationToken::new());
-        let config =
-            flight::Config { tls: certificates(&self.config)?, drain: self.config.server.drain.duration() };
+        let config = flight::Config {
+            tls: certificates(&self.config)?,
+            drain: self.config.server.drain.duration(),
+            statement_bytes: self.config.limits.statement_bytes.bytes(),
+        };
         let newest = config.tls.as_ref().map(flight::Certificates::newest);
         self.give_tokens(newest, &stop).await?;
         let served = flight::serve(Arc::clone(&self.door), listener, config, stop).await;

@@ -1,6 +1,6 @@
 //! The Flight SQL door: what drivers speak.
 //!
-//! Every RPC but the login begins with [`Door::admit`](call), which verifies the caller; every
+//! Who calls is verified by the headers alone ([`entrance`]), for every RPC but the login; every
 //! command and action is one of a closed set and is answered or refused by its name. The door
 //! decides nothing about rights and plans nothing: it hands text and a [`Context`] to the
 //! [`Warehouse`], and streams out what comes back. Tickets, prepared handles and sessions are
@@ -32,6 +32,7 @@ mod binding;
 mod call;
 mod certificates;
 mod command;
+mod entrance;
 mod flights;
 mod handshake;
 mod holdings;

@@ -29,6 +29,7 @@ mod encryption;
 mod enforcement;
 mod faults;
 mod flight;
+mod floods;
 mod freshness;
 mod generated;
 mod golden;

@@ -1,12 +1,11 @@
-//! [`Call`]: one RPC of a verified caller. Every RPC but the login itself begins with
-//! [`Door::admit`], the one place where the door lets anybody in.
+//! [`Call`]: one RPC of a verified caller, as the door's entrance makes it for every RPC but the login itself.
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
-use tonic::{Request, Response, Status};
+use tonic::{Response, Status};
 use weir_catalog::Epoch;
 
 use super::Door;
@@ -20,7 +19,7 @@ use super::trace_parent;
 use crate::config::Secret;
 use crate::context::{ClientDescription, Context};
 use crate::error::{Error, Result};
-use crate::identity::{Credentials, Identity, ShownCertificate};
+use crate::identity::{Credentials, Identity};
 use crate::session::SessionSettings;
 
 /// What a call leaves of its session.
@@ -56,24 +55,14 @@ struct Bearer {
 }
 
 impl Door {
-    /// Verifies who calls. The error is the status to refuse with.
-    pub(crate) async fn admit<T>(&self, request: Request<T>) -> std::result::Result<(Call, T), Status> {
-        let (address, certificate) = (address_of(&request), certificate_of(&request));
-        let (metadata, _, message) = request.into_parts();
-        match self.verified_call(metadata, address, certificate).await {
-            Ok(call) => Ok((call, message)),
-            Err(error) => Err(error.into_status(None)),
-        }
-    }
-
-    async fn verified_call(
+    /// The call with these headers, once it is verified who calls.
+    pub(super) async fn verified_call(
         &self,
-        metadata: MetadataMap,
-        address: Option<IpAddr>,
-        certificate: Option<ShownCertificate>,
+        mut headers: HeaderMap,
+        connection: &Extensions,
     ) -> Result<Call> {
+        let (address, certificate) = (address_of(connection), certificate_of(connection));
         let under_way = self.leaving.begin()?;
-        let mut headers = metadata.into_headers();
         let carried = session_bearer::taken_out(&self.seal, self.clock.as_ref(), &mut headers)?;
         let snapshot = self.warehouse.snapshot().await?;
         let credentials = Credentials::from_headers(&headers)?.with_certificate(certificate);

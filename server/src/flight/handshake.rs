@@ -29,7 +29,7 @@ impl Door {
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Stream>> {
         let under_way = self.leaving.begin()?;
-        let (address, certificate) = (address_of(&request), certificate_of(&request));
+        let (address, certificate) = (address_of(request.extensions()), certificate_of(request.extensions()));
         let headers = request.into_parts().0.into_headers();
         let credentials = Credentials::from_headers(&headers)?;
         let now = self.clock.now();

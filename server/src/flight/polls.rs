@@ -72,6 +72,7 @@ type Work = BoxFuture<'static, Result<Came>>;
 
 /// A statement that a poll began.
 struct Poll {
+    /// What is answered, without the descriptor: a client may make that long.
     info: FlightInfo,
     stage: watch::Sender<Stage>,
     /// Counts who asks for it.
@@ -205,12 +206,12 @@ impl Door {
         }
         let (told, content) = self.told(call, &descriptor).await?;
         let token = self.token(call, content)?;
-        let info = self.info(&told, descriptor, &token)?;
+        let info = self.info(&told, descriptor.clone(), &token)?;
         let Some(work) = self.work(call, &told, &token)? else { return Ok(complete(info)) };
         let held = self.holdings.one(call.context.identity().principal(), What::Poll)?;
-        let poll = Poll::new(info, held);
+        let poll = Poll::new(FlightInfo { flight_descriptor: None, ..info }, held);
         self.polls.begin(token.nonce().clone(), Arc::clone(&poll), work, LIFE).await;
-        self.polled(call, &token, &poll, FIRST_PATIENCE).await
+        self.polled(call, (&token, descriptor), &poll, FIRST_PATIENCE).await
     }
 
     async fn poll_again(
@@ -221,7 +222,7 @@ impl Door {
     ) -> Result<PollInfo> {
         let token = self.open(call, Purpose::Poll, sealed)?;
         if let Some(poll) = self.polls.find(token.nonce()).await {
-            return self.polled(call, &token, &poll, PATIENCE).await;
+            return self.polled(call, (&token, descriptor), &poll, PATIENCE).await;
         }
         // Another server began it, or this one before it was started anew. A query can be run by any.
         let Content::Rows(statement) = token.content()? else { return Err(handle_not_found()) };
@@ -263,13 +264,20 @@ impl Door {
         Ok(Some(work.boxed()))
     }
 
-    async fn polled(&self, call: &Call, token: &Token, poll: &Poll, patience: Duration) -> Result<PollInfo> {
+    async fn polled(
+        &self,
+        call: &Call,
+        (token, descriptor): (&Token, FlightDescriptor),
+        poll: &Poll,
+        patience: Duration,
+    ) -> Result<PollInfo> {
+        let info = || FlightInfo { flight_descriptor: Some(descriptor), ..poll.info.clone() };
         match poll.stage(patience).await {
             Stage::Running => {
                 let until = self.clock.now() + LIFE;
                 let sealed = token.living_until(until).seal(&self.seal, Purpose::Poll)?;
                 Ok(PollInfo {
-                    info: Some(poll.info.clone()),
+                    info: Some(info()),
                     flight_descriptor: Some(FlightDescriptor::new_cmd(into_ticket(sealed).ticket)),
                     progress: Some(0.0),
                     expiration_time: Some(timestamp(until)),
@@ -277,7 +285,7 @@ impl Door {
             }
             Stage::Ready(session) => {
                 session.map(|session| call.keep(session)).transpose()?;
-                Ok(complete(poll.info.clone()))
+                Ok(complete(info()))
             }
             Stage::Failed(error) => Err(error),
         }

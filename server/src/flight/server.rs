@@ -3,22 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_flight::flight_service_server::FlightServiceServer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::codec::CompressionEncoding;
-use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 
 use super::Door;
-use super::arrivals::{arrivals, refuse_in_the_clear};
+use super::arrivals::arrivals;
 use super::certificates::Certificates;
-use super::service::Service;
+use super::entrance::Entrance;
 use crate::error::{Error, Result};
 
-/// The largest message taken in; clients send their parameters in messages larger than gRPC's
-/// usual four mebibytes.
-const DECODED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How much a client may have under way to us on one stream, and on one connection.
 const STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
@@ -35,6 +29,8 @@ pub struct Config {
     pub tls: Option<Certificates>,
     /// How long running statements may go on once the server is told to stop.
     pub drain: Duration,
+    /// How long a statement may be; a message that carries one may be somewhat longer.
+    pub statement_bytes: u64,
 }
 
 /// Serves `door` on `listener` until `stop` is cancelled. Then calls that come are told to go elsewhere, and
@@ -46,11 +42,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<()> {
     let leaving = door.leaving.clone();
-    let service = FlightServiceServer::new(Service(door))
-        .max_decoding_message_size(DECODED_BYTES_MAX)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .accept_compressed(CompressionEncoding::Zstd);
-    let service = InterceptedService::new(service, refuse_in_the_clear);
+    let service = Entrance::new(door, config.statement_bytes);
     let mut server = Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)

@@ -5,7 +5,7 @@
 //! that is missing or that they do not know. So: every id, of that type, and in answer to
 //! "all" none that is newer than those drivers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -42,10 +42,18 @@ pub(super) fn schema() -> SchemaRef {
 
 /// The ids asked for; all of them when none is named. Unknown ids are passed over.
 pub(super) fn answer(all: &SqlInfoData, command: CommandGetSqlInfo) -> Result<RecordBatch> {
-    let asked = match command.info.as_slice() {
-        [] => known().into_iter().map(|(id, _)| id).filter(|id| !WHEN_ASKED.contains(id)).collect(),
-        _ => command.info,
+    let known = known().into_iter().map(|(id, _)| id);
+    let asked: Vec<u32> = match command.info.as_slice() {
+        [] => known.filter(|id| !WHEN_ASKED.contains(id)).collect(),
+        asked => {
+            // Each once: what is answered costs the same however often it is asked for.
+            let asked: BTreeSet<&u32> = asked.iter().collect();
+            known.filter(|id| asked.contains(id)).collect()
+        }
     };
+    if asked.is_empty() {
+        return Ok(RecordBatch::new_empty(schema()));
+    }
     all.record_batch(asked).map_err(Error::internal)
 }
 
