@@ -43,17 +43,15 @@ impl Metastore {
         .await
     }
 
-    /// A login: [`Metastore::password_check`], with its event in the trail whichever way it goes. Where the
-    /// trail cannot be written, nobody logs in. Of a name that nobody has no event says it: it may be a
-    /// password in the wrong place.
-    pub async fn login(
+    /// The event of a login in the trail: whether the password held ([`Metastore::password_check`]). Of a name that nobody has no
+    /// event says it: it may be a password in the wrong place.
+    pub async fn login_note(
         &self,
         user: &str,
-        plaintext: &str,
+        holds: bool,
         now: DateTime<Utc>,
         origin: Origin,
-    ) -> Result<bool, Error> {
-        let holds = self.password_check(user, plaintext).await?;
+    ) -> Result<(), Error> {
         let snapshot = self.snapshot().await?;
         let known = snapshot.principal_by_name(user);
         let securable = known.map_or_else(|| "account".to_owned(), |known| format!("user `{}`", known.name));
@@ -68,7 +66,7 @@ impl Metastore {
         let mut event = request.event(&snapshot, answer, because.to_owned());
         event.by = known.map(|known| known.id);
         self.store.audit_add(&event).await?;
-        Ok(holds)
+        Ok(())
     }
 
     /// Whether that is the password of an enabled user of that name.

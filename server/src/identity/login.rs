@@ -1,19 +1,21 @@
 //! [`Login`]: a local user's name and password become a short-lived token of the local issuer.
 //!
 //! Wrong passwords cost their user a growing wait, and only a few are hashed at one time, so
-//! guessing neither gets far nor starves the server.
+//! guessing neither gets far nor starves the server. An address at which the user's password was right counts for itself, so
+//! that nobody keeps a user out by guessing elsewhere.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use moka::sync::Cache;
 use tokio::sync::Semaphore;
 use weir_catalog::{Metastore, Origin};
 
 use super::credential::{Credential, Credentials};
 use super::local_issuer::{LocalIssuer, SignedToken};
 use super::rejection::Rejection;
-use super::throttle::Throttle;
+use super::throttle::{PerMinute, Throttle};
 use crate::error::{Condition, Error, Result};
 
 /// How long a login lasts.
@@ -25,6 +27,13 @@ const HASHED_AT_ONCE: usize = 2;
 /// Logins under way at one time; more are turned away.
 const UNDER_WAY_MAX: usize = 64;
 
+/// How long an address is known at which a user's password was right, and how many are.
+const TRUSTED_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+const TRUSTED_MAX: u64 = 10_000;
+
+/// Refusals that the catalog's trail is told of in a minute. Anybody can cause them; the log has the others.
+const REFUSALS_TOLD: u32 = 120;
+
 /// The longest user name that is looked up.
 const USER_BYTES_MAX: usize = 255;
 
@@ -33,6 +42,9 @@ pub struct Login {
     metastore: Arc<Metastore>,
     issuer: Option<Arc<LocalIssuer>>,
     throttle: Throttle,
+    /// Users at addresses where their passwords were right.
+    trusted: Cache<String, ()>,
+    refusals: PerMinute,
     places: Semaphore,
     turns: Semaphore,
 }
@@ -44,13 +56,16 @@ impl Login {
             metastore,
             issuer,
             throttle: Throttle::new(),
+            trusted: Cache::builder().max_capacity(TRUSTED_MAX).time_to_live(TRUSTED_LIFE).build(),
+            refusals: PerMinute::new(REFUSALS_TOLD),
             places: Semaphore::new(UNDER_WAY_MAX),
             turns: Semaphore::new(HASHED_AT_ONCE),
         }
     }
 
     /// The token for a user whose password is right. One text for unknown users, disabled ones
-    /// and wrong passwords. Each password that is looked at leaves an event in the catalog's trail.
+    /// and wrong passwords. Each password that is right leaves an event in the catalog's trail, without which nobody is let in,
+    /// and so do so many a minute of those that are not.
     pub async fn exchange(
         &self,
         credentials: Credentials,
@@ -72,21 +87,30 @@ impl Login {
             Error::new(Condition::ResourceExhausted, "too many logins at one time").with_hint("try again")
         })?;
         let turn = self.turns.acquire().await.map_err(Error::internal)?;
+        let here = origin.source_address.as_ref().map(|address| format!("{address} {user}"));
+        let trusted = here.as_ref().filter(|here| self.trusted.contains_key(*here));
+        let counted = trusted.unwrap_or(&user);
         // asked when it is this login's turn, so that many at once are counted one by one
-        self.throttle.admit(&user, now)?;
-        let holds = self.metastore.login(&user, password.reveal(), now, origin).await;
+        self.throttle.admit(counted, now)?;
+        let holds = self.metastore.password_check(&user, password.reveal()).await.map_err(Error::internal)?;
         drop(turn);
-        match holds {
-            Ok(true) => {
-                self.throttle.succeeded(&user);
-                issuer.sign(&user, TTL, now)
-            }
-            Ok(false) => {
-                self.throttle.failed(&user, now);
-                Err(Rejection::WrongPassword.into())
-            }
-            Err(failure) => Err(Error::internal(failure)),
+        if !holds {
+            self.throttle.failed(counted, now);
         }
+        match holds || self.refusals.admit(now) {
+            true => {
+                self.metastore.login_note(&user, holds, now, origin).await.map_err(Error::internal)?;
+            }
+            false => tracing::warn!("a login was refused, and the trail is not told"),
+        }
+        if !holds {
+            return Err(Rejection::WrongPassword.into());
+        }
+        self.throttle.succeeded(counted);
+        if let Some(here) = here {
+            self.trusted.insert(here, ());
+        }
+        issuer.sign(&user, TTL, now)
     }
 }
 
@@ -155,5 +179,58 @@ mod tests {
             without.exchange(basic("admin", "correct horse: battery"), Origin::default(), now).await.is_err()
         );
         std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    /// A catalog with one user, who has a password.
+    async fn ground(directory: &std::path::Path) -> (Arc<Metastore>, Login, weir_catalog::Principal) {
+        let metastore = Arc::new(Metastore::open_sqlite(&directory.join("catalog.sqlite")).await.unwrap());
+        let now = DateTime::UNIX_EPOCH;
+        let admin = metastore.bootstrap_admin("admin", now).await.unwrap();
+        metastore.password_set(admin.id, now, "admin", RIGHT).await.unwrap();
+        let issuer = Arc::new(LocalIssuer::open_or_create(&directory.join("keys")).unwrap());
+        let login = Login::new(Arc::clone(&metastore), Some(issuer));
+        (metastore, login, admin)
+    }
+
+    const RIGHT: &str = "correct horse: battery";
+
+    fn from(address: &str) -> Origin {
+        Origin { source_address: Some(address.to_owned()), ..Origin::default() }
+    }
+
+    #[tokio::test]
+    async fn nobody_keeps_a_user_out_by_guessing_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, login, _) = ground(folder.path()).await;
+        let now = DateTime::UNIX_EPOCH;
+        let ask = |password, address| login.exchange(basic("admin", password), from(address), now);
+        assert!(ask(RIGHT, "10.0.0.1").await.is_ok());
+        for _ in 0..6 {
+            assert!(ask("wrong", "10.0.0.2").await.is_err());
+        }
+        assert!(ask(RIGHT, "10.0.0.2").await.is_err(), "there it waits");
+        assert!(ask(RIGHT, "10.0.0.3").await.is_err(), "and wherever else the user is not known");
+        assert!(ask(RIGHT, "10.0.0.1").await.is_ok());
+        for _ in 0..6 {
+            assert!(ask("wrong", "10.0.0.1").await.is_err());
+        }
+        let told = ask(RIGHT, "10.0.0.1").await.err().unwrap();
+        assert!(told.message().contains("too many failed logins"), "guessing waits there too: {told}");
+    }
+
+    #[tokio::test]
+    async fn refusals_that_anybody_can_cause_do_not_fill_the_trail() {
+        let folder = tempfile::tempdir().unwrap();
+        let (metastore, login, admin) = ground(folder.path()).await;
+        let login = Login { refusals: PerMinute::new(2), ..login };
+        let now = DateTime::UNIX_EPOCH;
+        for user in ["one", "two", "three", "four"] {
+            assert!(login.exchange(basic(user, "wrong"), from("10.0.0.1"), now).await.is_err());
+        }
+        assert!(login.exchange(basic("admin", RIGHT), from("10.0.0.1"), now).await.is_ok());
+        let events = metastore.audit_list(admin.id, 100).await.unwrap();
+        let logins = events.iter().filter(|event| event.action.as_str() == "login");
+        let answers: Vec<_> = logins.map(|event| event.answer.as_str()).collect();
+        assert_eq!(answers, ["allowed", "refused", "refused"], "what is allowed is told in any case");
     }
 }

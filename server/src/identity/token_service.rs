@@ -239,11 +239,6 @@ impl Asked<'_> {
         }
         let named = self.snapshot.principal_by_name(&client.id);
         parties.by = named.map(|principal| principal.id);
-        // By address too: secrets cannot be guessed, and nobody shall keep a client out from elsewhere.
-        let key = format!("{} {}", self.address, client.id);
-        if let Some(seconds) = self.service.throttle.wait(&key, self.now) {
-            return Err(Refusal::Wait(seconds));
-        }
         let shown = match client.secret.reveal().starts_with(ACCESS_TOKEN_PREFIX) {
             true => self.known(&Credentials::bearer(client.secret.clone())).await,
             false => Err(Rejection::AccessToken),
@@ -254,14 +249,21 @@ impl Asked<'_> {
             })
         };
         match shown {
-            Ok(identity) if is_its_own(&identity) => {
-                self.service.throttle.succeeded(&key);
-                Ok(identity)
-            }
+            Ok(identity) if is_its_own(&identity) => Ok(identity),
             Err(rejection @ Rejection::NoAccessTokens) => Err(Refusal::of(rejection, Refusal::Client)),
-            _ => {
+            _ => Err(self.guessed(&client.id)),
+        }
+    }
+
+    /// Whoever fails waits longer each time. The right secret never waits, since 256 random bits are not guessed: else anybody at
+    /// the same address, which of all clients behind a proxy is one, could keep a client out.
+    fn guessed(self, client: &str) -> Refusal {
+        let key = format!("{} {client}", self.address);
+        match self.service.throttle.wait(&key, self.now) {
+            Some(seconds) => Refusal::Wait(seconds),
+            None => {
                 self.service.throttle.failed(&key, self.now);
-                Err(Refusal::Client)
+                Refusal::Client
             }
         }
     }
