@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use tracing::{Level, Metadata};
-use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -19,10 +19,13 @@ pub fn start(config: &Log) -> Result<()> {
     })?;
     let colours = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
-    let lines = lines.with_filter(filter.and(filter_fn(may_tell)));
+    let told = filter_fn(may_tell).with_max_level_hint(LevelFilter::TRACE);
+    let lines = lines.with_filter(filter.and(told));
     if tracing_subscriber::registry().with(lines).try_init().is_err() {
         tracing::debug!("the log was started before");
     }
+    // Some libraries print rows, to standard output too, where they are told that somebody listens at their level `trace`.
+    log::set_max_level(log::LevelFilter::Info);
     Ok(())
 }
 

@@ -47,6 +47,7 @@ async fn attack(alice: &Client) {
         "SELECT 10 / id FROM main.default.t",
         "SELECT CAST(concat(name, cast(amount AS STRING)) AS INT) FROM main.default.t",
         "EXPLAIN ANALYZE SELECT max(name), max(amount) FROM main.default.t",
+        "SELECT name, max(amount) AS m FROM main.default.t GROUP BY name ORDER BY m DESC LIMIT 2",
         "UPDATE main.default.t SET amount = 1 / (id - 1)",
         "SELECT * FROM main.default.no_such_table",
         "SELECT FROM WHERE",

@@ -17,6 +17,10 @@ pub struct Program {
     log: watch::Receiver<Vec<String>>,
 }
 
+fn keep(lines: impl Iterator<Item = std::io::Result<String>>, said: &watch::Sender<Vec<String>>) {
+    lines.map_while(Result::ok).for_each(|line| said.send_modify(|said| said.push(line)));
+}
+
 /// Where cargo puts the program: beside the folder of the running test.
 fn path() -> PathBuf {
     let test = std::env::current_exe().expect("the running test");
@@ -47,7 +51,7 @@ impl Program {
     pub fn serve(config: &Path) -> Self {
         let mut child = Self::command(&["serve", "--config"])
             .arg(config)
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("weir can be started");
@@ -63,13 +67,14 @@ impl Program {
         };
         // a full pipe would stop the server
         let (writes, log) = watch::channel(said);
-        std::thread::spawn(move || {
-            lines.map_while(Result::ok).for_each(|line| writes.send_modify(|said| said.push(line)));
-        });
+        let output = BufReader::new(child.stdout.take().expect("its standard output")).lines();
+        let printed = writes.clone();
+        std::thread::spawn(move || keep(output, &printed));
+        std::thread::spawn(move || keep(lines, &writes));
         Self { child, address, log }
     }
 
-    /// What it has written to its log so far, line by line.
+    /// What it has written to its log so far, and to standard output, line by line.
     pub fn log(&self) -> Vec<String> {
         self.log.borrow().clone()
     }
