@@ -29,6 +29,7 @@ use tokio::time::Instant;
 use crate::config::Config;
 use crate::error::{self, Error, Result};
 use crate::location::TableLocation;
+use crate::own_commit::OwnCommit;
 use crate::pinned_table::PinnedTable;
 use crate::protocol;
 use crate::router::Router;
@@ -213,7 +214,8 @@ impl DeltaTables {
     pub(crate) fn log_store(&self, location: &TableLocation) -> Result<LogStoreRef> {
         let root: Arc<dyn ObjectStore> = Arc::clone(&self.router) as _;
         let table = PrefixStore::new(Arc::clone(&root), location.mounted_path());
-        Ok(default_logstore(Arc::new(table), root, &location.url()?, &StorageConfig::default()))
+        let log = default_logstore(Arc::new(table), root, &location.url()?, &StorageConfig::default());
+        Ok(OwnCommit::new(log))
     }
 
     /// Keeps a version that was just committed, unless a newer one is known already.

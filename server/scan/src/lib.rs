@@ -41,6 +41,7 @@ mod identified_table;
 mod local_root;
 mod location;
 pub mod metrics;
+mod own_commit;
 mod past_versions;
 mod pinned_table;
 mod protocol;
