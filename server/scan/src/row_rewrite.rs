@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -29,7 +29,7 @@ use crate::error::{self, Error, Result};
 use crate::identified_table::IdentifiedTable;
 use crate::pinned_table::PinnedTable;
 use crate::row_changes::{Changed, RowChanges};
-use crate::table_writer::{Input, write};
+use crate::table_writer::{Input, check_partitions, write};
 
 /// Which statement changes rows, for readers of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +98,7 @@ impl DeltaTables {
         if changes.is_empty() {
             return Ok(Rewritten::default());
         }
+        check_partitions(table)?;
         let mut actions = removed(table, changes)?;
         let files_removed = actions.len() as u64;
         let feed = Arc::new(Mutex::new(ChangeData::of(table, &changes.schema())?));
@@ -190,7 +191,41 @@ fn removed(table: &PinnedTable, changes: &RowChanges) -> Result<Vec<Action>> {
     let files = table.snapshot().try_log_data().map_err(|cause| error::from_delta(location, cause))?;
     let changed = files.iter().filter(|file| wanted.contains(&file.object_store_path()));
     let actions: Vec<Action> = changed.map(|file| Action::Remove(file.remove_action(true))).collect();
-    if actions.len() == wanted.len() { Ok(actions) } else { Err(lost()) }
+    if actions.len() != wanted.len() {
+        return Err(lost());
+    }
+    check_spelling(table, &actions)?;
+    Ok(actions)
+}
+
+/// Refuses to take out a file whose path would be spelled otherwise than the log has it. Readers of a log compare the spelling: they
+/// would still read the file, and its rows beside those that were written in their place.
+fn check_spelling(table: &PinnedTable, removes: &[Action]) -> Result<()> {
+    let location = table.location();
+    let damaged = |source: Box<dyn std::error::Error + Send + Sync>| Error::CorruptLog {
+        table: location.clone(),
+        source,
+    };
+    let mut spelled = BTreeSet::new();
+    for action in removes {
+        let action = serde_json::to_value(action).map_err(|cause| damaged(cause.into()))?;
+        let path = action.pointer("/remove/path").and_then(serde_json::Value::as_str);
+        spelled.insert(path.ok_or_else(|| damaged("a file without a path".into()))?.to_owned());
+    }
+    let listed = table.snapshot().add_actions_batches(false);
+    for batch in listed.map_err(|cause| error::from_delta(location, cause))? {
+        let paths = batch.column_by_name("path").and_then(|paths| paths.as_string_opt::<i32>());
+        for path in paths.into_iter().flatten().flatten() {
+            spelled.remove(path);
+        }
+    }
+    match spelled.is_empty() {
+        true => Ok(()),
+        false => Err(Error::UnsupportedWrite {
+            table: location.clone(),
+            features: vec!["files whose paths are escaped otherwise than is written here".to_owned()],
+        }),
+    }
 }
 
 /// Writes rows as an append would, and commits nothing.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::datasource::provider_as_source;
@@ -87,6 +87,9 @@ impl DeltaTables {
         commit_metadata: Vec<(String, String)>,
     ) -> Result<PinnedTable> {
         let invalid = |source| Error::InvalidDefinition { table: location.clone(), source };
+        if has_bytes(&definition.schema, &definition.partition_columns) {
+            return Err(invalid("a column of type BINARY cannot partition a table".into()));
+        }
         let schema = table_schema::for_delta(&definition.schema)?;
         let columns: StructType =
             schema.as_ref().try_into_kernel().map_err(|cause| invalid(Box::new(cause)))?;
@@ -160,6 +163,7 @@ impl DeltaTables {
         if let Some(applied) = applied_before(&table, app_txn.as_ref()).await? {
             return Ok(applied);
         }
+        check_partitions(&table)?;
         let input = Arc::new(Input::new(TextLengths::of_all(&table)?.checked(input)));
         let properties = commit_properties(commit_metadata, app_txn.as_ref());
         let written = write(&table, table.log_store(), session, &input, properties).await;
@@ -181,6 +185,23 @@ impl DeltaTables {
                 },
             },
         }
+    }
+}
+
+/// Whether bytes partition a table. Those that delta-rs writes are not those that are read again.
+fn has_bytes(schema: &Schema, partition_columns: &[String]) -> bool {
+    let mut columns = schema.fields().iter().filter(|field| partition_columns.contains(field.name()));
+    columns.any(|field| field.data_type().is_binary())
+}
+
+/// Refuses to write to a table that bytes partition.
+pub(crate) fn check_partitions(table: &PinnedTable) -> Result<()> {
+    match has_bytes(&table.schema(), table.partition_columns()) {
+        true => {
+            let features = vec!["partitions by a column of type BINARY".to_owned()];
+            Err(Error::UnsupportedWrite { table: table.location().clone(), features })
+        }
+        false => Ok(()),
     }
 }
 

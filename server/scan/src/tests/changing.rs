@@ -257,3 +257,32 @@ async fn rows_of_one_file_have_their_places_however_many_partitions_there_could_
         assert!(!told.contains("RepartitionExec") && told.contains("1 group:"), "{told}");
     }
 }
+
+#[tokio::test]
+async fn a_file_whose_path_would_be_spelled_otherwise_is_not_taken_out() {
+    let (ground, location) = (Ground::new(), table("odd"));
+    ground.tables.create(&location, people_schema(), &[]).await.unwrap();
+    ground.append(&location, people(0..3, "north")).await.unwrap();
+    let folder = ground.path(&location);
+    let (file, _) = super::data_files(&folder).remove(0);
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let commit = folder.join("_delta_log/00000000000000000001.json");
+    let text = std::fs::read_to_string(&commit).unwrap();
+    // An apostrophe need not be escaped, and is not when it is written here.
+    for (written, there, is_changed) in
+        [("it%27s.parquet", "it's.parquet", false), ("its.parquet", "its.parquet", true)]
+    {
+        let before = super::data_files(&folder).remove(0).0;
+        std::fs::rename(before, folder.join(there)).unwrap();
+        std::fs::write(&commit, text.replace(name, written)).unwrap();
+        ground.tables.clear();
+        match ground.change(&location, &[(0, 1)]).await {
+            Ok(()) => assert!(is_changed),
+            Err(refusal) => {
+                assert!(!is_changed && matches!(refusal, Error::UnsupportedWrite { .. }), "{refusal}");
+            }
+        }
+        let left = if is_changed { 2 } else { 3 };
+        assert_eq!(ground.count(&ground.tables.open(&location).await.unwrap()).await, left);
+    }
+}
