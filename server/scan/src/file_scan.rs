@@ -6,9 +6,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::stats::Precision;
@@ -57,6 +58,9 @@ pub(crate) struct FileScan {
     read: TableSchema,
     /// For each column of `read` its place in the table.
     places: Vec<usize>,
+    /// Told of files as the time of their change, by which what is kept of their footers holds: files of a table never change, and
+    /// another table that comes to their place has another id.
+    changed_at: DateTime<Utc>,
     files: OnceLock<FileList>,
 }
 
@@ -75,8 +79,8 @@ impl FileScan {
         };
         let fields = |partitions: bool| {
             let known = of(partitions).map(|(_, (column, field))| {
-                let name = if column.partitions { &column.name } else { &column.in_files };
-                Arc::new(Field::new(name, field.data_type().clone(), field.is_nullable()))
+                // Names in files are all different, and those of the table may be another column's there.
+                Arc::new(Field::new(&column.in_files, field.data_type().clone(), field.is_nullable()))
             });
             known.collect::<Vec<FieldRef>>()
         };
@@ -85,7 +89,9 @@ impl FileScan {
             .build();
         let places = of(false).chain(of(true)).map(|(place, _)| place).collect();
         let columns = columns.into();
-        Ok(Self { snapshot, location, url, schema, columns, read, places, files: OnceLock::new() })
+        let changed_at = time_of(snapshot.metadata().id());
+        let files = OnceLock::new();
+        Ok(Self { snapshot, location, url, schema, columns, read, places, changed_at, files })
     }
 
     /// Whether the given columns can be read here. Nested values are put together by delta-rs: what they may lack is told
@@ -240,14 +246,14 @@ impl FileScan {
         let mut read = PartitionedFile::from(ObjectMeta {
             location,
             size: file.size(),
-            // Files of a table never change: one time for all of them.
-            last_modified: DateTime::UNIX_EPOCH,
+            last_modified: self.changed_at,
             e_tag: None,
             version: None,
         });
-        let partitions = self.read.table_partition_cols().iter();
+        let partitions = self.columns.iter().filter(|column| column.partitions);
+        let partitions = partitions.zip(self.read.table_partition_cols());
         read.partition_values = partitions
-            .map(|field| file.partition_value(field.name())?.cast_to(field.data_type()))
+            .map(|(column, field)| file.partition_value(&column.name)?.cast_to(field.data_type()))
             .collect::<Result<_>>()?;
         read.statistics = told.map(|told| self.statistics(file, told).map(Arc::new)).transpose()?;
         Ok(match selection {
@@ -335,6 +341,16 @@ impl FileScan {
         });
         Ok(Arc::new(ProjectionExec::try_new(outputs.collect::<Vec<_>>(), files)?))
     }
+}
+
+/// A time for the files of the table with this id: the same on each server, and hardly ever another table's.
+fn time_of(table_id: &str) -> DateTime<Utc> {
+    // 53 bits of microseconds are some 285 years.
+    const BITS: u32 = 53;
+    let mut hasher = DefaultHasher::new();
+    table_id.hash(&mut hasher);
+    let micros = i64::try_from(hasher.finish() >> (u64::BITS - BITS)).unwrap_or_default();
+    DateTime::from_timestamp_micros(micros).unwrap_or_default()
 }
 
 fn total(counts: impl Iterator<Item = Precision<usize>>) -> Precision<usize> {

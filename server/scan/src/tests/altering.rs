@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::logical_expr::{col, lit};
 
 use super::{Ground, people, people_schema, table};
 use crate::{Error, NewTable, Obstacle, PinnedTable, TableLocation};
@@ -92,4 +94,33 @@ async fn what_the_table_itself_stands_on_is_not_changed() {
     let named = Obstacle::Constraint("delta.dataSkippingStatsColumns".to_owned());
     assert_eq!(obstacle(pinned.check_drop(&["name".to_owned()])), named);
     assert!(pinned.check_rename("id", "ID").is_ok());
+}
+
+#[tokio::test]
+async fn a_partition_is_not_taken_for_a_column_that_files_call_by_its_name() {
+    let (ground, location) = (Ground::new(), table("mapped"));
+    mapped(&ground, &location, &[BY_NAME]).await;
+    // As after a rename: in files `name` is called as the partition is in the table.
+    let commit = ground.path(&location).join("_delta_log/00000000000000000000.json");
+    let log = std::fs::read_to_string(&commit).unwrap();
+    let (_, of_name) = log.split_once(r#"\"name\":\"name\""#).unwrap();
+    let (_, physical) = of_name.split_once("col-").unwrap();
+    let physical = format!("col-{}", physical.split('\\').next().unwrap());
+    std::fs::write(&commit, log.replace(&physical, "region")).unwrap();
+    ground.tables.clear();
+    ground.append(&location, people(0..3, "x")).await.unwrap();
+    let pinned = ground.tables.open(&location).await.unwrap();
+    for filter in [None, Some(col("name").eq(lit("name 1"))), Some(col("region").eq(lit("x")))] {
+        let plan = ground.plan(&pinned, filter.clone(), 1).await;
+        let rows = ground.rows(&plan, &weir_meter::Meter::new()).await.unwrap();
+        let told = pretty_format_batches(&rows).unwrap().to_string();
+        let all = ["name 0", "name 1", "name 2"];
+        let wanted = if filter.as_ref().is_some_and(|filter| filter.to_string().contains("name 1")) {
+            &all[1..2]
+        } else {
+            &all[..]
+        };
+        assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), wanted.len(), "{filter:?}: {told}");
+        assert!(wanted.iter().all(|name| told.contains(name)) && told.contains("| x "), "{filter:?}: {told}");
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::error::Error as _;
 
+use datafusion::arrow::array::RecordBatch;
+use datafusion::prelude::{col, lit};
 use weir_meter::Meter;
 
 use super::{Ground, data_files, people, people_schema, table};
@@ -169,4 +171,32 @@ async fn read_failure(ground: &Ground, location: &TableLocation) -> Error {
     let plan = ground.plan(&pinned, None, 1).await;
     let failure = ground.rows(&plan, &Meter::new()).await.unwrap_err();
     ground.tables.diagnose(&pinned, failure).await
+}
+
+#[tokio::test]
+async fn a_table_that_comes_to_anothers_place_is_read_by_its_own_footers() {
+    let (ground, location) = (Ground::new(), table("people"));
+    let mut sizes = Vec::new();
+    for ids in [0..3, 4..7] {
+        let folder = ground.path(&location);
+        drop(std::fs::remove_dir_all(&folder));
+        ground.tables.forget(&location);
+        ground.tables.create(&location, people_schema(), &[]).await.unwrap();
+        ground.append(&location, people(ids.clone(), "x")).await.unwrap();
+        ground.tables.forget(&location);
+        let (file, size) = data_files(&folder).remove(0);
+        sizes.push(size);
+        let commit = folder.join("_delta_log/00000000000000000001.json");
+        let log = std::fs::read_to_string(&commit).unwrap();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        std::fs::write(&commit, log.replace(name, "a.parquet")).unwrap();
+        std::fs::rename(&file, folder.join("a.parquet")).unwrap();
+        let pinned = ground.tables.open(&location).await.unwrap();
+        for id in ids {
+            let plan = ground.plan(&pinned, Some(col("id").eq(lit(id))), 1).await;
+            let rows = ground.rows(&plan, &Meter::new()).await.unwrap();
+            assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), 1, "row {id}");
+        }
+    }
+    assert_eq!(sizes[0], sizes[1], "else the footers could be told apart by it");
 }
