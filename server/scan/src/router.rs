@@ -235,11 +235,12 @@ impl Router {
         missing: Vec<Range<u64>>,
     ) -> Result<Vec<Fetched>> {
         let from_storage = |missing: Vec<Range<u64>>| async move {
-            match key.e_tag {
+            let bytes = match key.e_tag {
                 // The tag of a checkpoint is in its key already.
-                Some(_) => root.store.get_ranges(inner, &missing).await,
-                None => self.tags.read(root.store.as_ref(), root.near, (location, inner), &missing).await,
-            }
+                Some(_) => root.store.get_ranges(inner, &missing).await?,
+                None => self.tags.read(root.store.as_ref(), root.near, (location, inner), &missing).await?,
+            };
+            Ok(if root.near { bytes } else { bytes.into_iter().map(of_its_own).collect() })
         };
         if let Some(disk) = self.disk.as_ref().filter(|_| !root.near) {
             return disk.read(key, &missing, from_storage).await;
@@ -262,6 +263,12 @@ impl Router {
         let payload = GetResultPayload::Stream(stream::once(async { Ok(bytes) }).boxed());
         Ok(GetResult { payload, meta, range, attributes: Attributes::default() })
     }
+}
+
+/// The same bytes in memory of their own. Ranges near each other come from a far store in one answer, of which each would keep all
+/// in memory, what lies between them too.
+fn of_its_own(bytes: Bytes) -> Bytes {
+    Bytes::copy_from_slice(&bytes)
 }
 
 impl Contents {
