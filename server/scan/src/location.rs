@@ -101,7 +101,7 @@ impl TableLocation {
     }
 
     /// Root and path: the table's path within the router.
-    pub(crate) fn mounted_path(&self) -> Path {
+    pub fn mounted_path(&self) -> Path {
         Path::from(self.root.as_str()).parts().chain(self.path.parts()).collect()
     }
 

@@ -360,7 +360,7 @@ impl Writer {
     /// Removes the folder of a table that did not come to be.
     async fn discard(&self, location: &TableLocation) {
         let router = self.tables.router();
-        let paths = router.list(Some(location.path())).map_ok(|object| object.location);
+        let paths = router.list(Some(&location.mounted_path())).map_ok(|object| object.location);
         let removed = router.delete_stream(Box::pin(paths)).try_collect::<Vec<_>>().await;
         if let Err(error) = removed {
             tracing::warn!(%error, "the folder of a table that was not made stays behind");

@@ -30,6 +30,12 @@ async fn send(client: &Client, path: Path, sql: &str) {
     }
 }
 
+/// How many files lie below a folder.
+fn files(below: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(below).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
+}
+
 #[test]
 fn a_change_is_made_once_on_each_path() {
     block_on(async {
@@ -169,10 +175,12 @@ fn a_change_that_fails_tells_its_error_and_counts() {
             .unwrap_err();
         assert!(halfway.text.starts_with("[DIVIDE_BY_ZERO]"), "{halfway:?}");
         assert_eq!(server.rows("admin", "SELECT count(*) FROM main.default.t").await, ["3"]);
+        let before = files(&server.data().join("tables"));
         let copy = client
             .update("CREATE TABLE main.default.u AS SELECT 1 / (id - 2) AS q FROM main.default.t")
             .await;
         copy.unwrap_err();
+        assert_eq!(files(&server.data().join("tables")), before, "nothing of it stays behind");
         assert_eq!(server.rows("admin", "SHOW TABLES IN main.default").await, ["default | t | false"]);
     });
 }
