@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Int32Array, RecordBatch};
+use arrow::array::{Array, Int32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use tonic::Code;
 use weir_server::config::{Config, Size};
@@ -372,5 +372,33 @@ fn no_result_is_kept_of_what_reads_changes() {
         let table = "SELECT id FROM main.default.moves";
         assert_eq!(of(&server, "alice", table).await, (lines(&["1"]), false));
         assert_eq!(of(&server, "alice", table).await, (lines(&["1"]), true));
+    });
+}
+
+#[test]
+fn a_list_that_is_empty_is_not_one_that_is_not_there() {
+    block_on(async {
+        let server = TestServer::start().await;
+        server
+            .prepare(
+                "CREATE TABLE main.default.lists (id INT, a ARRAY<INT>);
+                 INSERT INTO main.default.lists VALUES (1, make_array(1)), (2, NULL), (3, make_array())",
+            )
+            .await;
+        let client = server.client(ADMIN);
+        let element = Arc::new(Field::new_list_field(DataType::Int32, true));
+        let value = |length: Option<i32>| {
+            let offsets = arrow::buffer::OffsetBuffer::new(vec![0, length.unwrap_or(0)].into());
+            let items = Arc::new(Int32Array::from(vec![1; usize::try_from(length.unwrap_or(0)).unwrap()]));
+            let nulls = length.is_none().then(|| vec![false].into());
+            let list = arrow::array::ListArray::new(Arc::clone(&element), offsets, items, nulls);
+            let field = Field::new("1", list.data_type().clone(), true);
+            RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![Arc::new(list)]).unwrap()
+        };
+        let sql = "SELECT id FROM main.default.lists WHERE a IS NOT DISTINCT FROM ?";
+        let (empty, none, one) = (value(Some(0)), value(None), value(Some(1)));
+        for (given, id) in [(&empty, "3"), (&none, "2"), (&one, "1"), (&empty, "3"), (&none, "2")] {
+            assert_eq!(client.bound(sql, given).await.unwrap().lines(), [id]);
+        }
     });
 }

@@ -8,14 +8,14 @@
 
 use std::hash::Hash;
 
+use arrow::ipc::writer::StreamWriter;
 use arrow::record_batch::RecordBatch;
-use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 use weir_enforce::Repeatable;
 use weir_enforce::governing::mark_plan;
 
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::query::digest::{Mark, Marker};
 use crate::query::plan::Planned;
 use crate::query::session_functions::is_session_function;
@@ -55,10 +55,16 @@ impl StatementMark {
         let session = &context.session;
         (&session.catalog, &session.schema, session.double_quoted_identifiers, &session.accepted)
             .hash(&mut marker);
-        for column in parameters.iter().flat_map(RecordBatch::columns) {
-            column.data_type().hash(&mut marker);
-            ScalarValue::try_from_array(column, 0)?.hash(&mut marker);
+        if let Some(values) = parameters {
+            bytes_of(values)?.hash(&mut marker);
         }
         Ok(Some(Self { mark: marker.mark(), reads_tables: !pinned.is_empty() }))
     }
+}
+
+/// Values to the last bit: hashes of nested ones are alike for what is not, an empty list and none at all.
+fn bytes_of(values: &RecordBatch) -> Result<Vec<u8>> {
+    let mut writer = StreamWriter::try_new(Vec::new(), &values.schema()).map_err(Error::internal)?;
+    writer.write(values).map_err(Error::internal)?;
+    writer.into_inner().map_err(Error::internal)
 }
