@@ -13,7 +13,9 @@ use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder}
 use weir_catalog::{PrincipalId, Snapshot};
 use weir_enforce::identity_function::{identity_function_names, identity_functions};
 use weir_enforce::resolver::Sources;
-use weir_enforce::{Access, Caller, Moment, OpenSystemTable, OpenTable, Scope, Witness, is_builtin};
+use weir_enforce::{
+    Access, Caller, Moment, OpenSystemTable, OpenTable, Scope, SignedZeros, Witness, is_builtin,
+};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -46,6 +48,7 @@ impl Engine {
             .with_aggregate_functions(functions::aggregate())
             .with_window_functions(functions::window())
             .with_expr_planners(functions::expression_planners())
+            .with_optimizer_rule(Arc::new(SignedZeros))
             .build();
         let witness = Arc::default();
         let sources =
