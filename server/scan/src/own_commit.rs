@@ -49,9 +49,17 @@ impl LogStore for OwnCommit {
         let Err(failure) = self.within.write_commit_entry(version, commit, operation_id).await else {
             return Ok(());
         };
-        // reason: what cannot be read is not known to be there, and the failure is told
-        let there = self.within.read_commit_entry(version).await.ok().flatten();
-        if wanted.is_some() && there == wanted { Ok(()) } else { Err(failure) }
+        let Some(wanted) = wanted else { return Err(failure) };
+        match self.within.read_commit_entry(version).await {
+            Ok(Some(there)) if there == wanted => Ok(()),
+            Ok(Some(_)) => Err(failure),
+            // Whose commit the version is cannot be told, and nobody is to try again who may have been the one.
+            Ok(None) | Err(_) if matches!(failure, TransactionError::VersionAlreadyExists(_)) => {
+                let msg = format!("version {version} was committed, and whose it is cannot be read");
+                Err(TransactionError::LogStoreError { source: msg.clone().into(), msg })
+            }
+            Ok(None) | Err(_) => Err(failure),
+        }
     }
 
     async fn abort_commit_entry(
@@ -90,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    /// Writes, and says that somebody else was first.
+    /// Writes, and says that somebody else was first; of version 3 nothing can be read.
     struct Forgetful(LogStoreRef);
 
     #[async_trait]
@@ -100,7 +108,10 @@ mod tests {
         }
 
         async fn read_commit_entry(&self, version: Version) -> DeltaResult<Option<Bytes>> {
-            self.0.read_commit_entry(version).await
+            match version {
+                3 => Err(deltalake::DeltaTableError::Generic("no answer".to_owned())),
+                _ => self.0.read_commit_entry(version).await,
+            }
         }
 
         async fn write_commit_entry(
@@ -153,5 +164,10 @@ mod tests {
         let refused = write(1, "another's").await;
         assert!(matches!(refused, Err(TransactionError::VersionAlreadyExists(1))), "{refused:?}");
         assert_eq!(log.read_commit_entry(1).await.unwrap().unwrap(), "ours");
+        let unknown = write(3, "ours").await;
+        assert!(
+            matches!(unknown, Err(TransactionError::LogStoreError { .. })),
+            "no conflict, to be tried again: {unknown:?}"
+        );
     }
 }

@@ -240,7 +240,8 @@ impl Router {
                 Some(_) => root.store.get_ranges(inner, &missing).await?,
                 None => self.tags.read(root.store.as_ref(), root.near, (location, inner), &missing).await?,
             };
-            Ok(if root.near { bytes } else { bytes.into_iter().map(of_its_own).collect() })
+            let shared = !root.near && bytes.len() > 1;
+            Ok(if shared { bytes.into_iter().map(of_its_own).collect() } else { bytes })
         };
         if let Some(disk) = self.disk.as_ref().filter(|_| !root.near) {
             return disk.read(key, &missing, from_storage).await;
