@@ -31,7 +31,8 @@ const UNDER_WAY_MAX: usize = 64;
 const TRUSTED_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 const TRUSTED_MAX: u64 = 10_000;
 
-/// Refusals that the catalog's trail is told of in a minute. Anybody can cause them; the log has the others.
+/// Refusals of names that nobody has of which the catalog's trail is told in a minute. Anybody can cause any number of them, and the
+/// log has the others; of a user's own there are only as many as waiting leaves.
 const REFUSALS_TOLD: u32 = 120;
 
 /// The longest user name that is looked up.
@@ -41,8 +42,11 @@ const USER_BYTES_MAX: usize = 255;
 pub struct Login {
     metastore: Arc<Metastore>,
     issuer: Option<Arc<LocalIssuer>>,
+    /// By user.
     throttle: Throttle,
-    /// Users at addresses where their passwords were right.
+    /// By address and user, where the user's password was right before.
+    throttle_there: Throttle,
+    /// Those addresses and users.
     trusted: Cache<String, ()>,
     refusals: PerMinute,
     places: Semaphore,
@@ -56,6 +60,7 @@ impl Login {
             metastore,
             issuer,
             throttle: Throttle::new(),
+            throttle_there: Throttle::new(),
             trusted: Cache::builder().max_capacity(TRUSTED_MAX).time_to_live(TRUSTED_LIFE).build(),
             refusals: PerMinute::new(REFUSALS_TOLD),
             places: Semaphore::new(UNDER_WAY_MAX),
@@ -64,8 +69,8 @@ impl Login {
     }
 
     /// The token for a user whose password is right. One text for unknown users, disabled ones
-    /// and wrong passwords. Each password that is right leaves an event in the catalog's trail, without which nobody is let in,
-    /// and so do so many a minute of those that are not.
+    /// and wrong passwords. Each login of a user leaves an event in the catalog's trail, without which nobody is let in, and so do
+    /// so many a minute of names that nobody has.
     pub async fn exchange(
         &self,
         credentials: Credentials,
@@ -88,25 +93,32 @@ impl Login {
         })?;
         let turn = self.turns.acquire().await.map_err(Error::internal)?;
         let here = origin.source_address.as_ref().map(|address| format!("{address} {user}"));
-        let trusted = here.as_ref().filter(|here| self.trusted.contains_key(*here));
-        let counted = trusted.unwrap_or(&user);
+        let (throttle, counted) = match &here {
+            Some(here) if self.trusted.contains_key(here) => (&self.throttle_there, here),
+            _ => (&self.throttle, &user),
+        };
         // asked when it is this login's turn, so that many at once are counted one by one
-        self.throttle.admit(counted, now)?;
+        throttle.admit(counted, now)?;
         let holds = self.metastore.password_check(&user, password.reveal()).await.map_err(Error::internal)?;
         drop(turn);
         if !holds {
-            self.throttle.failed(counted, now);
+            throttle.failed(counted, now);
         }
-        match holds || self.refusals.admit(now) {
+        let snapshot = self.metastore.snapshot().await.map_err(Error::internal)?;
+        let is_known = snapshot.principal_by_name(&user).is_some();
+        match is_known || self.refusals.admit(now) {
             true => {
                 self.metastore.login_note(&user, holds, now, origin).await.map_err(Error::internal)?;
             }
-            false => tracing::warn!("a login was refused, and the trail is not told"),
+            false => {
+                let address = origin.source_address;
+                tracing::warn!(address, "a login of nobody was refused, and the trail is not told");
+            }
         }
         if !holds {
             return Err(Rejection::WrongPassword.into());
         }
-        self.throttle.succeeded(counted);
+        throttle.succeeded(counted);
         if let Some(here) = here {
             self.trusted.insert(here, ());
         }
@@ -212,6 +224,11 @@ mod tests {
         assert!(ask(RIGHT, "10.0.0.3").await.is_err(), "and wherever else the user is not known");
         assert!(ask(RIGHT, "10.0.0.1").await.is_ok());
         for _ in 0..6 {
+            let named_so = basic("10.0.0.1 admin", "wrong");
+            assert!(login.exchange(named_so, from("10.0.0.2"), now).await.is_err());
+        }
+        assert!(ask(RIGHT, "10.0.0.1").await.is_ok(), "nor by a name that reads like both");
+        for _ in 0..6 {
             assert!(ask("wrong", "10.0.0.1").await.is_err());
         }
         let told = ask(RIGHT, "10.0.0.1").await.err().unwrap();
@@ -227,10 +244,15 @@ mod tests {
         for user in ["one", "two", "three", "four"] {
             assert!(login.exchange(basic(user, "wrong"), from("10.0.0.1"), now).await.is_err());
         }
+        assert!(login.exchange(basic("admin", "wrong"), from("10.0.0.1"), now).await.is_err());
         assert!(login.exchange(basic("admin", RIGHT), from("10.0.0.1"), now).await.is_ok());
         let events = metastore.audit_list(admin.id, 100).await.unwrap();
         let logins = events.iter().filter(|event| event.action.as_str() == "login");
         let answers: Vec<_> = logins.map(|event| event.answer.as_str()).collect();
-        assert_eq!(answers, ["allowed", "refused", "refused"], "what is allowed is told in any case");
+        assert_eq!(
+            answers,
+            ["allowed", "refused", "refused", "refused"],
+            "what is a user's is told in any case"
+        );
     }
 }
