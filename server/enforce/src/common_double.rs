@@ -3,7 +3,7 @@
 //!
 //! Comparisons by an operator are planned so ([`ComparisonPlanner`]), since the planner takes the keys of joins from them.
 //! What else brings values to one type (BETWEEN, IN, CASE, UNION, `coalesce` and its kin) is planned without asking
-//! anybody, and written anew once it is bound.
+//! anybody, and written anew once it is bound. VALUES has its types when it is bound, and is seen to before (`exponents`).
 
 use std::sync::Arc;
 
@@ -14,9 +14,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::expr::{Between, Case, InList, InSubquery, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{
-    Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Subquery, Union, Values, cast,
-};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Subquery, Union, cast};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use crate::subqueries::{around, with_subqueries};
@@ -57,7 +55,7 @@ impl ExprPlanner for ComparisonPlanner {
 pub(crate) fn in_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
-        found |= matches!(node, LogicalPlan::Union(_) | LogicalPlan::Values(_));
+        found |= matches!(node, LogicalPlan::Union(_));
         node.apply_expressions(|expression| {
             found |= expression.exists(|part| Ok(one_type(part)))?;
             Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
@@ -67,11 +65,9 @@ pub(crate) fn in_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
         return Ok(plan);
     }
     let written = plan.transform_up_with_subqueries(|node| {
-        let node = match node {
-            LogicalPlan::Union(union) => return in_union(union),
-            LogicalPlan::Values(values) => return in_values(values),
-            other => other,
-        };
+        if let LogicalPlan::Union(union) = node {
+            return in_union(union);
+        }
         let schema = around(&node);
         let names = NamePreserver::new(&node);
         node.map_expressions(|expression| {
@@ -155,38 +151,6 @@ fn in_union(union: Union) -> Result<Transformed<LogicalPlan>> {
     };
     let inputs = union.inputs.into_iter().map(double).collect::<Result<Vec<_>>>()?;
     Ok(Transformed::yes(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?)))
-}
-
-/// The columns of VALUES that have doubles in one row and decimals in another are doubles in all. They are bound with casts to one
-/// type, that of decimals, which are taken off again.
-fn in_values(values: Values) -> Result<Transformed<LogicalPlan>> {
-    let none = DFSchema::empty();
-    let mut rows = values.values;
-    let mut is_mixed = false;
-    for (place, field) in values.schema.fields().iter().enumerate() {
-        let was_double = |row: &Vec<Expr>| match row.get(place) {
-            Some(Expr::Cast(cast)) if cast.field.data_type() == field.data_type() => {
-                cast.expr.get_type(&none).is_ok_and(|found| found.is_floating())
-            }
-            _ => false,
-        };
-        if !field.data_type().is_decimal() || !rows.iter().any(was_double) {
-            continue;
-        }
-        is_mixed = true;
-        for value in rows.iter_mut().filter_map(|row| row.get_mut(place)) {
-            let written = match std::mem::take(value) {
-                Expr::Cast(cast) if cast.field.data_type() == field.data_type() => *cast.expr,
-                other => other,
-            };
-            *value = cast(written, DataType::Float64);
-        }
-    }
-    if !is_mixed {
-        let schema = values.schema;
-        return Ok(Transformed::no(LogicalPlan::Values(Values { schema, values: rows })));
-    }
-    Ok(Transformed::yes(LogicalPlanBuilder::values(rows)?.build()?))
 }
 
 fn in_subquery(mut found: InSubquery, schema: &DFSchema) -> Result<Transformed<Expr>> {
