@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int32Array, Int64Array, LargeListArray, NullArray, RecordBatch};
+use arrow::array::{
+    ArrayRef, DictionaryArray, Int32Array, Int64Array, LargeListArray, NullArray, RecordBatch,
+};
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Int8Type, Schema};
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::IpcWriteOptions;
 use arrow_flight::encode::FlightDataEncoderBuilder;
@@ -155,21 +157,39 @@ fn a_compressed_buffer_that_says_more_than_it_is_is_refused() {
         let server = ground().await;
         let client = server.client(ADMIN);
         let rows = one_column(Arc::new(Int64Array::from(vec![7; 1000])));
-        for kind in [CompressionType::LZ4_FRAME, CompressionType::ZSTD] {
-            let honest = compressed(&into_table(), &rows, kind).await;
-            client.put(honest.clone()).await.unwrap();
-            for said in [1_i64 << 48, i64::MAX, i64::MIN, -2] {
-                let mut lying = honest.clone();
-                let body = &mut lying.last_mut().unwrap().data_body;
-                // The column has no NULL, and so one buffer that is not empty; it begins with what it says of its length.
-                let at = body.windows(8).position(|bytes| bytes == 8000_i64.to_le_bytes()).unwrap();
-                let mut bytes = body.to_vec();
-                bytes[at..at + 8].copy_from_slice(&said.to_le_bytes());
-                *body = bytes.into();
-                assert_refused(&client, lying).await;
-            }
+        let honest = compressed(&into_table(), &rows, CompressionType::ZSTD).await;
+        client.put(honest.clone()).await.unwrap();
+        for said in [1_i64 << 48, i64::MAX, i64::MIN, -2] {
+            let mut lying = honest.clone();
+            let body = &mut lying.last_mut().unwrap().data_body;
+            // The column has no NULL, and so one buffer that is not empty; it begins with what it says of its length.
+            let at = body.windows(8).position(|bytes| bytes == 8000_i64.to_le_bytes()).unwrap();
+            let mut bytes = body.to_vec();
+            bytes[at..at + 8].copy_from_slice(&said.to_le_bytes());
+            *body = bytes.into();
+            assert_refused(&client, lying).await;
         }
-        assert_eq!(server.rows(ADMIN, "SELECT count(*) AS c FROM main.default.t").await, ["2000"]);
+        // Frames of LZ4 are unpacked to their end, whatever is said.
+        let frames = compressed(&into_table(), &rows, CompressionType::LZ4_FRAME).await;
+        let refusal = client.put(frames).await.unwrap_err();
+        assert_eq!(refusal.code, Code::Unimplemented, "{refusal:?}");
+        assert!(refusal.text.contains("LZ4"), "{refusal:?}");
+        assert_eq!(server.rows(ADMIN, "SELECT count(*) AS c FROM main.default.t").await, ["1000"]);
+    });
+}
+
+#[test]
+fn a_long_text_of_a_dictionary_is_not_taken_as_often_as_it_is_named_at_once() {
+    block_on(async {
+        let server = ground().await;
+        let client = server.client(ADMIN);
+        let handle = client.prepare("SELECT length(?)").await.unwrap().handle;
+        let long = "x".repeat(4 << 20);
+        // Once for each row it is 16 GB.
+        let named: DictionaryArray<Int8Type> = std::iter::repeat_n(long.as_str(), 4096).collect();
+        let refusal = client.bind(&handle, &one_column(Arc::new(named))).await.unwrap_err();
+        assert_eq!(refusal.code, Code::ResourceExhausted, "{refusal:?}");
+        assert_eq!(client.statement("SELECT 1").await.unwrap().value(), "1");
     });
 }
 

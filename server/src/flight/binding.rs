@@ -5,9 +5,9 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
-use arrow::compute::{CastOptions, cast_with_options, concat_batches};
-use arrow::datatypes::{Field, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use arrow::compute::{CastOptions, cast, cast_with_options, concat_batches, take};
+use arrow::datatypes::{DataType, Field, Int64Type, SchemaRef};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -19,7 +19,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use tonic::Streaming;
 
 use super::holdings::Held;
-use super::message_bounds;
+use super::message_bounds::MessageBounds;
 use super::seal::handle_not_found;
 use crate::error::{Condition, Error, Result};
 use crate::run::SentRows;
@@ -38,6 +38,9 @@ pub(crate) struct Kept {
 /// The most rows that are handed on together: of a column that takes up nothing a cast makes one that does.
 const SLICE_ROWS: usize = 8192;
 
+/// The most bytes that rows handed on together come to, where a dictionary is unpacked.
+const UNPACKED_BYTES: usize = 64 << 20;
+
 /// The batches of a DoPut call.
 pub(crate) struct Incoming {
     batches: FlightRecordBatchStream,
@@ -49,11 +52,12 @@ impl Incoming {
     /// The batches in `first` and what follows. Messages that carry a descriptor only are
     /// passed over: many clients send nothing else.
     pub(crate) fn new(first: FlightData, rest: Streaming<FlightData>) -> Self {
+        let mut bounds = MessageBounds::default();
         let messages = futures::stream::iter([Ok(first)])
             .chain(rest)
             .map_err(|status| FlightError::Tonic(Box::new(status)))
             .try_filter(|message| std::future::ready(!message.data_header.is_empty()))
-            .and_then(|message| std::future::ready(bounded(message)));
+            .and_then(move |message| std::future::ready(bounded(&mut bounds, message)));
         Self { batches: FlightRecordBatchStream::new_from_flight_data(messages), rest: None }
     }
 
@@ -64,7 +68,7 @@ impl Incoming {
             None => self.decoded().await?,
         };
         Ok(batch.map(|batch| {
-            let rows = batch.num_rows().min(SLICE_ROWS);
+            let rows = batch.num_rows().min(rows_at_once(&batch));
             let left = batch.num_rows() - rows;
             self.rest = (left > 0).then(|| batch.slice(rows, left));
             batch.slice(0, rows)
@@ -110,8 +114,25 @@ impl Incoming {
     }
 }
 
-fn bounded(message: FlightData) -> std::result::Result<FlightData, FlightError> {
-    match message_bounds::check(&message) {
+/// How many rows of `batch` are handed on together: fewer where a dictionary has values so long that they would come to too much, once
+/// each row has its own.
+fn rows_at_once(batch: &RecordBatch) -> usize {
+    let longest = |column: &ArrayRef| Some(longest_text(column.as_any_dictionary_opt()?.values()));
+    let longest = batch.columns().iter().filter_map(longest).max().unwrap_or(0);
+    (UNPACKED_BYTES / longest.max(1)).clamp(1, SLICE_ROWS)
+}
+
+/// The length of the longest text or binary value.
+fn longest_text(values: &ArrayRef) -> usize {
+    let lengths = arrow::compute::kernels::length::length(values);
+    // reason: what has no length has a fixed and small one
+    let Ok(lengths) = lengths.and_then(|lengths| cast(&lengths, &DataType::Int64)) else { return 0 };
+    let longest = arrow::compute::max(lengths.as_primitive::<Int64Type>());
+    longest.and_then(|longest| usize::try_from(longest).ok()).unwrap_or(0)
+}
+
+fn bounded(bounds: &mut MessageBounds, message: FlightData) -> std::result::Result<FlightData, FlightError> {
+    match bounds.check(&message) {
         Ok(()) => Ok(message),
         Err(refusal) => Err(FlightError::ExternalError(Box::new(refusal))),
     }
@@ -185,8 +206,16 @@ pub(crate) fn check_rows(rows: usize) -> Result<()> {
 
 /// How much the values of `batch` take up at least.
 pub(crate) fn size_of(batch: &RecordBatch) -> Result<usize> {
-    let sizes = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
-    sizes.sum::<std::result::Result<usize, _>>().map_err(Error::internal)
+    let size = |column: &ArrayRef| {
+        // Of nested values what belongs to other rows would be counted too.
+        let rows = u32::try_from(column.len()).unwrap_or(u32::MAX);
+        let own = column
+            .data_type()
+            .is_nested()
+            .then(|| take(column, &UInt32Array::from_iter_values(0..rows), None));
+        own.transpose()?.as_ref().unwrap_or(column).to_data().get_slice_memory_size()
+    };
+    batch.columns().iter().map(size).sum::<std::result::Result<usize, _>>().map_err(Error::internal)
 }
 
 /// The rows that [`into_bytes`] wrote, as one batch.
@@ -204,8 +233,8 @@ pub(crate) fn from_bytes(bytes: &Bytes) -> Result<RecordBatch> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
 
-    use arrow::array::{Array, AsArray, DictionaryArray, Int64Array, LargeStringArray, StringViewArray};
-    use arrow::datatypes::{DataType, Int32Type, Int64Type, Schema};
+    use arrow::array::{DictionaryArray, Int64Array, LargeStringArray, StringViewArray};
+    use arrow::datatypes::{Int32Type, Schema};
 
     use super::*;
 

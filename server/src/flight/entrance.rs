@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use arrow_flight::flight_service_server::FlightServiceServer;
+use chrono::TimeDelta;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{Request, Response};
@@ -20,7 +21,7 @@ use super::Door;
 use super::arrivals::refuse_in_the_clear;
 use super::call::Call;
 use super::service::Service;
-use crate::error::Error;
+use crate::error::{Condition, Error};
 
 const HANDSHAKE: &str = "/arrow.flight.protocol.FlightService/Handshake";
 const DO_PUT: &str = "/arrow.flight.protocol.FlightService/DoPut";
@@ -29,6 +30,9 @@ const DO_PUT: &str = "/arrow.flight.protocol.FlightService/DoPut";
 const ROWS_BYTES_MAX: usize = 64 << 20;
 /// The largest other message, beside the statements in it: handles and tickets carry up to a mebibyte of bound values.
 const COMMAND_BYTES_MAX: usize = 4 << 20;
+
+/// How long the message of a call may take to come, once its headers have.
+const PATIENCE: TimeDelta = TimeDelta::seconds(30);
 
 /// A call that was let in.
 #[derive(Clone)]
@@ -101,6 +105,14 @@ impl Door {
     pub(super) fn admit<T>(&self, request: tonic::Request<T>) -> Result<(Arc<Call>, T), Status> {
         let (_, mut extensions, message) = request.into_parts();
         match extensions.remove::<Admitted>() {
+            // What was verified then need not hold now.
+            Some(Admitted(call)) if self.clock.now() - call.context.started_at() > PATIENCE => {
+                let late = Error::new(
+                    Condition::OperationCanceled,
+                    "the call's message came too long after its headers",
+                );
+                Err(late.with_hint("ask again").into_status(None))
+            }
             Some(Admitted(call)) => Ok((call, message)),
             None => Err(Error::internal("a call passed the entrance by").into_status(None)),
         }

@@ -3,7 +3,7 @@
 //! The decoder allocates what a compressed buffer says it comes to, and a column without buffers may say any number of rows, for
 //! which a cast then allocates. A failed allocation ends the server, so both are bounded here by what was really sent.
 
-use arrow::ipc::{Message, MessageHeader, RecordBatch, root_as_message};
+use arrow::ipc::{CompressionType, Message, MessageHeader, RecordBatch, root_as_message};
 use arrow_flight::FlightData;
 
 use crate::error::{Condition, Error, Result};
@@ -19,16 +19,43 @@ const PREFIX_BYTES: usize = 8;
 /// Such a buffer is not compressed after all.
 const NOT_COMPRESSED: i64 = -1;
 
-/// Refuses a message that would take up more than was sent for it. What cannot be read is the decoder's to refuse.
-pub(super) fn check(message: &FlightData) -> Result<()> {
-    let Ok(parsed) = root_as_message(&message.data_header) else { return Ok(()) };
-    let Some(batch) = batch_of(&parsed) else { return Ok(()) };
-    let decoded = decoded_bytes(&batch, &message.data_body).ok_or_else(too_large)?;
+/// The bounds of the messages of one call.
+#[derive(Debug, Default)]
+pub(super) struct MessageBounds {
+    /// What the dictionaries come to so far; the decoder keeps them.
+    dictionary_bytes: u64,
+}
+
+impl MessageBounds {
+    /// Refuses a message that would take up more than was sent for it, alone or with the dictionaries before. What cannot be read is
+    /// the decoder's to refuse.
+    pub(super) fn check(&mut self, message: &FlightData) -> Result<()> {
+        let Ok(parsed) = root_as_message(&message.data_header) else { return Ok(()) };
+        let Some(batch) = batch_of(&parsed) else { return Ok(()) };
+        let decoded = checked_bytes(&batch, &message.data_body)?;
+        if parsed.header_type() == MessageHeader::DictionaryBatch {
+            self.dictionary_bytes = self.dictionary_bytes.saturating_add(decoded);
+        }
+        if self.dictionary_bytes <= DECODED_BYTES_MAX { Ok(()) } else { Err(too_large()) }
+    }
+}
+
+/// What the buffers of `batch` come to.
+fn checked_bytes(batch: &RecordBatch<'_>, body: &[u8]) -> Result<u64> {
+    if batch.compression().is_some_and(|compression| compression.codec() == CompressionType::LZ4_FRAME) {
+        // Its frames are unpacked whole, whatever stands in front of them.
+        let error = Error::new(
+            Condition::UnsupportedFeature,
+            "rows whose buffers are compressed with LZ4 are not taken",
+        );
+        return Err(error.with_hint("send them compressed with ZSTD, or not compressed"));
+    }
+    let decoded = decoded_bytes(batch, body).ok_or_else(too_large)?;
     let rows_max = decoded.saturating_mul(8).clamp(ROWS_FREE, ROWS_MAX);
     let nodes = batch.nodes().into_iter().flatten().map(arrow::ipc::FieldNode::length);
     let is_within = |rows: i64| u64::try_from(rows).is_ok_and(|rows| rows <= rows_max);
     let all_within = nodes.chain([batch.length()]).all(is_within);
-    if decoded <= DECODED_BYTES_MAX && all_within { Ok(()) } else { Err(too_large()) }
+    if decoded <= DECODED_BYTES_MAX && all_within { Ok(decoded) } else { Err(too_large()) }
 }
 
 fn batch_of<'a>(message: &Message<'a>) -> Option<RecordBatch<'a>> {

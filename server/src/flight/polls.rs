@@ -20,6 +20,7 @@ use arrow_flight::{FlightDescriptor, FlightInfo, PollInfo};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
+use prost::Message;
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use weir_catalog::Epoch;
@@ -72,15 +73,14 @@ type Work = BoxFuture<'static, Result<Came>>;
 
 /// A statement that a poll began.
 struct Poll {
-    /// What is answered, without the descriptor: a client may make that long.
     info: FlightInfo,
     stage: watch::Sender<Stage>,
     /// Counts who asks for it.
     asked: watch::Sender<u64>,
     rows: Mutex<Option<Found>>,
     stop: CancellationToken,
-    /// Its place among what is remembered for its user.
-    _held: Held,
+    /// Its place among what is remembered for its user, and that of its descriptor, which may be long.
+    _held: [Held; 2],
 }
 
 /// The statements that polls of this server began, by the nonce of their tickets.
@@ -90,7 +90,7 @@ pub(crate) struct Polls {
 }
 
 impl Poll {
-    fn new(info: FlightInfo, held: Held) -> Arc<Self> {
+    fn new(info: FlightInfo, held: [Held; 2]) -> Arc<Self> {
         Arc::new(Self {
             info,
             stage: watch::Sender::new(Stage::Running),
@@ -206,12 +206,17 @@ impl Door {
         }
         let (told, content) = self.told(call, &descriptor).await?;
         let token = self.token(call, content)?;
-        let info = self.info(&told, descriptor.clone(), &token)?;
+        let info = self.info(&told, descriptor, &token)?;
         let Some(work) = self.work(call, &told, &token)? else { return Ok(complete(info)) };
-        let held = self.holdings.one(call.context.identity().principal(), What::Poll)?;
-        let poll = Poll::new(FlightInfo { flight_descriptor: None, ..info }, held);
+        let user = call.context.identity().principal();
+        let descriptor_bytes = info.flight_descriptor.as_ref().map_or(0, Message::encoded_len) as u64;
+        let held = [
+            self.holdings.one(user, What::Poll)?,
+            self.holdings.take(user, What::BoundBytes, descriptor_bytes)?,
+        ];
+        let poll = Poll::new(info, held);
         self.polls.begin(token.nonce().clone(), Arc::clone(&poll), work, LIFE).await;
-        self.polled(call, (&token, descriptor), &poll, FIRST_PATIENCE).await
+        self.polled(call, &token, &poll, FIRST_PATIENCE).await
     }
 
     async fn poll_again(
@@ -222,7 +227,7 @@ impl Door {
     ) -> Result<PollInfo> {
         let token = self.open(call, Purpose::Poll, sealed)?;
         if let Some(poll) = self.polls.find(token.nonce()).await {
-            return self.polled(call, (&token, descriptor), &poll, PATIENCE).await;
+            return self.polled(call, &token, &poll, PATIENCE).await;
         }
         // Another server began it, or this one before it was started anew. A query can be run by any.
         let Content::Rows(statement) = token.content()? else { return Err(handle_not_found()) };
@@ -264,20 +269,13 @@ impl Door {
         Ok(Some(work.boxed()))
     }
 
-    async fn polled(
-        &self,
-        call: &Call,
-        (token, descriptor): (&Token, FlightDescriptor),
-        poll: &Poll,
-        patience: Duration,
-    ) -> Result<PollInfo> {
-        let info = || FlightInfo { flight_descriptor: Some(descriptor), ..poll.info.clone() };
+    async fn polled(&self, call: &Call, token: &Token, poll: &Poll, patience: Duration) -> Result<PollInfo> {
         match poll.stage(patience).await {
             Stage::Running => {
                 let until = self.clock.now() + LIFE;
                 let sealed = token.living_until(until).seal(&self.seal, Purpose::Poll)?;
                 Ok(PollInfo {
-                    info: Some(info()),
+                    info: Some(poll.info.clone()),
                     flight_descriptor: Some(FlightDescriptor::new_cmd(into_ticket(sealed).ticket)),
                     progress: Some(0.0),
                     expiration_time: Some(timestamp(until)),
@@ -285,7 +283,7 @@ impl Door {
             }
             Stage::Ready(session) => {
                 session.map(|session| call.keep(session)).transpose()?;
-                Ok(complete(info()))
+                Ok(complete(poll.info.clone()))
             }
             Stage::Failed(error) => Err(error),
         }
@@ -322,8 +320,9 @@ mod tests {
 
     fn poll() -> Arc<Poll> {
         let limits = HoldingLimits { streams: 0, changes: 0, bound_bytes: 0 };
-        let held = Holdings::new(limits).one(PrincipalId::fresh(), What::Poll).unwrap();
-        Poll::new(FlightInfo::new(), held)
+        let holdings = Holdings::new(limits);
+        let held = || holdings.one(PrincipalId::fresh(), What::Poll).unwrap();
+        Poll::new(FlightInfo::new(), [held(), held()])
     }
 
     const LONG: Duration = Duration::from_secs(3600);

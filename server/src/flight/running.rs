@@ -1,7 +1,7 @@
 //! What is being fetched right now, so that it can be cancelled by its ticket.
 
 use bytes::Bytes;
-use moka::ops::compute::Op;
+use moka::ops::compute::{CompResult, Op};
 use moka::sync::Cache;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -52,10 +52,15 @@ impl Running {
 
     /// Stops the fetches of a ticket. False if there is none here.
     pub(crate) fn cancel(&self, nonce: &Bytes) -> bool {
-        self.tickets.remove(nonce).is_some_and(|fetched| {
-            fetched.stop.cancel();
-            true
-        })
+        let cancelled = self.tickets.entry_by_ref(nonce).and_compute_with(|known| match known {
+            Some(fetched) => {
+                // Before anybody can fetch the ticket anew.
+                fetched.into_value().stop.cancel();
+                Op::Remove
+            }
+            None => Op::Nop,
+        });
+        matches!(cancelled, CompResult::Removed(_))
     }
 }
 
