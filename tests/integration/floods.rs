@@ -61,6 +61,13 @@ async fn ground() -> TestServer {
     server
 }
 
+/// Rows as messages, of types that clients' own ways to encode them would change.
+fn as_they_are(told: FlightDescriptor, rows: &RecordBatch) -> Vec<FlightData> {
+    let mut sent = batches_to_flight_data(&rows.schema(), vec![rows.clone()]).unwrap();
+    sent.first_mut().unwrap().flight_descriptor = Some(told);
+    sent
+}
+
 /// What is refused as rows that were not sent, and the server goes on.
 async fn assert_refused(client: &Client, sent: Vec<FlightData>) {
     let refusal = client.put(sent).await.expect_err("far more than was sent");
@@ -84,9 +91,7 @@ fn a_column_of_more_rows_than_were_sent_is_refused_before_it_takes_room() {
             let rows = one_column(column);
             for told in [descriptor(&query(&asked)), descriptor(&change(&changed)), descriptor(&into_table())]
             {
-                let mut sent = batches_to_flight_data(&rows.schema(), vec![rows.clone()]).unwrap();
-                sent.first_mut().unwrap().flight_descriptor = Some(told);
-                assert_refused(&client, sent).await;
+                assert_refused(&client, as_they_are(told, &rows)).await;
             }
         }
         // So many could be sent, and still are more than a handle holds.
@@ -187,7 +192,8 @@ fn a_long_text_of_a_dictionary_is_not_taken_as_often_as_it_is_named_at_once() {
         let long = "x".repeat(4 << 20);
         // Once for each row it is 16 GB.
         let named: DictionaryArray<Int8Type> = std::iter::repeat_n(long.as_str(), 4096).collect();
-        let refusal = client.bind(&handle, &one_column(Arc::new(named))).await.unwrap_err();
+        let sent = as_they_are(descriptor(&query(&handle)), &one_column(Arc::new(named)));
+        let refusal = client.put(sent).await.unwrap_err();
         assert_eq!(refusal.code, Code::ResourceExhausted, "{refusal:?}");
         assert_eq!(client.statement("SELECT 1").await.unwrap().value(), "1");
     });
