@@ -10,7 +10,7 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Int8Type, Schema};
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::IpcWriteOptions;
-use arrow_flight::encode::FlightDataEncoderBuilder;
+use arrow_flight::encode::{DictionaryHandling, FlightDataEncoderBuilder};
 use arrow_flight::sql::{
     CommandGetSqlInfo, CommandPreparedStatementQuery, CommandPreparedStatementUpdate, CommandStatementIngest,
     CommandStatementQuery, ProstMessageExt, TableDefinitionOptions, TableExistsOption, TableNotExistOption,
@@ -192,8 +192,13 @@ fn a_long_text_of_a_dictionary_is_not_taken_as_often_as_it_is_named_at_once() {
         let long = "x".repeat(4 << 20);
         // Once for each row it is 16 GB.
         let named: DictionaryArray<Int8Type> = std::iter::repeat_n(long.as_str(), 4096).collect();
-        let sent = as_they_are(descriptor(&query(&handle)), &one_column(Arc::new(named)));
-        let refusal = client.put(sent).await.unwrap_err();
+        let rows = one_column(Arc::new(named));
+        let sent = FlightDataEncoderBuilder::new()
+            .with_dictionary_handling(DictionaryHandling::Resend)
+            .with_schema(rows.schema())
+            .with_flight_descriptor(Some(descriptor(&query(&handle))))
+            .build(futures::stream::iter([Ok(rows)]));
+        let refusal = client.put(sent.try_collect().await.unwrap()).await.unwrap_err();
         assert_eq!(refusal.code, Code::ResourceExhausted, "{refusal:?}");
         assert_eq!(client.statement("SELECT 1").await.unwrap().value(), "1");
     });
