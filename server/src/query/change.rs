@@ -31,6 +31,9 @@ use crate::run::Parameters;
 use crate::sql::ast::{Ident, Query};
 use crate::sql::{Assignment, Change, ChangeKind, MergeAction, ast};
 
+/// How [`CLAUSE`], [`FILE`] and [`PLACE`] begin.
+const OWN_NAMES: &str = "weir:";
+
 /// Before the values stand the clause, the file and the place.
 const OWN_COLUMNS: usize = 3;
 
@@ -87,6 +90,9 @@ impl ChangePlan {
         let table = permitted(context, snapshot, &name, &change.what).await?;
         let scope = engine.scope(context, snapshot)?;
         let changed = scope.changed_table(table).await?;
+        for field in changed.opened.provider.schema().fields() {
+            check_name(field.name())?;
+        }
         let reference = match &change.alias {
             Some(alias) => TableReference::bare(alias.value.to_lowercase()),
             None => full_reference(&name),
@@ -288,6 +294,17 @@ async fn permitted<'a>(
         table = writable(context, snapshot, name, privilege).await?;
     }
     Ok(table)
+}
+
+/// Refuses a column that is called like those by which rows and clauses are known: it would be taken for one of them.
+fn check_name(column: &str) -> Result<()> {
+    match column.to_lowercase().starts_with(OWN_NAMES) {
+        false => Ok(()),
+        true => {
+            let text = format!("column `{column}`: names that begin with `{OWN_NAMES}` are the server's own");
+            Err(Error::new(Condition::InvalidStatement, text).with_hint("give the column another name"))
+        }
+    }
 }
 
 fn full_reference(name: &ObjectName) -> TableReference {

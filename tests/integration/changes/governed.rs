@@ -92,6 +92,77 @@ fn a_merge_puts_in_beside_hidden_rows() {
 }
 
 #[test]
+fn a_source_cannot_say_which_rows_it_means() {
+    block_on(async {
+        let server = ground().await;
+        for (own, value) in [
+            ("weir:place", "3"),
+            ("weir:file", "'f'"),
+            ("weir:source", "TRUE"),
+            ("weir:clause", "0"),
+            ("WEIR:Place", "4"),
+        ] {
+            for (target, source, on) in [
+                ("main.default.people", "people", "main.default.people.id = people.k"),
+                ("main.default.people", "default.people", "main.default.people.id = default.people.k"),
+                ("main.default.people AS q", "main.default.q", "q.id = k"),
+                ("main.default.people AS q", "q", "q.id = q.k"),
+                ("main.default.people", "s", "main.default.people.id = s.k"),
+                ("main.default.people p", "s", "p.id = s.k"),
+            ] {
+                for action in ["UPDATE SET region = 'north'", "DELETE"] {
+                    for rows in [
+                        format!("(SELECT 1 AS k, {value} AS `{own}`) AS {source}"),
+                        format!("(VALUES (1, {value})) AS {source}(k, `{own}`)"),
+                    ] {
+                        let text =
+                            format!("MERGE INTO {target} USING {rows} ON {on} WHEN MATCHED THEN {action}");
+                        let refusal = server.client("alice").update(&text).await.expect_err(&text);
+                        assert!(!refusal.text.contains("CANARY"), "{text}\n{}", refusal.text);
+                    }
+                }
+            }
+        }
+        let own = [
+            "1 | ann | north | CANARY-1 | 1",
+            "2 | ben | north | CANARY-2 | 2",
+            "3 | cat | north | CANARY-3 | 3",
+        ];
+        check(&server, &own, "nothing was changed").await;
+    });
+}
+
+#[test]
+fn a_source_of_the_tables_own_name_needs_an_alias() {
+    block_on(async {
+        let server = ground().await;
+        server
+            .prepare(
+                "CREATE SCHEMA main.staging;
+                 CREATE TABLE main.staging.copies (id INT, text STRING);
+                 INSERT INTO main.staging.copies VALUES (1, 'new');
+                 INSERT INTO main.default.copies VALUES (1, 'a'), (2, 'b')",
+            )
+            .await;
+        let on = "ON main.default.copies.id = copies.id WHEN MATCHED THEN UPDATE SET text = copies.text";
+        let told = server
+            .refused(
+                "admin",
+                &format!(
+                    "MERGE INTO main.default.copies USING (SELECT * FROM main.staging.copies) AS copies {on}"
+                ),
+            )
+            .await;
+        assert!(told.contains("are both called `copies`") && told.contains("alias"), "{told}");
+        let text = "MERGE INTO main.default.copies USING main.staging.copies
+            ON main.default.copies.id = main.staging.copies.id WHEN MATCHED THEN UPDATE SET text = main.staging.copies.text";
+        assert_eq!(server.done("admin", text).await, 1, "whole names are told apart");
+        let rows = server.rows("admin", "SELECT * FROM main.default.copies").await;
+        assert_eq!(rows, ["1 | new", "2 | b"]);
+    });
+}
+
+#[test]
 fn nothing_of_what_is_hidden_comes_out_of_a_change() {
     block_on(async {
         let server = ground().await;

@@ -7,7 +7,7 @@ use datafusion::common::{Column, DFSchema, JoinType, ScalarValue, TableReference
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit, when};
 use weir_scan::{CLAUSE, Clause, PLACE, RowOperation};
 
-use super::{Found, Target};
+use super::{Found, Target, check_name};
 use crate::error::{Condition, Error, Result};
 use crate::query::plan::bind_query;
 use crate::sql::ast::Ident;
@@ -28,6 +28,12 @@ struct Bound {
 impl Target<'_> {
     pub(super) async fn merge(&self, merge: &Merge) -> Result<Found> {
         let name = source_reference(&merge.source_name)?;
+        // The engine takes a name for another that lacks a part of it: the one side's columns would be the other's.
+        if name.resolved_eq(&self.name) {
+            let text = format!("the table and the source are both called `{}`", name.table());
+            return Err(Error::new(Condition::InvalidStatement, text)
+                .with_hint("give the source an alias: MERGE INTO t USING x AS s ON t.id = s.id"));
+        }
         let source = self.source(merge, &name).await?;
         let (visible_source, visible) = (without_mark(source.schema())?, self.visible()?);
         let both = visible_source.join(&visible)?;
@@ -93,15 +99,20 @@ impl Target<'_> {
             return Err(Error::new(Condition::InvalidStatement, text));
         }
         let mut names = merge.source_columns.iter().map(|name| name.value.to_lowercase());
-        let mut columns: Vec<Expr> = own
+        let columns: Vec<Expr> = own
             .into_iter()
             .map(|column| match names.next() {
                 Some(name) => Expr::Column(column).alias(name),
                 None => Expr::Column(column),
             })
             .collect();
-        columns.push(lit(true).alias(SOURCE));
-        Ok(LogicalPlanBuilder::from(plan).project(columns)?.alias(name.clone())?.build()?)
+        let rows = LogicalPlanBuilder::from(plan).project(columns)?;
+        for field in rows.schema().fields() {
+            check_name(field.name())?;
+        }
+        let marked: Vec<Expr> = rows.schema().columns().into_iter().map(Expr::Column).collect();
+        let marked = marked.into_iter().chain([lit(true).alias(SOURCE)]);
+        Ok(rows.project(marked.collect::<Vec<_>>())?.alias(name.clone())?.build()?)
     }
 
     async fn clause(&self, clause: &MergeClause, schema: &DFSchema, source: &DFSchema) -> Result<Bound> {
