@@ -5,6 +5,7 @@ use std::any::TypeId;
 
 use datafusion::sql::sqlparser::ast::Expr;
 use datafusion::sql::sqlparser::dialect::{DatabricksDialect, Dialect};
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 
 use super::interval;
@@ -48,6 +49,26 @@ impl Dialect for WarehouseDialect {
 
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
         interval::with_units_inside(parser)
+    }
+
+    /// What stands behind IS [NOT] DISTINCT FROM ends before AND and OR, as behind every other comparison; sqlparser takes all that
+    /// follows.
+    fn parse_infix(
+        &self,
+        parser: &mut Parser<'_>,
+        expr: &Expr,
+        precedence: u8,
+    ) -> Option<Result<Expr, ParserError>> {
+        let differ: fn(Box<Expr>, Box<Expr>) -> Expr =
+            if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
+                Expr::IsDistinctFrom
+            } else if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
+                Expr::IsNotDistinctFrom
+            } else {
+                return None;
+            };
+        let other = parser.parse_subexpr(precedence);
+        Some(other.map(|other| differ(Box::new(expr.clone()), Box::new(other))))
     }
 
     fn supports_dollar_placeholder(&self) -> bool {
