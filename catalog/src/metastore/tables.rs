@@ -9,15 +9,17 @@ use super::caller::Caller;
 use super::columns::{check_policies_kept, rebound};
 use super::dependents::Objects;
 use super::places::{ExternalUse, Storage, check_place, require_external};
-use super::policies::check_policy_cycles;
+use super::policies::{check_policy_cycles, put_mask};
 use super::properties::{PropertyChange, check_properties};
 use super::tags::{Keeping, carry_tags};
+use super::views::require_policies;
 use super::{Contents, Created, Metastore, OnExisting, OnMissing, Request, Write};
 use crate::audit::{Action, Requester};
 use crate::decision::Reason;
 use crate::error::Error;
 use crate::id::TableId;
 use crate::name::{Name, ObjectName};
+use crate::policy::{ColumnMask, RowFilter};
 use crate::privilege::Privilege;
 use crate::securable::{
     Column, POLICY_DEFAULT_PROPERTY, PROTECTION_PROPERTY, SecurableId, SecurableKind, SecurableName, Table,
@@ -41,11 +43,15 @@ pub struct TableSpec {
     pub comment: Option<String>,
     /// Tags that the warehouse itself gives to a new table. One that is replaced keeps its own.
     pub tags: Tags,
+    /// Its row filter, which it has from its first moment on. One that is replaced keeps its own.
+    pub row_filter: Option<RowFilter>,
+    /// Its masks, in the same way.
+    pub masks: Vec<ColumnMask>,
 }
 
 impl Metastore {
     /// Needs CREATE TABLE on the schema with USE on the way; for external tables also CREATE EXTERNAL TABLE on
-    /// the external location that covers them, or rank. Refused when the files are, contain, or lie within
+    /// the external location that covers them, or rank, and EXECUTE on what its policies call. Refused when the files are, contain, or lie within
     /// another table's or a volume's.
     pub async fn table_create(
         &self,
@@ -79,6 +85,9 @@ impl Metastore {
                 }
             };
             check_place(caller, &spec.storage)?;
+            because.extend(require_policies(caller, spec.row_filter.as_ref(), &spec.masks)?);
+            let mut masks = Vec::new();
+            spec.masks.iter().try_for_each(|mask| put_mask(&mut masks, mask))?;
             let table = Table {
                 id: TableId::fresh(),
                 schema: schema.id,
@@ -86,14 +95,16 @@ impl Metastore {
                 owner: caller.by,
                 kind,
                 columns: spec.columns.clone(),
-                row_filter: None,
-                masks: Vec::new(),
+                row_filter: spec.row_filter.clone(),
+                masks,
                 properties: spec.properties.clone(),
                 comment: spec.comment.clone(),
                 tags: spec.tags.clone(),
                 stamps: caller.stamps,
             };
+            check_policies_kept(&table, &table.columns)?;
             let changes = vec![Change::TablePut(Box::new(table.clone()))];
+            check_policy_cycles(caller, &changes)?;
             Ok(Write { changes, because, value: Created::Made(table) })
         })
         .await

@@ -77,7 +77,16 @@ fn schema_of(name: SchemaName) -> SchemaSpec {
 
 fn table_at(text: &str, storage: Storage) -> TableSpec {
     let (name, columns) = (object(text), columns(&["region", "ssn"]));
-    TableSpec { name, storage, columns, properties: BTreeMap::new(), comment: None, tags: Tags::new() }
+    TableSpec {
+        name,
+        storage,
+        columns,
+        properties: BTreeMap::new(),
+        comment: None,
+        tags: Tags::new(),
+        row_filter: None,
+        masks: Vec::new(),
+    }
 }
 
 fn managed(text: &str) -> TableSpec {

@@ -81,7 +81,7 @@ impl Metastore {
                 because.extend(require_source(caller, *source)?);
             }
             because.extend(require_calls(caller, &spec.definition.calls)?);
-            because.extend(require_policies(caller, &spec)?);
+            because.extend(require_policies(caller, spec.row_filter.as_ref(), &spec.masks)?);
             let mut masks = existing.map(|view| view.masks.clone()).unwrap_or_default();
             spec.masks.iter().try_for_each(|mask| put_mask(&mut masks, mask))?;
             let kept = existing.and_then(|view| view.row_filter.clone());
@@ -177,10 +177,14 @@ fn check_replacement(caller: &Caller<'_>, view: &Table, definition: &ViewDefinit
     Ok(())
 }
 
-/// EXECUTE on the functions of the policies that a view is to have.
-fn require_policies(caller: &Caller<'_>, spec: &ViewSpec) -> Result<Vec<Reason>, Error> {
-    let filter = spec.row_filter.iter().map(|filter| (filter.function, filter.arguments.len()));
-    let masks = spec.masks.iter().map(|mask| (mask.function, mask.arguments.len() + 1));
+/// EXECUTE on the functions of the policies that a new table or view is to have.
+pub(super) fn require_policies(
+    caller: &Caller<'_>,
+    row_filter: Option<&RowFilter>,
+    masks: &[ColumnMask],
+) -> Result<Vec<Reason>, Error> {
+    let filter = row_filter.iter().map(|filter| (filter.function, filter.arguments.len()));
+    let masks = masks.iter().map(|mask| (mask.function, mask.arguments.len() + 1));
     let mut because = Vec::new();
     for (function, arguments) in filter.chain(masks) {
         let Some(id) = function.sql() else { continue };

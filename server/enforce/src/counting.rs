@@ -8,7 +8,7 @@ use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::error::Result;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Operator, binary_expr, lit};
-use weir_catalog::{ColumnBinding, ColumnMask, Table};
+use weir_catalog::Table;
 
 use crate::governed_table::GovernedTable;
 use crate::open_table::OpenedTable;
@@ -47,17 +47,23 @@ pub async fn rows_kept_by(scope: &Arc<Scope>, table: &Table, policies: Policies)
     Ok(Count { plan, fingerprint })
 }
 
-/// For how many rows that the scope's caller gets the masked column's value would be another under `mask`.
-pub async fn values_changed(scope: &Arc<Scope>, table: &Table, mask: &ColumnMask) -> Result<Count> {
-    let opened = doubled(scope.open(table).await?, &mask.column.name)?;
-    let binding = ColumnBinding { name: TRIED.to_owned(), field_id: None, ..mask.column.clone() };
-    let mut both = table.clone();
-    both.masks.push(ColumnMask { column: binding, ..mask.clone() });
-    let policies = Box::pin(PolicyCompiler::new(scope).compile(&both, &opened)).await?;
+/// For how many rows that the scope's caller gets from `before` a column's value would be another under the masks of `after`: those
+/// that hold there in all, of wider scopes as well.
+pub async fn values_changed(
+    scope: &Arc<Scope>,
+    before: &Table,
+    after: &Table,
+    column: &str,
+) -> Result<Count> {
+    let opened = scope.open(before).await?;
+    let tried = Box::pin(PolicyCompiler::beside(scope).compile(after, &opened)).await?;
+    let policies = Box::pin(PolicyCompiler::new(scope).compile(before, &opened)).await?;
+    let policies = policies.with_mask_of(TRIED, &tried, &column.to_lowercase());
+    let opened = doubled(opened, column)?;
     let fingerprint = policies.fingerprint();
     let of = |name: &str| Expr::Column(Column::from_name(name));
-    let differs = binary_expr(of(&mask.column.name.to_lowercase()), Operator::IsDistinctFrom, of(TRIED));
-    let plan = leaf(scope, table, opened, policies)?;
+    let differs = binary_expr(of(&column.to_lowercase()), Operator::IsDistinctFrom, of(TRIED));
+    let plan = leaf(scope, before, opened, policies)?;
     let plan = plan.filter(differs)?.aggregate(none(), vec![count(lit(1_i64))])?.build()?;
     Ok(Count { plan, fingerprint })
 }

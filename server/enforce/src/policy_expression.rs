@@ -46,6 +46,9 @@ pub use builtin_mask::builtin_takes;
 /// within a leaf's plan no two columns share a name.
 const OURS: &str = "weir:";
 
+/// How they begin for policies that stand in one leaf with others.
+const BESIDE: &str = "weir:beside_";
+
 /// The policies of one table as they hold for one caller.
 #[derive(Debug, Clone, Default)]
 pub struct Policies {
@@ -80,6 +83,13 @@ impl Policies {
     pub(crate) fn own_rows(filter: Option<Expr>) -> Self {
         let filter = filter.map(|expression| Bound { arguments: Vec::new(), expression });
         Self { filter, ..Self::default() }
+    }
+
+    /// The same, and for the column `name` the mask that `other` has for `column`.
+    pub(crate) fn with_mask_of(mut self, name: &str, other: &Self, column: &str) -> Self {
+        let mask = other.masks.get(column).cloned();
+        self.masks.extend(mask.map(|mask| (name.to_owned(), mask)));
+        self
     }
 
     /// The row filter alone: what a row must pass to be seen, whatever of it is masked.
@@ -174,6 +184,8 @@ fn qualify(argument: Expr, raw: &str) -> Result<Expr> {
 #[derive(Debug)]
 pub struct PolicyCompiler<'a> {
     scope: &'a Arc<Scope>,
+    /// How the relations begin whose columns stand for parameters.
+    relations: &'static str,
 }
 
 /// Which policy of which table is being compiled.
@@ -200,7 +212,12 @@ impl Site<'_> {
 impl<'a> PolicyCompiler<'a> {
     /// A compiler for the caller of `scope`.
     pub fn new(scope: &'a Arc<Scope>) -> Self {
-        Self { scope }
+        Self { scope, relations: OURS }
+    }
+
+    /// The same, for policies that stand in one leaf with those of another compiler.
+    pub(crate) fn beside(scope: &'a Arc<Scope>) -> Self {
+        Self { scope, relations: BESIDE }
     }
 
     /// The policies of `table` for the caller. Refuses the table when any of them does not fit.
@@ -264,7 +281,7 @@ impl<'a> PolicyCompiler<'a> {
                 table,
                 function: self.scope.snapshot().policy_function_name(mask.function),
                 kind: PolicyKind::ColumnMask,
-                relation: format!("{OURS}mask_{position}"),
+                relation: format!("{}mask_{position}", self.relations),
             };
             let column = find_column(&site, &mask.column, opened, self.scope.sources().parse_type)?;
             let field = nested::field_at(&site, &column, &mask.path)?;
@@ -283,7 +300,8 @@ impl<'a> PolicyCompiler<'a> {
             return Err(self.overreached(table, &overreach).into());
         }
         for (column, masks) in masks {
-            let bound = nested::whole(table, opened, &column, masks)?;
+            let relation = format!("{}column_{column}", self.relations);
+            let bound = nested::whole(table, opened, &column, masks, relation)?;
             policies.masks.insert(column, bound);
         }
         Ok(policies)
@@ -341,7 +359,7 @@ impl<'a> PolicyCompiler<'a> {
             table,
             function: self.scope.snapshot().policy_function_name(filter.function),
             kind: PolicyKind::RowFilter,
-            relation: format!("{OURS}row_filter_{position}"),
+            relation: format!("{}row_filter_{position}", self.relations),
         };
         let function = match filter.function {
             PolicyFunction::Sql(_) => self.function_of(&site, filter.function)?,

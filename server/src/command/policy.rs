@@ -1,12 +1,14 @@
 //! Row filters and column masks. Who may set one is decided before anything of the function or
 //! the table is looked at, so that a refusal tells nothing of either.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weir_catalog::policy::SEMANTICS;
 use weir_catalog::securable::{SecurableId, SecurableName};
 use weir_catalog::{
-    BuiltinMask, ColumnMask, ObjectName, PolicyFunction, Privilege, RowFilter, Snapshot, Table,
+    BuiltinMask, Column, ColumnMask, ObjectName, PolicyFunction, Privilege, RowFilter, Snapshot, Stamps,
+    Table, TableId, TableKind, Tags,
 };
 
 use super::sight::Sight;
@@ -15,7 +17,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::query::analysis::MaskPlace;
 use crate::run::Outcome;
-use crate::sql::{CreateView, MaskClause, PolicyCommand, RowFilterClause, SecurableReference};
+use crate::sql::{MaskClause, PolicyCommand, RowFilterClause, SecurableReference};
 
 pub(super) async fn run(call: Call<'_>, command: &PolicyCommand) -> Result<Outcome> {
     match command {
@@ -93,33 +95,61 @@ pub(super) async fn set_mask(
     Ok(())
 }
 
-/// The policies that a view is to have, checked on the view as it will be.
-pub(super) async fn of_new_view(
+/// A table or view as it will be, without policies.
+pub(super) fn unmade(
+    call: Call<'_>,
+    snapshot: &Snapshot,
+    name: &ObjectName,
+    kind: TableKind,
+    columns: &[Column],
+) -> Result<Table> {
+    let schema = SecurableName::Schema(name.schema_name());
+    let SecurableId::Schema(schema) = Sight::new(call, snapshot).find(&schema)? else {
+        return Err(Error::internal("a schema that is none"));
+    };
+    Ok(Table {
+        id: TableId::fresh(),
+        schema,
+        name: name.clone(),
+        owner: call.principal(),
+        kind,
+        columns: columns.to_vec(),
+        row_filter: None,
+        masks: Vec::new(),
+        properties: BTreeMap::new(),
+        comment: None,
+        tags: Tags::new(),
+        stamps: Stamps::new(call.now(), call.principal()),
+    })
+}
+
+/// The policies that a new table or view is to have, checked on it as it will be.
+pub(super) async fn of_new(
     call: Call<'_>,
     snapshot: &Arc<Snapshot>,
-    view: &Table,
-    create: &CreateView,
+    table: &Table,
+    row_filter: Option<&RowFilterClause>,
+    clauses: impl Iterator<Item = (&str, &MaskClause)>,
 ) -> Result<(Option<RowFilter>, Vec<ColumnMask>)> {
     let (session, analysis) = (&call.context.session, &call.environment.analysis);
     let sight = Sight::new(call, snapshot);
-    let filter = match &create.row_filter {
+    let filter = match row_filter {
         Some(filter) => {
             let name = filter.function.resolve(session)?;
             require_execute(sight, &name)?;
             let function = sight.function(&name)?;
             let arguments =
-                analysis.row_filter(call.context, snapshot, view, function, &filter.arguments).await?;
+                analysis.row_filter(call.context, snapshot, table, function, &filter.arguments).await?;
             let function = PolicyFunction::Sql(function.id);
             Some(RowFilter { function, arguments, semantics: SEMANTICS })
         }
         None => None,
     };
     let mut masks = Vec::new();
-    for column in &create.columns {
-        let Some(mask) = &column.mask else { continue };
+    for (column, mask) in clauses {
         let function = mask_function(sight, &mask.function.resolve(session)?)?;
-        let place = MaskPlace { column: &column.name, path: &[], function };
-        masks.push(analysis.mask(call.context, snapshot, view, place, &mask.arguments).await?);
+        let place = MaskPlace { column, path: &[], function };
+        masks.push(analysis.mask(call.context, snapshot, table, place, &mask.arguments).await?);
     }
     Ok((filter, masks))
 }
@@ -131,8 +161,8 @@ pub(crate) struct Tried {
     pub(crate) before: Table,
     /// The table as it would stand.
     pub(crate) after: Table,
-    /// The mask, where it is one.
-    pub(crate) mask: Option<ColumnMask>,
+    /// The column, where it is a mask.
+    pub(crate) masked: Option<String>,
 }
 
 /// Decides and checks what setting decides and checks, and sets nothing.
@@ -157,7 +187,7 @@ pub(crate) async fn tried(
             let function = PolicyFunction::Sql(function.id);
             let filter = RowFilter { function, arguments, semantics: SEMANTICS };
             let after = Table { row_filter: Some(filter), ..table.clone() };
-            Tried { before: table.clone(), after, mask: None }
+            Tried { before: table.clone(), after, masked: None }
         }
         PolicyCommand::SetMask { on, column, path, mask } => {
             let name = of_table(sight.securable(call, on)?)?;
@@ -168,8 +198,9 @@ pub(crate) async fn tried(
             let mask = analysis.mask(context, &snapshot, table, place, &mask.arguments).await?;
             let mut after = table.clone();
             after.masks.retain(|known| known.column.name != mask.column.name || known.path != mask.path);
-            after.masks.push(mask.clone());
-            Tried { before: table.clone(), after, mask: Some(mask) }
+            let masked = Some(mask.column.name.clone());
+            after.masks.push(mask);
+            Tried { before: table.clone(), after, masked }
         }
         PolicyCommand::DropRowFilter { .. } | PolicyCommand::DropMask { .. } => {
             return Err(Error::internal("a dry run of what takes a policy away"));

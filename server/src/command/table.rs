@@ -2,14 +2,14 @@
 //!
 //! A managed table's folder is named by a fresh id and made before the catalog knows of it; when
 //! the catalog then refuses, an empty folder that nothing names is left. An external table's log
-//! is read for its columns. DROP takes the table out of the catalog; files stay on storage.
+//! is read for its columns. Its policies are checked on the table as it will be, and it has them from its first moment on. DROP takes the table out of the catalog; files stay on storage.
 
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
-use weir_catalog::metastore::{Created, ExternalUse, OnMissing, Storage, TableSpec, require_external};
+use weir_catalog::metastore::{ExternalUse, OnMissing, Storage, TableSpec, require_external};
 use weir_catalog::securable::{SecurableId, SecurableKind, SecurableName};
-use weir_catalog::{Column, KeyPart, ObjectName, Privilege, Table, Tags};
+use weir_catalog::{Column, KeyPart, ObjectName, Privilege, Table, TableKind, Tags};
 use weir_scan::{DeclaredText, NewTable, PinnedTable, bounded};
 
 use super::catalog::{on_existing, on_missing, property_change};
@@ -93,22 +93,26 @@ async fn create(call: Call<'_>, create: &CreateTable) -> Result<()> {
             managed(call, &name, create).await?
         }
     };
+    let kind = match &storage {
+        Storage::Managed { location } => TableKind::Managed { location: location.clone() },
+        Storage::External { location } => TableKind::External { location: location.clone() },
+    };
+    let trial = policy::unmade(call, &snapshot, &name, kind, &columns)?;
+    let masks =
+        create.columns.iter().filter_map(|column| Some((column.name.as_str(), column.mask.as_ref()?)));
+    let (row_filter, masks) =
+        policy::of_new(call, &snapshot, &trial, create.row_filter.as_ref(), masks).await?;
     let spec = TableSpec {
-        name: name.clone(),
+        name,
         storage,
         columns,
         properties: create.properties.clone(),
         comment: create.comment.clone(),
         tags: Tags::new(),
+        row_filter,
+        masks,
     };
-    let created =
-        call.metastore().table_create(call.by(), call.now(), spec, on_existing(create.if_not_exists)).await?;
-    let Created::Made(_) = created else { return Ok(()) };
-    if let Err(error) = set_policies(call, &name, create).await {
-        // Without its policies the table must not be there: its owner asked for both.
-        drop_table(call, &name, DropBehaviour::Restrict, OnMissing::Ignore).await?;
-        return Err(error);
-    }
+    call.metastore().table_create(call.by(), call.now(), spec, on_existing(create.if_not_exists)).await?;
     Ok(())
 }
 
@@ -138,6 +142,8 @@ async fn replace(call: Call<'_>, sight: Sight<'_>, name: &ObjectName, create: &C
         properties: create.properties.clone(),
         comment: create.comment.clone(),
         tags: Tags::new(),
+        row_filter: None,
+        masks: Vec::new(),
     };
     call.metastore().table_replace(call.by(), call.now(), spec).await?;
     if let Some(place) = before {
@@ -148,18 +154,6 @@ async fn replace(call: Call<'_>, sight: Sight<'_>, name: &ObjectName, create: &C
 
 fn is_view(table: &Table) -> bool {
     table.securable_kind() == SecurableKind::View
-}
-
-async fn set_policies(call: Call<'_>, table: &ObjectName, create: &CreateTable) -> Result<()> {
-    if let Some(filter) = &create.row_filter {
-        policy::set_row_filter(call, table, filter).await?;
-    }
-    for column in &create.columns {
-        if let Some(mask) = &column.mask {
-            policy::set_mask(call, table, &column.name, &[], mask).await?;
-        }
-    }
-    Ok(())
 }
 
 /// Makes the Delta log of a new table under the data root.

@@ -1,10 +1,8 @@
 //! CREATE, DROP and ALTER VIEW.
 
-use std::collections::BTreeMap;
-
 use weir_catalog::metastore::{OnExistingDefinition, ViewSpec};
-use weir_catalog::securable::{SecurableId, SecurableKind, SecurableName};
-use weir_catalog::{Column, ObjectName, Snapshot, Stamps, Table, TableId, TableKind, Tags, ViewDefinition};
+use weir_catalog::securable::SecurableKind;
+use weir_catalog::{ObjectName, TableKind, ViewDefinition};
 
 use super::catalog::{on_missing, property_change};
 use super::sight::Sight;
@@ -91,8 +89,11 @@ async fn create(call: Call<'_>, create: &CreateView) -> Result<()> {
         reads: analysed.reads,
         calls: analysed.calls,
     };
-    let trial = trial(call, &snapshot, &name, &definition, &columns)?;
-    let (row_filter, masks) = policy::of_new_view(call, &snapshot, &trial, create).await?;
+    let trial = policy::unmade(call, &snapshot, &name, TableKind::View(definition.clone()), &columns)?;
+    let masks =
+        create.columns.iter().filter_map(|column| Some((column.name.as_str(), column.mask.as_ref()?)));
+    let (row_filter, masks) =
+        policy::of_new(call, &snapshot, &trial, create.row_filter.as_ref(), masks).await?;
     let spec = ViewSpec {
         name,
         definition,
@@ -105,34 +106,6 @@ async fn create(call: Call<'_>, create: &CreateView) -> Result<()> {
     let on_existing = on_existing_definition(create.or_replace, create.if_not_exists);
     call.metastore().view_create(call.by(), call.now(), spec, on_existing).await?;
     Ok(())
-}
-
-/// The view as it will be, without policies.
-fn trial(
-    call: Call<'_>,
-    snapshot: &Snapshot,
-    name: &ObjectName,
-    definition: &ViewDefinition,
-    columns: &[Column],
-) -> Result<Table> {
-    let schema = SecurableName::Schema(name.schema_name());
-    let SecurableId::Schema(schema) = Sight::new(call, snapshot).find(&schema)? else {
-        return Err(Error::internal("a schema that is none"));
-    };
-    Ok(Table {
-        id: TableId::fresh(),
-        schema,
-        name: name.clone(),
-        owner: call.principal(),
-        kind: TableKind::View(definition.clone()),
-        columns: columns.to_vec(),
-        row_filter: None,
-        masks: Vec::new(),
-        properties: BTreeMap::new(),
-        comment: None,
-        tags: Tags::new(),
-        stamps: Stamps::new(call.now(), call.principal()),
-    })
 }
 
 /// The query, its columns renamed as the view says.

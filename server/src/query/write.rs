@@ -200,6 +200,8 @@ impl Writer {
             properties: create.properties.clone(),
             comment: create.comment.clone(),
             tags: if is_derived(snapshot, &plan, None) { derived_from_governed()? } else { Tags::new() },
+            row_filter: None,
+            masks: Vec::new(),
         };
         let made = Some(NewTable { spec, partition_columns, telling });
         // Whoever may replace a table chooses all of its rows: its filter is asked of none.
@@ -280,7 +282,8 @@ impl Writer {
             (Err(error), None) => return Err(error),
             (Err(error), Some(_)) => Err(error),
         };
-        if told.is_err() {
+        // Where the catalog's answer is lost, the table may be there.
+        if told.as_ref().is_err_and(|error| error.condition() != Condition::Unavailable) {
             self.discard(&location).await;
         }
         told

@@ -99,10 +99,10 @@ impl Run<'_> {
                 effect.note = Some(format!("could not read the table any more: {}", refusal(error)?));
             }
         }
-        effect.difference = match (&tried.mask, effect.before, effect.after) {
+        effect.difference = match (&tried.masked, effect.before, effect.after) {
             (None, Some(before), Some(after)) => Some(after - before),
-            (Some(mask), Some(_), Some(_)) => {
-                let count = values_changed(&scope, &tried.before, mask).await?;
+            (Some(column), Some(_), Some(_)) => {
+                let count = values_changed(&scope, &tried.before, &tried.after, column).await?;
                 Some(self.counted(&scope, &count, changed).await?)
             }
             _ => None,

@@ -280,12 +280,16 @@ impl Run<'_> {
 }
 
 impl Question<'_> {
-    /// Whether the asker may hear of the policies of a table that stands behind a view.
+    /// Whether the asker may hear of the policies of a table that stands behind a view or a call: what they come to for somebody else
+    /// is for whom the same would be told of the table itself.
     fn may_look_into(&self, table: &Table) -> bool {
         let has = |privilege| {
             authorize(self.snapshot, self.asker, privilege, SecurableId::Table(table.id)).is_allowed()
         };
-        has(Privilege::Select) || has(Privilege::Manage)
+        match self.subject == self.asker {
+            true => has(Privilege::Select) || has(Privilege::Manage),
+            false => has(Privilege::Manage) || may_impersonate(self.snapshot, self.asker),
+        }
     }
 }
 

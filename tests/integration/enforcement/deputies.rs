@@ -184,6 +184,51 @@ ALTER TABLE x.f.q SET ROW FILTER x.f.not_alice ON (k)",
 }
 
 #[test]
+fn a_mask_that_is_tried_reads_nothing_below_a_mask_of_a_wider_scope() {
+    block_on(async {
+        let server = ground().await;
+        server.prepare("ALTER TABLE x.s.t OWNER TO alice").await;
+        for (function, guess) in [("out", "s"), ("guess", "CASE WHEN s LIKE 'CANARY-1%' THEN 'hit' ELSE s END")] {
+            let made = format!("CREATE FUNCTION x.own.{function}(s STRING) RETURNS STRING RETURN {guess}");
+            server.done("alice", &made).await;
+            let dry = format!("ALTER TABLE x.s.t ALTER COLUMN ssn SET MASK x.own.{function} DRY RUN FOR USERS (alice)");
+            assert_eq!(server.rows("alice", &dry).await, ["alice | 2 | 2 | 0 | NULL"], "the wider mask stays");
+        }
+        // Of a column that nothing wider masks it is told how many values would be others.
+        server
+            .done("alice", "CREATE FUNCTION x.own.some(s STRING) RETURNS STRING RETURN CASE WHEN s = 'n1' THEN '*' ELSE s END")
+            .await;
+        let dry = "ALTER TABLE x.s.t ALTER COLUMN note SET MASK x.own.some DRY RUN FOR USERS (alice)";
+        assert_eq!(server.rows("alice", dry).await, ["alice | 2 | 2 | 1 | NULL"]);
+        server.done("alice", "ALTER TABLE x.s.t ALTER COLUMN note SET MASK x.own.some").await;
+        assert_eq!(server.rows("alice", dry).await, ["alice | 2 | 2 | 0 | NULL"], "it is set already");
+    });
+}
+
+#[test]
+fn what_policies_come_to_for_others_is_not_told_by_way_of_a_view() {
+    block_on(async {
+        let server = ground().await;
+        server
+            .prepare(
+                "CREATE GROUP secret_group; CREATE USER bob; ALTER GROUP secret_group ADD USER bob;
+CREATE FUNCTION x.f.few(r STRING) RETURNS BOOLEAN RETURN is_account_group_member('secret_group') OR r = 'north';
+ALTER TABLE x.s.t SET ROW FILTER x.f.few ON (region)",
+            )
+            .await;
+        let told = server.refused("alice", "EXPLAIN POLICY FOR TABLE x.s.t AS USER bob").await;
+        assert!(told.contains("INSUFFICIENT_PERMISSIONS"), "{told}");
+        server.done("alice", "CREATE VIEW x.own.v AS SELECT * FROM x.s.t").await;
+        server.done("alice", "GRANT SELECT ON VIEW x.own.v TO bob").await;
+        let rows = server.rows("alice", "EXPLAIN POLICY FOR TABLE x.own.v AS USER bob").await;
+        assert!(rows.iter().all(|row| !row.contains("secret_group") && !row.contains("keeps all")), "{rows:?}");
+        assert!(rows.iter().any(|row| row.contains("what you may not look into")), "{rows:?}");
+        let own = server.rows("alice", "EXPLAIN POLICY FOR TABLE x.own.v").await;
+        assert!(own.iter().any(|row| row.contains("x.f.few")), "of herself it is told: {own:?}");
+    });
+}
+
+#[test]
 fn a_dry_run_counts_for_others_only_for_those_who_could_lift_every_policy() {
     block_on(async {
         let server = ground().await;

@@ -221,3 +221,33 @@ fn masks_read_raw_values_of_other_masked_columns() {
         assert_eq!(server.rows("alice", "SELECT note FROM main.default.t").await, ["-", "a"]);
     });
 }
+
+#[test]
+fn a_table_has_the_policies_of_its_statement_from_its_first_moment() {
+    block_on(async {
+        let server = TestServer::start().await;
+        server
+            .prepare(
+                "CREATE FUNCTION main.default.few(id INT) RETURNS BOOLEAN RETURN current_user() = 'admin' OR id < 2;
+                 CREATE FUNCTION main.default.hid(v STRING) RETURNS STRING RETURN CASE WHEN current_user() = 'admin' THEN v ELSE '***' END;
+                 GRANT USE CATALOG, USE SCHEMA, SELECT ON CATALOG main TO alice",
+            )
+            .await;
+        let made = "CREATE TABLE main.default.born (id INT, v STRING MASK main.default.hid) WITH ROW FILTER main.default.few ON (id)";
+        server.done("admin", made).await;
+        server.done("admin", "INSERT INTO main.default.born VALUES (1, 'CANARY'), (2, 'CANARY')").await;
+        assert_eq!(server.rows("alice", "SELECT * FROM main.default.born").await, ["1 | ***"]);
+        // One change of the catalog: at no moment is the table there without them.
+        let steps = "SELECT action_name FROM system.access.audit WHERE array_to_string(map_values(request_params), ' ') LIKE '%main.default.born%' AND action_name NOT LIKE 'get%'";
+        assert_eq!(server.rows("admin", steps).await, ["createTable"]);
+        for unfit in [
+            "CREATE TABLE main.default.unfit (id STRING) WITH ROW FILTER main.default.few ON (id)",
+            "CREATE TABLE main.default.unfit (id INT, v INT MASK main.default.hid)",
+            "CREATE TABLE main.default.unfit (id INT) WITH ROW FILTER main.default.few ON (nothing)",
+        ] {
+            server.refused("admin", unfit).await;
+            let told = server.refused("admin", "SELECT * FROM main.default.unfit").await;
+            assert!(told.contains("TABLE_OR_VIEW_NOT_FOUND"), "{unfit}: {told}");
+        }
+    });
+}

@@ -10,7 +10,7 @@ use datafusion::logical_expr::{Expr, cast, lit, when};
 use weir_catalog::Table;
 use weir_catalog::effective::EffectiveMask;
 
-use super::{Bound, OURS, Site};
+use super::{Bound, Site};
 use crate::error::{PolicyKind, Refusal};
 use crate::open_table::OpenedTable;
 
@@ -57,13 +57,10 @@ pub(super) fn whole(
     opened: &OpenedTable,
     column: &str,
     mut masks: Vec<(&EffectiveMask, Bound)>,
+    relation: String,
 ) -> Result<Bound> {
-    let site = Site {
-        table,
-        function: format!("on column `{column}`"),
-        kind: PolicyKind::ColumnMask,
-        relation: format!("{OURS}column_{column}"),
-    };
+    let site =
+        Site { table, function: format!("on column `{column}`"), kind: PolicyKind::ColumnMask, relation };
     if masks.len() == 1
         && masks.iter().all(|(mask, _)| mask.path.is_empty())
         && let Some((_, bound)) = masks.pop()

@@ -150,6 +150,8 @@ impl Writer {
             properties: Default::default(),
             comment: None,
             tags: Tags::new(),
+            row_filter: None,
+            masks: Vec::new(),
         };
         let made = Some(NewTable { spec, partition_columns: Vec::new(), telling });
         // Whoever may replace a table chooses all of its rows: its filter is asked of none.
