@@ -49,6 +49,8 @@ async fn attack(alice: &Client) {
         "EXPLAIN ANALYZE SELECT max(name), max(amount) FROM main.default.t",
         "SELECT name, max(amount) AS m FROM main.default.t GROUP BY name ORDER BY m DESC LIMIT 2",
         "UPDATE main.default.t SET amount = 1 / (id - 1)",
+        "SELECT regexp_replace('a', concat('(', cast(amount AS STRING)), 'y') FROM main.default.t",
+        "SELECT arrow_cast(cast(amount AS DECIMAL(38, 0)) * 100000000000, 'UInt64') FROM main.default.t",
         "SELECT * FROM main.default.no_such_table",
         "SELECT FROM WHERE",
     ] {

@@ -1,7 +1,8 @@
 //! What can go wrong between a table's name and its rows.
 //!
-//! `Display` is for users: it names the table's location and what to do, never a type, a backtrace or a path of this
-//! machine. The cause from below is in `source()`, for the log.
+//! `Display` is for users: it says what is the matter, never a type, a backtrace or a path. Where a table lies is for those who
+//! administer it, and a path below it says what its rows have in common: of a file the last part alone is told. The place is in
+//! [`Error::place`] and the cause from below in `source()`, for the log.
 
 use std::error::Error as StdError;
 
@@ -70,7 +71,7 @@ pub enum Error {
         table: TableLocation,
     },
     /// The table's log is there but cannot be understood.
-    #[error("the Delta log of `{table}` is damaged or incomplete")]
+    #[error("the table's Delta log is damaged or incomplete")]
     CorruptLog {
         /// Where.
         table: TableLocation,
@@ -79,7 +80,7 @@ pub enum Error {
         source: Cause,
     },
     /// The table needs features that are not there for reading.
-    #[error("the table at `{table}` uses Delta features that are not supported for reading: {}", .features.join(", "))]
+    #[error("the table uses Delta features that are not supported for reading: {}", .features.join(", "))]
     UnsupportedFeature {
         /// Where.
         table: TableLocation,
@@ -87,7 +88,7 @@ pub enum Error {
         features: Vec<String>,
     },
     /// The table needs features that are not there for writing.
-    #[error("the table at `{table}` uses Delta features that are not supported for writing: {}", .features.join(", "))]
+    #[error("the table uses Delta features that are not supported for writing: {}", .features.join(", "))]
     UnsupportedWrite {
         /// Where.
         table: TableLocation,
@@ -96,7 +97,7 @@ pub enum Error {
     },
     /// The table's protocol version is newer than what can be read.
     #[error(
-        "the table at `{table}` needs Delta reader version {reader} and writer version {writer}, which are not supported"
+        "the table needs Delta reader version {reader} and writer version {writer}, which are not supported"
     )]
     UnsupportedProtocol {
         /// Where.
@@ -107,7 +108,7 @@ pub enum Error {
         writer: i64,
     },
     /// A file that the log names is not on storage.
-    #[error("file `{path}` is missing from storage though the table's log names it")]
+    #[error("file `{}` is missing from storage though the table's log names it", last(path))]
     MissingFile {
         /// Root, table and file.
         path: String,
@@ -116,7 +117,10 @@ pub enum Error {
         source: Cause,
     },
     /// A file that should never change was written anew.
-    #[error("file `{path}` was overwritten after it had been read: files of a Delta table never change")]
+    #[error(
+        "file `{}` was overwritten after it had been read: files of a Delta table never change",
+        last(path)
+    )]
     ChangedFile {
         /// Root, table and file.
         path: String,
@@ -125,7 +129,7 @@ pub enum Error {
         source: Cause,
     },
     /// A file cannot be read as what it should be.
-    #[error("{}", match path { Some(path) => format!("file `{path}` is damaged"), None => "a file of the table is damaged".to_owned() })]
+    #[error("{}", match path { Some(path) => format!("file `{}` is damaged", last(path)), None => "a file of the table is damaged".to_owned() })]
     CorruptFile {
         /// Root, table and file, where known.
         path: Option<String>,
@@ -181,7 +185,7 @@ pub enum Error {
         table: TableLocation,
     },
     /// Somebody else changed the table in a way that the write cannot follow.
-    #[error("the table at `{table}` was changed at the same time in a conflicting way; try again")]
+    #[error("the table was changed at the same time in a conflicting way; try again")]
     Conflict {
         /// Where.
         table: TableLocation,
@@ -190,7 +194,7 @@ pub enum Error {
         source: Cause,
     },
     /// Rows break a NOT NULL, a CHECK constraint or an invariant, or do not fit the table's columns.
-    #[error("rows do not fit the table at `{table}`: {reason}")]
+    #[error("rows do not fit the table: {reason}")]
     InvalidRows {
         /// Where.
         table: TableLocation,
@@ -233,7 +237,7 @@ pub enum Error {
         data_type: String,
     },
     /// A definition that Delta refuses.
-    #[error("a table at `{table}` cannot be created with this definition")]
+    #[error("a table cannot be created with this definition")]
     InvalidDefinition {
         /// Where.
         table: TableLocation,
@@ -245,7 +249,7 @@ pub enum Error {
     #[error("the rows to write could not be produced")]
     Input(#[source] Cause),
     /// Storage did not answer as it should.
-    #[error("storage of `{place}` cannot be read or written at the moment")]
+    #[error("storage cannot be read or written at the moment")]
     Io {
         /// Root and table or file.
         place: String,
@@ -253,4 +257,27 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+}
+
+/// The name of a file, without the folders, which tell the values that its rows have in common.
+fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
+impl Error {
+    /// Where the table lies that the error is about, for the log.
+    pub fn place(&self) -> Option<&TableLocation> {
+        match self {
+            Self::NoDeltaLog { table }
+            | Self::CorruptLog { table, .. }
+            | Self::UnsupportedFeature { table, .. }
+            | Self::UnsupportedWrite { table, .. }
+            | Self::UnsupportedProtocol { table, .. }
+            | Self::AlreadyExists { table }
+            | Self::Conflict { table, .. }
+            | Self::InvalidRows { table, .. }
+            | Self::InvalidDefinition { table, .. } => Some(table),
+            _ => None,
+        }
+    }
 }

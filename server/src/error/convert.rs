@@ -184,7 +184,11 @@ impl From<ScanError> for Error {
             }
             _ => return Error::internal(error),
         };
-        Error::new(condition, error.to_string()).caused_by(error)
+        let told = Error::new(condition, error.to_string());
+        match error.place() {
+            Some(place) => told.caused_by(format!("{error} ({place})")),
+            None => told.caused_by(error),
+        }
     }
 }
 

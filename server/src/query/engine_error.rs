@@ -2,10 +2,12 @@
 //!
 //! Errors of our own come back whole from inside DataFusion. Its own planning errors are about
 //! the user's text and are told in our words where we know them; errors of execution are told by
-//! class, and a value in them is one that the caller could see.
+//! class, and a value in them is one that the caller could see. Of errors that have no class the log is told no text: it may hold
+//! such a value.
 
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
+use deltalake::DeltaTableError;
 use weir_catalog::effective::PolicyRefusal;
 use weir_enforce::Refusal;
 use weir_enforce::error::PolicyKind;
@@ -113,7 +115,34 @@ fn from_root(error: DataFusionError) -> Error {
         DataFusionError::ResourcesExhausted(text) => exhausted(&text),
         DataFusionError::ArrowError(error, _) => from_arrow(&error.to_string()),
         DataFusionError::Execution(text) => from_arrow(&text),
-        other => Error::internal(other),
+        other => unclassed(&other),
+    }
+}
+
+/// An error of ours. The text of those that speak of plans, and of nothing that was read, goes to the log.
+fn unclassed(error: &DataFusionError) -> Error {
+    match error {
+        DataFusionError::Internal(text) | DataFusionError::Configuration(text) => {
+            Error::internal(text.clone())
+        }
+        DataFusionError::ExecutionJoin(_) => {
+            Error::internal("a task of the engine ended by a panic or was stopped")
+        }
+        DataFusionError::ObjectStore(cause) => Error::internal(cause.to_string()),
+        DataFusionError::IoError(cause) => Error::internal(cause.to_string()),
+        _ => Error::internal("the engine met an error of a kind that is not known here"),
+    }
+}
+
+/// What an expression met in rows that the caller sees, as the library says it that evaluates it.
+fn from_library(cause: &(dyn std::error::Error + 'static)) -> Error {
+    if let Some(cause) = cause.downcast_ref::<DeltaTableError>() {
+        return Error::internal(cause.to_string());
+    }
+    match cause.to_string().starts_with("regex parse error") {
+        true => Error::new(Condition::InvalidParameterValue, "a value is not a regular expression")
+            .with_hint("a parenthesis, bracket or backslash that stands for itself is written with a backslash before it"),
+        false => Error::internal("a library met an error of a kind that is not known here"),
     }
 }
 
@@ -136,7 +165,7 @@ fn from_shared(error: &DataFusionError) -> Error {
         DataFusionError::Plan(text) => from_planning(text),
         DataFusionError::ResourcesExhausted(text) => exhausted(text),
         DataFusionError::External(cause) => from_shared_external(cause.as_ref()),
-        other => Error::internal(other.to_string()),
+        other => unclassed(other),
     }
 }
 
@@ -153,7 +182,7 @@ fn from_shared_external(cause: &(dyn std::error::Error + Send + Sync + 'static))
             let cause = Box::new(DataFusionError::Execution(cause.to_string()));
             Refusal::Storage { table: table.clone(), cause }.into()
         }
-        _ => Error::internal(cause.to_string()),
+        _ => from_library(cause),
     }
 }
 
@@ -168,7 +197,7 @@ fn from_external(cause: Box<dyn std::error::Error + Send + Sync>) -> Error {
     };
     match cause.downcast::<DataFusionError>() {
         Ok(inner) => from_root(*inner),
-        Err(cause) => Error::internal(cause),
+        Err(cause) => from_library(cause.as_ref()),
     }
 }
 

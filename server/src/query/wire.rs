@@ -48,7 +48,14 @@ fn to_type(column: &ArrayRef, wanted: &DataType) -> Result<ArrayRef> {
     }
     // a value that does not fit must be an error, never a silent NULL
     let options = CastOptions { safe: false, ..CastOptions::default() };
-    cast_with_options(column, wanted, &options).map_err(Error::internal)
+    cast_with_options(column, wanted, &options).map_err(|_| {
+        // The engine's own text has the value.
+        Error::new(
+            Condition::ArithmeticError,
+            format!("a value does not fit {wanted}, as which results have it"),
+        )
+        .with_hint("cast the column to DECIMAL(20, 0), or to another type that all values fit")
+    })
 }
 
 fn wire_fields(fields: &Fields) -> Fields {
