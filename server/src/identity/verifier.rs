@@ -3,8 +3,12 @@
 //! A token passes when its header asks for nothing unusual, its issuer is configured, the key is
 //! that issuer's and of the algorithm the *key* is for, the signature holds, and the claims hold
 //! now. Then its subject must be a user or a service principal of the catalog, enabled, of
-//! exactly that name. Signatures are remembered by the token's digest; time, keys and the
+//! exactly that name. Signatures are remembered by the token's text; time, keys and the
 //! principal are looked at anew on each call, so a disabled user is out with the next one.
+//!
+//! The text is in memory as long as the claims are that it said. Its digest would cost more than all else that a call with a known
+//! token pays. Texts are told apart by a hash with a seed of the process, and then byte by byte: nobody can choose texts
+//! that take the same place.
 
 mod caller;
 
@@ -14,6 +18,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
+use foldhash::quality::RandomState;
 use jsonwebtoken::{Header, Validation};
 use moka::sync::Cache;
 use serde::Deserialize;
@@ -164,7 +169,7 @@ enum Shown {
 #[derive(Debug)]
 pub struct Verifier {
     issuers: Vec<Issuer>,
-    remembered: Cache<[u8; 32], Arc<Verified>>,
+    remembered: Cache<Arc<str>, Arc<Verified>, RandomState>,
     access_tokens: Option<AccessTokens>,
     complaints: PerMinute,
 }
@@ -179,7 +184,9 @@ impl Verifier {
 
     /// Believes these issuers.
     pub fn of(issuers: Vec<Issuer>) -> Self {
-        let (remembered, complaints) = (Cache::new(REMEMBERED_MAX), PerMinute::new(COMPLAINTS));
+        let remembered =
+            Cache::builder().max_capacity(REMEMBERED_MAX).build_with_hasher(RandomState::default());
+        let complaints = PerMinute::new(COMPLAINTS);
         Self { issuers, remembered, access_tokens: None, complaints }
     }
 
@@ -224,10 +231,10 @@ impl Verifier {
         snapshot: &Snapshot,
         now: DateTime<Utc>,
     ) -> Result<Shown, Rejection> {
-        let digest = digest_of(token)?;
-        let known = self.remembered.get(&digest);
-        self.prepare_keys(token, known.as_deref(), now).await;
-        let shown = self.shown(token, digest, known, now)?;
+        let text = text_of(token)?;
+        let known = self.remembered.get(text);
+        self.prepare_keys(text, known.as_deref(), now).await;
+        let shown = self.shown(text, known, now)?;
         if let Some(tokens) = &self.access_tokens {
             match &shown {
                 Shown::Kept(key) => tokens.prepare(*key, snapshot).await,
@@ -242,7 +249,7 @@ impl Verifier {
     }
 
     /// Has the keys fetched that a token needs, where its issuer publishes them.
-    async fn prepare_keys(&self, token: &Secret, known: Option<&Verified>, now: DateTime<Utc>) {
+    async fn prepare_keys(&self, text: &str, known: Option<&Verified>, now: DateTime<Utc>) {
         if !self.issuers.iter().any(Issuer::publishes) {
             return;
         }
@@ -253,7 +260,6 @@ impl Verifier {
             return;
         }
         // What cannot be read is refused later.
-        let text = token.reveal();
         if let (Ok(named), Ok(header)) = (claimed_issuer(text), jsonwebtoken::decode_header(text))
             && let Some(issuer) = self.issuers.iter().find(|issuer| issuer.name == named)
         {
@@ -278,25 +284,24 @@ impl Verifier {
         now: DateTime<Utc>,
     ) -> Result<Identity, Rejection> {
         let shown = |token: &Secret| {
-            let digest = digest_of(token)?;
-            self.shown(token, digest, self.remembered.get(&digest), now)
+            let text = text_of(token)?;
+            self.shown(text, self.remembered.get(text), now)
         };
         let own = credentials.own_token().map(shown).transpose()?;
         let forwarded = credentials.forwarded.as_ref().map(shown).transpose()?;
         self.identify(credentials, own, forwarded, snapshot, now)
     }
 
-    /// What a token comes to. `known` is what is remembered of one with this digest.
+    /// What a token comes to. `known` is what is remembered of it.
     fn shown(
         &self,
-        token: &Secret,
-        digest: [u8; 32],
+        text: &str,
         known: Option<Arc<Verified>>,
         now: DateTime<Utc>,
     ) -> Result<Shown, Rejection> {
-        match self.access_tokens.is_some() && token.reveal().starts_with(ACCESS_TOKEN_PREFIX) {
-            true => Ok(Shown::Kept(Key::Digest(digest))),
-            false => self.verified(token, digest, known, now).map(Shown::Signed),
+        match self.access_tokens.is_some() && text.starts_with(ACCESS_TOKEN_PREFIX) {
+            true => Ok(Shown::Kept(Key::Digest(token_digest(text)?))),
+            false => self.verified(text, known, now).map(Shown::Signed),
         }
     }
 
@@ -384,25 +389,24 @@ impl Verifier {
         claimable.collect()
     }
 
-    /// A token whose signature and times hold. `known` is what is remembered of one with this digest.
+    /// A token whose signature and times hold. `known` is what is remembered of it.
     fn verified(
         &self,
-        token: &Secret,
-        digest: [u8; 32],
+        text: &str,
         known: Option<Arc<Verified>>,
         now: DateTime<Utc>,
     ) -> Result<Arc<Verified>, Rejection> {
         if let Some(known) = known {
             let keys = self.issuers.get(known.issuer).map(|issuer| issuer.keys(now)).transpose()?;
             if keys.is_some_and(|keys| Arc::ptr_eq(&keys, &known.keys)) {
-                known.claims.check_time(now).inspect_err(|_| self.remembered.invalidate(&digest))?;
+                known.claims.check_time(now).inspect_err(|_| self.remembered.invalidate(text))?;
                 return Ok(known);
             }
-            self.remembered.invalidate(&digest);
+            self.remembered.invalidate(text);
         }
-        let verified = Arc::new(self.check(token.reveal(), now)?);
+        let verified = Arc::new(self.check(text, now)?);
         verified.claims.check_time(now)?;
-        self.remembered.insert(digest, Arc::clone(&verified));
+        self.remembered.insert(Arc::from(text), Arc::clone(&verified));
         Ok(verified)
     }
 
@@ -477,12 +481,12 @@ fn check_header(header: &Header) -> Result<(), Rejection> {
     }
 }
 
-/// What a token is remembered by.
-fn digest_of(token: &Secret) -> Result<[u8; 32], Rejection> {
-    let token = token.reveal();
-    match token.len() > TOKEN_BYTES_MAX {
+/// The text of a token that is not too long to be looked at.
+fn text_of(token: &Secret) -> Result<&str, Rejection> {
+    let text = token.reveal();
+    match text.len() > TOKEN_BYTES_MAX {
         true => Err(Rejection::Malformed("too long")),
-        false => token_digest(token),
+        false => Ok(text),
     }
 }
 
