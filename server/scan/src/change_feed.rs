@@ -73,7 +73,11 @@ impl DeltaTables {
         let before = moment_micros.saturating_sub(1).div_euclid(1000).saturating_mul(1000);
         match self.version_at(newest, before).await {
             Ok(version) => Ok(version.saturating_add(1)),
-            Err(Error::BeforeFirstVersion { .. }) => self.earliest(newest).await,
+            Err(Error::BeforeFirstVersion { .. }) => {
+                // The first version that can be read may have no commit any more.
+                let commits = self.commit_times(newest).await?;
+                Ok(commits.first().map_or(newest.version(), |(version, _)| *version))
+            }
             Err(error) => Err(error),
         }
     }
@@ -217,8 +221,8 @@ impl Head {
         if last.properties().get(MAPPING_MODE).is_some_and(|mode| mode == "id") {
             return Err(refused("changeDataFeed together with columnMapping by id"));
         }
-        let metadata = last.action(Action::Metadata(last.snapshot().metadata().clone()))?;
-        let protocol = last.action(Action::Protocol(last.snapshot().protocol().clone()))?;
+        let metadata = last.action(Action::Metadata(last.described().metadata().clone()))?;
+        let protocol = last.action(Action::Protocol(last.described().protocol().clone()))?;
         Ok(Self { protocol, metadata: with_changes(last, metadata)? })
     }
 

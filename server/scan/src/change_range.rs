@@ -5,7 +5,7 @@
 //! it removed deletions. That holds only while the table keeps a feed: where it did not, a file written anew would
 //! look like rows that went and came. So a version without a feed makes the range unreadable.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use deltalake::kernel::{Action, MetadataValue};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -55,6 +55,8 @@ struct Columns {
     types: BTreeMap<String, Value>,
     /// Those that every version has.
     throughout: HashSet<String>,
+    /// Those that partition the table, by the same names, once they are known.
+    partitions: Option<Vec<String>>,
 }
 
 impl DeltaTables {
@@ -70,12 +72,13 @@ impl DeltaTables {
         }
         let last = self.open_version(newest, last).await?;
         let start = self.open_version(newest, first).await?;
-        let metadata = start.action(Action::Metadata(start.snapshot().metadata().clone()))?;
+        let metadata = start.action(Action::Metadata(start.described().metadata().clone()))?;
         let mut columns = Columns {
             table: last.clone(),
-            id: last.snapshot().metadata().id().to_owned(),
+            id: last.described().metadata().id().to_owned(),
             types: BTreeMap::new(),
             throughout: file_names(&last).into_iter().map(|(_, file_name)| file_name).collect(),
+            partitions: None,
         };
         columns.meet(&metadata, first)?;
         let told_from = told_from(newest.properties());
@@ -87,7 +90,12 @@ impl DeltaTables {
             Ok::<_, Error>((version, time, self.commit_text(newest, version).await?))
         });
         let mut texts = std::pin::pin!(stream::iter(texts).buffered(READ_AT_ONCE));
+        let mut next = first;
         while let Some((version, time, text)) = texts.try_next().await? {
+            if version != next {
+                break;
+            }
+            next += 1;
             let mut commit = CommitFiles::default();
             for action in actions(&text) {
                 let action = action.map_err(|_| last.corrupt("a commit is not readable"))?;
@@ -95,6 +103,11 @@ impl DeltaTables {
             }
             let time_millis = commit.told_millis.filter(|_| version >= told_from).unwrap_or(time);
             files.extend(commit.files(&last, version, time_millis)?);
+        }
+        if next <= last.version() {
+            let there = self.commit_times(newest).await?.into_iter().map(|(version, _)| version);
+            let earliest = there.filter(|version| *version > next).min().unwrap_or(newest.version());
+            return Err(Error::VersionNotFound { version: next, earliest, latest: newest.version() });
         }
         let shown = file_names(&last).into_iter();
         let shown = shown.filter(|(_, file_name)| columns.throughout.contains(file_name));
@@ -120,6 +133,7 @@ impl Columns {
         let fields = schema.get("fields").and_then(Value::as_array);
         let fields = fields.ok_or_else(|| self.table.corrupt("a schema has no fields"))?;
         let mut here = HashSet::new();
+        let mut in_files = HashMap::new();
         for field in fields {
             let name = field.get("metadata").and_then(|metadata| metadata.get(PHYSICAL_NAME));
             let name = name.or_else(|| field.get("name")).and_then(Value::as_str).unwrap_or_default();
@@ -129,6 +143,14 @@ impl Columns {
                 return Err(changed());
             }
             here.insert(name.to_owned());
+            in_files.insert(field.get("name").and_then(Value::as_str).unwrap_or_default(), name.to_owned());
+        }
+        // A feed's files are read with the partitions of one version.
+        let partitions = metadata.get("partitionColumns").and_then(Value::as_array).into_iter().flatten();
+        let partitions = partitions.filter_map(Value::as_str).filter_map(|name| in_files.get(name).cloned());
+        let partitions: Vec<String> = partitions.collect();
+        if *self.partitions.get_or_insert_with(|| partitions.clone()) != partitions {
+            return Err(changed());
         }
         self.throughout.retain(|name| here.contains(name));
         Ok(())
@@ -191,7 +213,7 @@ impl CommitFiles {
 
 /// The columns of a version, and the names that files have them by.
 fn file_names(table: &PinnedTable) -> Vec<(String, String)> {
-    let schema = table.snapshot().schema();
+    let schema = table.described().schema();
     let names = schema.fields().map(|field| {
         let file_name = match field.metadata().get(PHYSICAL_NAME) {
             Some(MetadataValue::String(name)) => name.clone(),

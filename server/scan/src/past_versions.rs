@@ -139,11 +139,6 @@ impl DeltaTables {
         Ok(self.log(newest).await?.rising())
     }
 
-    /// The first version that can be read.
-    pub(crate) async fn earliest(&self, newest: &PinnedTable) -> Result<u64> {
-        Ok(self.log(newest).await?.earliest)
-    }
-
     async fn log(&self, newest: &PinnedTable) -> Result<Log> {
         let location = newest.location();
         let mut found = BTreeMap::new();

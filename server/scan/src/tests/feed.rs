@@ -246,3 +246,46 @@ async fn files_of_changes_have_the_columns_by_their_physical_names() {
     let one = ground.told(&feed, Some(col("called").eq(lit("one")))).await;
     assert_eq!(one, BTreeMap::from([entry("delete", "y", 1)]));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_partitions_make_no_feed_together() {
+    let ground = Ground::new();
+    let location = ground.fed("cut", false).await;
+    let mut metadata = ground.action(&location, 0, "metaData");
+    metadata["partitionColumns"] = json!(["region"]);
+    ground.commit(&location, 2, &[json!({ "metaData": metadata })]);
+    let refused = ground.feed(&location, 0, 2).await;
+    assert!(matches!(refused, Err(Error::ChangedColumns { version: 2 })), "{refused:?}");
+    ground.feed(&location, 0, 1).await.unwrap();
+    ground.feed(&location, 2, 2).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_was_cleaned_up_is_missed() {
+    let ground = Ground::new();
+    let location = table("short");
+    let properties = [("delta.enableChangeDataFeed", "true"), ("delta.checkpointInterval", "4")];
+    let definition = NewTable {
+        schema: people_schema(),
+        partition_columns: Vec::new(),
+        properties: properties.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
+        comment: None,
+    };
+    ground.tables.create_as(&location, definition, Vec::new()).await.unwrap();
+    for id in 1..=5 {
+        ground.append(&location, people(id..id + 1, "x")).await.unwrap();
+    }
+    let checkpoint = ground.path(&location).join("_delta_log/_last_checkpoint");
+    assert!(checkpoint.exists(), "each fourth commit has a checkpoint");
+    for version in 0..=3 {
+        std::fs::remove_file(ground.log(&location, version)).unwrap();
+    }
+    let newest = ground.tables.open(&location).await.unwrap();
+    assert_eq!(ground.count(&newest).await, 5);
+    let refused = ground.feed(&location, 3, 5).await;
+    let told = matches!(refused, Err(Error::VersionNotFound { version: 3, earliest: 4, latest: 5 }));
+    assert!(told, "{refused:?}");
+    assert_eq!(ground.tables.version_from(&newest, 0).await.unwrap(), 4, "the first that is told");
+    let feed = ground.feed(&location, 4, 5).await.unwrap();
+    assert_eq!(ground.told(&feed, None).await.values().sum::<usize>(), 2);
+}
