@@ -47,7 +47,7 @@ pub(crate) struct ChangeData {
 impl ChangeData {
     /// For changes of `table` in rows of `columns`, if it keeps a feed.
     pub(crate) fn of(table: &PinnedTable, columns: &Schema) -> Result<Option<Self>> {
-        let properties = table.snapshot().table_configuration().table_properties();
+        let properties = table.described().table_configuration().table_properties();
         if !properties.enable_change_data_feed() {
             return Ok(None);
         }

@@ -83,7 +83,7 @@ impl fmt::Display for Obstacle {
 impl PinnedTable {
     /// Whether its files know columns by id and physical name.
     pub fn has_column_mapping(&self) -> bool {
-        let mode = self.snapshot().table_configuration().column_mapping_mode();
+        let mode = self.described().table_configuration().column_mapping_mode();
         Some(mode) != "none".parse().ok()
     }
 
@@ -143,7 +143,7 @@ impl DeltaTables {
         commit_metadata: Vec<(String, String)>,
     ) -> Result<PinnedTable> {
         let (added, max_id) = mapped(table, columns)?;
-        let known = table.snapshot().schema();
+        let known = table.described().schema();
         let fields = known.fields().cloned().chain(added);
         let schema = schema_of(table, fields)?;
         self.commit_schema(table, &schema, Some(max_id), commit_metadata).await
@@ -159,16 +159,18 @@ impl DeltaTables {
         let location = table.location();
         let failed = |failure| error::commit_failure(location, failure);
         let unwritten = |failure: deltalake::kernel::Error| failed(failure.into());
-        let mut metadata = table.snapshot().metadata().clone().with_schema(schema).map_err(unwritten)?;
+        let mut metadata = table.described().metadata().clone().with_schema(schema).map_err(unwritten)?;
         if let Some(id) = max_id {
             metadata = metadata.add_config_key(MAX_ID.to_owned(), id.to_string()).map_err(unwritten)?;
         }
         let operation = DeltaOperation::UpdateFieldMetadata { fields: schema.fields().cloned().collect() };
-        CommitBuilder::from(commit_properties(commit_metadata, None))
+        let snapshot = table.snapshot().await?;
+        let commit = CommitBuilder::from(commit_properties(commit_metadata, None))
             .with_actions(vec![Action::Metadata(metadata)])
-            .build(Some(table.snapshot()), table.log_store(), operation)
-            .await
-            .map_err(failed)?;
+            .build(Some(snapshot.as_ref()), table.log_store(), operation);
+        let committed = async { commit.into_prepared_commit_future().await?.await };
+        committed.await.map_err(failed)?;
+        self.committed_at(location).await;
         self.open(location).await
     }
 }
@@ -176,7 +178,7 @@ impl DeltaTables {
 fn renamed(table: &PinnedTable, from: &str, to: &str) -> Result<StructType> {
     let refused = |obstacle| refusal(from, ColumnChange::Rename, obstacle);
     check_mapped(table, from, ColumnChange::Rename)?;
-    let schema = table.snapshot().schema();
+    let schema = table.described().schema();
     let taken = schema.fields().find(|field| is_named(field, to) && !is_named(field, from));
     if let Some(taken) = taken {
         return Err(refused(Obstacle::Taken(taken.name().clone())));
@@ -194,7 +196,7 @@ fn without(table: &PinnedTable, names: &[String]) -> Result<StructType> {
         check_mapped(table, name, ColumnChange::Drop)?;
         check_free(table, name, ColumnChange::Drop)?;
     }
-    let schema = table.snapshot().schema();
+    let schema = table.described().schema();
     let stays = |field: &&StructField| !names.iter().any(|name| is_named(field, name));
     let left: Vec<StructField> = schema.fields().filter(stays).cloned().collect();
     if let (true, Some(name)) = (left.is_empty(), names.first()) {
@@ -205,7 +207,7 @@ fn without(table: &PinnedTable, names: &[String]) -> Result<StructType> {
 
 fn check_mapped(table: &PinnedTable, column: &str, change: ColumnChange) -> Result<()> {
     let refused = |obstacle| Err(refusal(column, change, obstacle));
-    let schema = table.snapshot().schema();
+    let schema = table.described().schema();
     let Some(field) = schema.fields().find(|field| is_named(field, column)) else {
         return refused(Obstacle::Missing);
     };
@@ -231,7 +233,7 @@ fn check_free(table: &PinnedTable, column: &str, change: ColumnChange) -> Result
         let constraint = property.strip_prefix(CONSTRAINT).unwrap_or(property);
         return refused(Obstacle::Constraint(constraint.to_owned()));
     }
-    for field in table.snapshot().schema().fields() {
+    for field in table.described().schema().fields() {
         let says = |key: &str| field.metadata().get(key).is_some_and(|text| names(&text.to_string(), column));
         if says(GENERATION) {
             return refused(Obstacle::Generated(field.name().clone()));

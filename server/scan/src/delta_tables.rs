@@ -168,9 +168,8 @@ impl DeltaTables {
     /// says, or does not end like a Parquet file.
     pub async fn diagnose(&self, table: &PinnedTable, failure: DataFusionError) -> Error {
         let location = table.location();
-        let Ok(files) = table.snapshot().try_log_data() else {
-            return error::read_failure(location, failure);
-        };
+        let Ok(snapshot) = table.snapshot().await else { return error::read_failure(location, failure) };
+        let Ok(files) = snapshot.try_log_data() else { return error::read_failure(location, failure) };
         let mounted = location.mounted_path();
         let files: Vec<(Path, u64)> = files
             .iter()
@@ -218,12 +217,26 @@ impl DeltaTables {
         Ok(OwnCommit::new(log))
     }
 
-    /// Keeps a version that was just committed, unless a newer one is known already.
-    pub(crate) async fn committed(&self, table: PinnedTable) -> Result<()> {
+    /// Keeps a version that was just committed, unless a newer one is known already, and looks after its log.
+    pub(crate) async fn committed(&self, table: PinnedTable) {
         let slot = self.slots.get_with(table.location().clone(), Arc::default);
-        let _turn = slot.turn.lock().await;
+        let turn = slot.turn.lock().await;
         let newer = slot.known.read().await.as_ref().is_some_and(|known| known.version() >= table.version());
-        if newer { Ok(()) } else { self.remember(&slot, table).await }
+        // reason: the commit is made; where it cannot be asked for now, the next open does
+        if !newer && self.remember(&slot, table.clone()).await.is_err() {
+            self.doubt(table.location());
+        }
+        drop(turn);
+        self.keep_log(&table).await;
+    }
+
+    /// As [`committed`](Self::committed), where the version that was committed is not loaded yet.
+    pub(crate) async fn committed_at(&self, location: &TableLocation) {
+        match self.open(location).await {
+            Ok(table) => self.keep_log(&table).await,
+            // reason: the same
+            Err(_) => self.doubt(location),
+        }
     }
 
     async fn remember(&self, slot: &Slot, table: PinnedTable) -> Result<()> {
@@ -285,8 +298,11 @@ impl DeltaTables {
     }
 
     async fn update(&self, table: PinnedTable) -> Result<PinnedTable> {
+        if let Some(table) = self.followed(&table).await {
+            return Ok(table);
+        }
         let location = table.location().clone();
-        let mut delta = table.table();
+        let mut delta = table.log().begun();
         match delta.update_incremental(None).await {
             Ok(()) => PinnedTable::new(location, delta),
             Err(failure) => Err(self.explain(&location, failure).await),

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
-use datafusion::arrow::compute::{cast, sum};
+use datafusion::arrow::compute::{cast, concat, sum};
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::arrow::row::{RowConverter, SortField};
 use datafusion::common::pruning::PruningStatistics;
@@ -16,7 +16,7 @@ use datafusion::common::{Column, ScalarValue};
 use datafusion::functions_aggregate::min_max::{MaxAccumulator, MinAccumulator};
 use datafusion::logical_expr::Accumulator;
 
-use crate::file_list::{Bounds, FileColumn, Part, unasked};
+use crate::file_list::{Bounds, FileColumn, Held, Part, unasked};
 
 /// How many files a block has.
 pub(crate) const BLOCK_FILES: usize = 256;
@@ -24,19 +24,18 @@ pub(crate) const BLOCK_FILES: usize = 256;
 /// Lists of at most so many values the engine takes apart into comparisons by itself.
 const SHORT_LIST: usize = 20;
 
-/// What is told of blocks, a column at a time, once somebody asks for it.
+/// What is told of the blocks of a part, or of all parts, a column at a time, once somebody asks for it. Files that are gone
+/// are told of as well: no more is left out than could be.
 #[derive(Debug)]
 pub(crate) struct Blocks {
     columns: Vec<OnceLock<Bounds>>,
     rows: OnceLock<Option<ArrayRef>>,
 }
 
-/// The blocks of all files in their order: the part, and the stretch of it.
-pub(crate) fn blocks_of(parts: &[Part]) -> impl Iterator<Item = (&Part, Range<usize>)> {
-    parts.iter().flat_map(|part| {
-        let begins = (0..part.len()).step_by(BLOCK_FILES);
-        begins.map(move |begin| (part, begin..part.len().min(begin + BLOCK_FILES)))
-    })
+/// The blocks of a part in their order.
+pub(crate) fn blocks_of(part: &Part) -> impl Iterator<Item = Range<usize>> {
+    let begins = (0..part.len()).step_by(BLOCK_FILES);
+    begins.map(|begin| begin..part.len().min(begin + BLOCK_FILES))
 }
 
 impl Blocks {
@@ -45,30 +44,55 @@ impl Blocks {
         Self { columns: unasked(columns), rows: OnceLock::new() }
     }
 
-    fn bounds(&self, parts: &[Part], columns: &[FileColumn], place: usize) -> Option<&Bounds> {
-        let of = |part: &Part| part.bounds(columns, place).cloned();
+    /// Of all parts, whose own are kept with them.
+    fn bounds(&self, parts: &[Held], columns: &[FileColumn], place: usize) -> Option<&Bounds> {
+        let of = |told: fn(&Bounds) -> &Option<ArrayRef>| {
+            let own = |held: &Held| told(held.part.blocks.of_part(&held.part, columns, place)?).clone();
+            together(parts.iter().map(own))
+        };
         Some(self.columns.get(place)?.get_or_init(|| Bounds {
-            least: over_blocks(parts, |part| of(part)?.least, least),
-            greatest: over_blocks(parts, |part| of(part)?.greatest, greatest),
-            nulls: over_blocks(parts, |part| of(part)?.nulls, total),
+            least: of(|told| &told.least),
+            greatest: of(|told| &told.greatest),
+            nulls: of(|told| &told.nulls),
         }))
     }
 
-    fn rows(&self, parts: &[Part]) -> Option<ArrayRef> {
-        let rows = |part: &Part| part.rows().map(|rows| Arc::new(rows.clone()) as ArrayRef);
-        self.rows.get_or_init(|| over_blocks(parts, rows, total)).clone()
+    fn of_part(&self, part: &Part, columns: &[FileColumn], place: usize) -> Option<&Bounds> {
+        let told = part.bounds(columns, place)?;
+        Some(self.columns.get(place)?.get_or_init(|| Bounds {
+            least: over_blocks(part, told.least.as_ref(), least),
+            greatest: over_blocks(part, told.greatest.as_ref(), greatest),
+            nulls: over_blocks(part, told.nulls.as_ref(), total),
+        }))
     }
+
+    fn rows(&self, parts: &[Held]) -> Option<ArrayRef> {
+        let of_part = |part: &Part| {
+            let rows: ArrayRef = Arc::new(part.rows()?.clone());
+            over_blocks(part, Some(&rows), total)
+        };
+        let own = |held: &Held| held.part.blocks.rows.get_or_init(|| of_part(&held.part)).clone();
+        self.rows.get_or_init(|| together(parts.iter().map(own))).clone()
+    }
+}
+
+/// What all parts tell, one after the other; none where one of them tells nothing.
+fn together(parts: impl Iterator<Item = Option<ArrayRef>>) -> Option<ArrayRef> {
+    let told = parts.collect::<Option<Vec<ArrayRef>>>()?;
+    let told: Vec<&dyn Array> = told.iter().map(AsRef::as_ref).collect();
+    // reason: what cannot be told leaves nothing out
+    concat(&told).ok()
 }
 
 /// One value for each block, NULL where one of its files does not tell its own; none where none does.
 fn over_blocks(
-    parts: &[Part],
-    of_files: impl Fn(&Part) -> Option<ArrayRef>,
+    part: &Part,
+    of_files: Option<&ArrayRef>,
     value: impl Fn(&ArrayRef) -> Option<ScalarValue>,
 ) -> Option<ArrayRef> {
     let mut values = Vec::new();
-    for (part, stretch) in blocks_of(parts) {
-        let block = of_files(part)?.slice(stretch.start, stretch.len());
+    for stretch in blocks_of(part) {
+        let block = of_files?.slice(stretch.start, stretch.len());
         let told = if block.null_count() > 0 { None } else { value(&block) };
         values.push(told.or_else(|| ScalarValue::try_from(block.data_type()).ok())?);
     }
@@ -100,7 +124,7 @@ pub(crate) struct Told<'a> {
 
 enum Of<'a> {
     Files(&'a Part, Range<usize>),
-    Blocks(&'a Blocks, &'a [Part]),
+    Blocks(&'a Blocks, &'a [Held]),
 }
 
 impl<'a> Told<'a> {
@@ -108,7 +132,7 @@ impl<'a> Told<'a> {
         Self { columns, of: Of::Files(part, stretch) }
     }
 
-    pub(crate) fn of_blocks(columns: &'a [FileColumn], blocks: &'a Blocks, parts: &'a [Part]) -> Self {
+    pub(crate) fn of_blocks(columns: &'a [FileColumn], blocks: &'a Blocks, parts: &'a [Held]) -> Self {
         Self { columns, of: Of::Blocks(blocks, parts) }
     }
 
@@ -143,7 +167,7 @@ impl PruningStatistics for Told<'_> {
     fn num_containers(&self) -> usize {
         match &self.of {
             Of::Files(_, stretch) => stretch.len(),
-            Of::Blocks(_, parts) => parts.iter().map(|part| part.len().div_ceil(BLOCK_FILES)).sum(),
+            Of::Blocks(_, parts) => parts.iter().map(|held| held.part.len().div_ceil(BLOCK_FILES)).sum(),
         }
     }
 

@@ -1,19 +1,29 @@
 //! [`FileList`]: the files of one version, as columns, so that a condition is asked of all of them at once.
+//!
+//! The list of a later version shares what did not change: parts are added in front, and of the others it is noted which
+//! files are gone.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, StringBuilder, StructArray,
+    Array, ArrayRef, AsArray, BooleanBufferBuilder, Int64Array, RecordBatch, StringBuilder, StructArray,
 };
+use datafusion::arrow::buffer::BooleanBuffer;
 use datafusion::arrow::compute::kernels::numeric::add;
-use datafusion::arrow::compute::{cast, is_null, nullif, sum};
-use datafusion::arrow::datatypes::{DataType, Int64Type, TimeUnit};
+use datafusion::arrow::compute::{cast, is_null, nullif};
+use datafusion::arrow::datatypes::{DataType, Int32Type, Int64Type, TimeUnit};
 use datafusion::common::{Result, ScalarValue, internal_datafusion_err};
 use datafusion::physical_optimizer::pruning::PruningPredicate;
 use deltalake::kernel::{EagerSnapshot, LogicalFileView};
 
 use crate::file_blocks::{BLOCK_FILES, Blocks, Told, blocks_of};
+use crate::file_changes::{FileKey, vector_key};
+use crate::paths::Paths;
+
+/// A list with so many parts that came one by one is not extended any more.
+const PARTS_ADDED_MAX: usize = 32;
 
 /// Statistics tell times in whole milliseconds, cut off: a file may hold later ones, by less than this many microseconds.
 const CUT_OFF_MICROSECONDS: i64 = 999;
@@ -33,8 +43,18 @@ pub(crate) struct FileColumn {
 #[derive(Debug)]
 pub(crate) struct FileList {
     columns: Arc<[FileColumn]>,
-    parts: Vec<Part>,
+    parts: Vec<Held>,
+    /// How many of the parts came one by one, after the others.
+    parts_added: usize,
     blocks: Blocks,
+}
+
+/// A part of a list, and which of its files the version still has.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) part: Arc<Part>,
+    /// All, where none.
+    left: Option<BooleanBuffer>,
 }
 
 /// Least and greatest values of a column, and how many are NULL, of one file or block after the other; none where nothing is
@@ -54,20 +74,24 @@ pub(crate) struct Listed<'a> {
     columns: &'a [FileColumn],
 }
 
-/// Some of the files, each a row of every column here.
+/// Some files, each a row of every column here.
 #[derive(Debug)]
 pub(crate) struct Part {
-    paths: StringArray,
+    paths: Paths,
     sizes: Int64Array,
     rows: Option<Int64Array>,
     /// How many rows are marked as deleted, where any is.
     deleted: Option<Int64Array>,
+    /// The deletion vectors themselves.
+    vectors: Option<StructArray>,
     nulls: Option<StructArray>,
     least: Option<StructArray>,
     greatest: Option<StructArray>,
     partitions: Option<StructArray>,
     /// What is told of each column, once somebody asks for it.
     bounds: Vec<OnceLock<Bounds>>,
+    /// The same of blocks of files.
+    pub(crate) blocks: Blocks,
 }
 
 impl FileList {
@@ -92,58 +116,136 @@ impl FileList {
                 part.take_written(&texts, &mut written)?;
             }
         }
+        let parts = parts.into_iter().map(|part| Held { part: Arc::new(part), left: None }).collect();
+        Ok(Self::with(columns, parts, 0))
+    }
+
+    fn with(columns: Arc<[FileColumn]>, parts: Vec<Held>, parts_added: usize) -> Self {
         let blocks = Blocks::of(columns.len());
-        Ok(Self { columns, parts, blocks })
+        Self { columns, parts, parts_added, blocks }
+    }
+
+    /// A list of no file.
+    pub(crate) fn none(&self) -> Self {
+        Self::with(Arc::clone(&self.columns), Vec::new(), 0)
+    }
+
+    /// The files of `snapshot`, whose columns are those of this list.
+    pub(crate) fn of_same_columns(&self, snapshot: &EagerSnapshot) -> Result<Self> {
+        Self::of(snapshot, Arc::clone(&self.columns))
+    }
+
+    /// This list without the files `replaced`, and with `added` in front. None where a list made anew serves better, or a
+    /// path would be that of two files.
+    pub(crate) fn followed_by(&self, replaced: &BTreeSet<FileKey>, added: Self) -> Option<Self> {
+        let parts_added = self.parts_added + added.parts.len();
+        if parts_added > PARTS_ADDED_MAX {
+            return None;
+        }
+        let mut kept = self.parts.clone();
+        for held in &mut kept {
+            let gone = held.rows_of(replaced)?;
+            held.remove(&gone);
+        }
+        let added = added.parts.into_iter();
+        let parts = added.chain(kept).filter(|held| held.count() > 0).collect();
+        Some(Self::with(Arc::clone(&self.columns), parts, parts_added))
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.parts.iter().map(Held::count).sum()
     }
 
     /// Size on storage of all of them.
     pub(crate) fn total_bytes(&self) -> u64 {
-        let sizes = self.parts.iter().filter_map(|part| sum(&part.sizes));
-        sizes.filter_map(|size| u64::try_from(size).ok()).sum()
+        self.all().map(Listed::size).sum()
+    }
+
+    /// All of them, newest first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Listed<'_>> {
+        self.parts.iter().flat_map(|held| held.listed(0..held.part.len(), &self.columns))
     }
 
     /// The files that may hold a row for which `predicate` is true.
     pub(crate) fn chosen(&self, predicate: Option<&PruningPredicate>) -> Result<Vec<Listed<'_>>> {
+        let Some(predicate) = predicate else { return Ok(self.all().collect()) };
         let mut chosen = Vec::new();
-        for (part, stretch) in self.stretches(predicate)? {
-            let listed = |row| Listed { part, row, columns: &self.columns };
-            match predicate {
-                None => chosen.extend(stretch.map(listed)),
-                Some(predicate) => {
-                    let told = Told::of_files(&self.columns, part, stretch.clone());
-                    let kept = stretch.zip(predicate.prune(&told)?).filter(|(_, kept)| *kept);
-                    chosen.extend(kept.map(|(row, _)| listed(row)));
-                }
-            }
+        for (held, stretch) in self.stretches(predicate)? {
+            let told = Told::of_files(&self.columns, &held.part, stretch.clone());
+            let kept = BooleanBuffer::from(predicate.prune(&told)?);
+            let listed = held.listed(stretch.clone(), &self.columns);
+            chosen.extend(listed.filter(|file| kept.value(file.row - stretch.start)));
         }
         Ok(chosen)
     }
 
     /// Where files may lie that are to be looked at each: whole blocks are left out together.
-    fn stretches(&self, predicate: Option<&PruningPredicate>) -> Result<Vec<(&Part, Range<usize>)>> {
-        let count: usize = self.parts.iter().map(Part::len).sum();
-        let predicate = match predicate {
-            Some(predicate) if count > BLOCK_FILES => predicate,
-            _ => return Ok(self.parts.iter().map(|part| (part, 0..part.len())).collect()),
-        };
+    fn stretches(&self, predicate: &PruningPredicate) -> Result<Vec<(&Held, Range<usize>)>> {
+        let blocks =
+            || self.parts.iter().flat_map(|held| blocks_of(&held.part).map(move |block| (held, block)));
+        if self.count() <= BLOCK_FILES {
+            return Ok(self.parts.iter().map(|held| (held, 0..held.part.len())).collect());
+        }
         let kept = predicate.prune(&Told::of_blocks(&self.columns, &self.blocks, &self.parts))?;
-        let mut stretches: Vec<(&Part, Range<usize>)> = Vec::new();
-        for ((part, block), _) in blocks_of(&self.parts).zip(kept).filter(|(_, kept)| *kept) {
+        let mut stretches: Vec<(&Held, Range<usize>)> = Vec::new();
+        for ((held, block), _) in blocks().zip(kept).filter(|(_, kept)| *kept) {
             match stretches.last_mut() {
-                Some((last, stretch)) if std::ptr::eq(*last, part) && stretch.end == block.start => {
+                Some((last, stretch)) if std::ptr::eq(*last, held) && stretch.end == block.start => {
                     stretch.end = block.end;
                 }
-                _ => stretches.push((part, block)),
+                _ => stretches.push((held, block)),
             }
         }
         Ok(stretches)
     }
 }
 
+impl Held {
+    fn count(&self) -> usize {
+        self.left.as_ref().map_or(self.part.len(), BooleanBuffer::count_set_bits)
+    }
+
+    fn holds(&self, row: usize) -> bool {
+        self.left.as_ref().is_none_or(|left| left.value(row))
+    }
+
+    fn listed<'a>(
+        &'a self,
+        rows: Range<usize>,
+        columns: &'a [FileColumn],
+    ) -> impl Iterator<Item = Listed<'a>> {
+        let part = self.part.as_ref();
+        rows.filter(|row| self.holds(*row)).map(move |row| Listed { part, row, columns })
+    }
+
+    /// Where the files of these keys lie. None where a file would stay that has the path of a key, and another deletion vector.
+    fn rows_of(&self, keys: &BTreeSet<FileKey>) -> Option<Vec<usize>> {
+        let rows = keys.iter().flat_map(|key| self.part.paths.rows_of(&key.path));
+        let rows = rows.filter(|row| self.holds(*row));
+        rows.map(|row| keys.contains(&self.part.key(row)).then_some(row)).collect()
+    }
+
+    fn remove(&mut self, rows: &[usize]) {
+        if rows.is_empty() {
+            return;
+        }
+        let mut left = BooleanBufferBuilder::new(self.part.len());
+        match &self.left {
+            Some(before) => left.append_buffer(before),
+            None => left.append_n(self.part.len(), true),
+        }
+        for row in rows {
+            left.set_bit(*row, false);
+        }
+        self.left = Some(left.finish());
+    }
+}
+
 impl<'a> Listed<'a> {
     /// Its path as the log writes it: a relative or absolute URL.
     pub(crate) fn path(self) -> &'a str {
-        self.part.paths.value(self.row)
+        self.part.paths.get(self.row)
     }
 
     /// Its size in bytes.
@@ -213,21 +315,41 @@ impl Part {
             |name| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>().cloned());
         let structs = |name| batch.column_by_name(name).and_then(|column| column.as_struct_opt().cloned());
         let numbers = |column: &ArrayRef| column.as_primitive_opt::<Int64Type>().cloned();
-        let deleted = structs("deletion_vector").map(|vector| deleted_rows(&vector)).transpose()?;
+        let vectors = structs("deletion_vector");
+        let deleted = vectors.as_ref().map(deleted_rows).transpose()?;
         Ok(Self {
-            paths: strings("path").ok_or_else(|| missing("path"))?,
+            paths: Paths::of(strings("path").ok_or_else(|| missing("path"))?),
             sizes: batch
                 .column_by_name("size_bytes")
                 .and_then(numbers)
                 .ok_or_else(|| missing("size_bytes"))?,
             rows: batch.column_by_name("num_records").and_then(numbers),
             deleted,
+            vectors,
             nulls: structs("null_count"),
             least: structs("min"),
             greatest: structs("max"),
             partitions: structs("partition"),
             bounds: unasked(columns),
+            blocks: Blocks::of(columns),
         })
+    }
+
+    /// What the log knows a file by.
+    fn key(&self, row: usize) -> FileKey {
+        FileKey { path: self.paths.get(row).to_owned(), vector: self.vector(row) }
+    }
+
+    /// What a file's deletion vector is known by; none without one.
+    fn vector(&self, row: usize) -> Option<String> {
+        let vectors = self.vectors.as_ref().filter(|vectors| vectors.is_valid(row))?;
+        let text = |name: &str| {
+            let texts = vectors.column_by_name(name)?.as_string_opt::<i32>()?;
+            texts.is_valid(row).then(|| texts.value(row))
+        };
+        let offsets = vectors.column_by_name("offset")?.as_primitive_opt::<Int32Type>()?;
+        let offset = offsets.is_valid(row).then(|| i64::from(offsets.value(row)));
+        Some(vector_key(text("storageType")?, text("pathOrInlineDv")?, offset))
     }
 
     /// Takes the texts of partitions as they are written. In the list an empty text is NULL; in a scan it is not.

@@ -34,12 +34,12 @@ use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicate
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::ProjectionExec;
 use deltalake::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
-use deltalake::kernel::EagerSnapshot;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 use url::Url;
 
 use crate::file_list::{FileColumn, FileList, Listed};
+use crate::late_snapshot::LateSnapshot;
 use crate::location::{MOUNT, TableLocation};
 use crate::row_group_condition::{FileColumns, RowGroupCondition};
 
@@ -48,7 +48,7 @@ const FILES_TOLD_MAX: usize = 10_000;
 
 /// Scans the files of one version.
 pub(crate) struct FileScan {
-    snapshot: Arc<EagerSnapshot>,
+    log: Arc<LateSnapshot>,
     location: TableLocation,
     url: Url,
     /// The table's columns in their order.
@@ -65,10 +65,10 @@ pub(crate) struct FileScan {
 }
 
 impl FileScan {
-    /// A scan of `snapshot`, whose columns are `schema` and, in the same order, `columns`.
+    /// A scan of the version of `log`, whose columns are `schema` and, in the same order, `columns`.
     pub(crate) fn new(
         location: TableLocation,
-        snapshot: Arc<EagerSnapshot>,
+        log: Arc<LateSnapshot>,
         schema: SchemaRef,
         columns: Vec<FileColumn>,
     ) -> crate::Result<Self> {
@@ -89,9 +89,24 @@ impl FileScan {
             .build();
         let places = of(false).chain(of(true)).map(|(place, _)| place).collect();
         let columns = columns.into();
-        let changed_at = time_of(snapshot.metadata().id());
+        let changed_at = time_of(log.described().metadata().id());
         let files = OnceLock::new();
-        Ok(Self { snapshot, location, url, schema, columns, read, places, changed_at, files })
+        Ok(Self { log, location, url, schema, columns, read, places, changed_at, files })
+    }
+
+    /// The same of a later version, which has these files.
+    pub(crate) fn followed_by(&self, log: Arc<LateSnapshot>, files: FileList) -> Self {
+        Self {
+            log,
+            location: self.location.clone(),
+            url: self.url.clone(),
+            schema: Arc::clone(&self.schema),
+            columns: Arc::clone(&self.columns),
+            read: self.read.clone(),
+            places: self.places.clone(),
+            changed_at: self.changed_at,
+            files: OnceLock::from(files),
+        }
     }
 
     /// Whether the given columns can be read here. Nested values are put together by delta-rs: what they may lack is told
@@ -158,18 +173,34 @@ impl FileScan {
         self.source(session, projection, (group, statistics), asked, limit).map(Some)
     }
 
+    /// A plan of rows without columns, for tables of which delta-rs cannot give them: where files have other names for columns, and
+    /// the log does not tell how many rows one has. None for others, and where no column can be read here.
+    pub(crate) async fn counted(
+        &self,
+        session: &dyn Session,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let is_mapped = self.columns.iter().any(|column| column.name != column.in_files);
+        if !is_mapped || self.list()?.all().all(|file| file.rows().is_some()) {
+            return Ok(None);
+        }
+        let of_files = |column: &usize| self.columns.get(*column).is_some_and(|column| !column.partitions);
+        let column = (0..self.columns.len()).filter(of_files).find(|column| self.reads(&[*column]));
+        let Some(column) = column else { return Ok(None) };
+        match self.plan(session, &[column], filters, limit).await? {
+            Some(rows) => Ok(Some(Arc::new(ProjectionExec::try_new(no_columns(), rows)?))),
+            None => Ok(None),
+        }
+    }
+
     /// The files, as columns, made once.
-    fn list(&self) -> Result<&FileList> {
+    pub(crate) fn list(&self) -> Result<&FileList> {
         if let Some(files) = self.files.get() {
             return Ok(files);
         }
-        let files = FileList::of(&self.snapshot, Arc::clone(&self.columns))?;
+        let files = FileList::of(self.log.described(), Arc::clone(&self.columns))?;
         Ok(self.files.get_or_init(|| files))
-    }
-
-    /// Size on storage of all files.
-    pub(crate) fn total_bytes(&self) -> Option<u64> {
-        self.list().ok().map(FileList::total_bytes)
     }
 
     fn predicate(&self, session: &dyn Session, filters: &[Expr]) -> Result<Option<PruningPredicate>> {
@@ -231,7 +262,7 @@ impl FileScan {
         if marked.is_empty() {
             return Ok(HashMap::new());
         }
-        let scan = DeltaScanNext::new(Arc::clone(&self.snapshot), DeltaScanConfig::default())?;
+        let scan = DeltaScanNext::new(self.log.planned().await?, DeltaScanConfig::default())?;
         let vectors = scan.with_file_paths(marked).deletion_vectors(session).await?;
         Ok(vectors.into_iter().map(|vector| (vector.filepath, selection(&vector.keep_mask))).collect())
     }
@@ -341,6 +372,10 @@ impl FileScan {
         });
         Ok(Arc::new(ProjectionExec::try_new(outputs.collect::<Vec<_>>(), files)?))
     }
+}
+
+fn no_columns() -> Vec<(Arc<dyn PhysicalExpr>, String)> {
+    Vec::new()
 }
 
 /// A time for the files of the table with this id: the same on each server, and hardly ever another table's.

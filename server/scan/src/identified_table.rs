@@ -17,7 +17,6 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::ProjectionExec;
 use deltalake::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
 
-use crate::error::{self, Result as ScanResult};
 use crate::pinned_table::PinnedTable;
 use crate::pruning;
 use crate::row_place_exec::RowPlaceExec;
@@ -33,7 +32,9 @@ pub const PLACE: &str = "weir:place";
 #[derive(Debug)]
 pub(crate) struct IdentifiedTable {
     pub(crate) pinned: PinnedTable,
-    scan: DeltaScanNext,
+    config: DeltaScanConfig,
+    /// All files, where none.
+    files: Option<Vec<String>>,
     schema: SchemaRef,
     /// How many columns the table itself has.
     width: usize,
@@ -41,7 +42,7 @@ pub(crate) struct IdentifiedTable {
 
 impl IdentifiedTable {
     /// All rows of `table`, or those of the given files only, which are named as in [`FILE`].
-    pub(crate) fn new(table: &PinnedTable, files: Option<Vec<String>>) -> ScanResult<Self> {
+    pub(crate) fn new(table: &PinnedTable, files: Option<Vec<String>>) -> Self {
         let own = table_schema::as_read(&table.schema());
         let config = DeltaScanConfig {
             file_column_name: Some(FILE.to_owned()),
@@ -50,17 +51,11 @@ impl IdentifiedTable {
             schema_force_view_types: false,
             schema: Some(Arc::clone(&own)),
         };
-        let scan = DeltaScanNext::new(Arc::new(table.snapshot().clone()), config)
-            .map_err(|failure| error::from_datafusion(table.location(), failure))?;
-        let scan = match files {
-            Some(files) => scan.with_file_paths(files),
-            None => scan,
-        };
         let mut fields: Vec<Field> = own.fields().iter().map(|field| field.as_ref().clone()).collect();
         let width = fields.len();
         fields.push(Field::new(FILE, DataType::Utf8, false));
         fields.push(Field::new(PLACE, DataType::UInt64, false));
-        Ok(Self { pinned: table.clone(), scan, schema: Arc::new(Schema::new(fields)), width })
+        Self { pinned: table.clone(), config, files, schema: Arc::new(Schema::new(fields)), width }
     }
 }
 
@@ -94,7 +89,12 @@ impl TableProvider for IdentifiedTable {
         let mut read: Vec<usize> = columns.iter().copied().filter(|column| *column < self.width).collect();
         read.push(self.width);
         let filters = pruning::answered(filters, &self.schema)?;
-        let scanned = self.scan.scan(session, Some(&read), &filters, None).await?;
+        let scan = DeltaScanNext::new(self.pinned.log().planned().await?, self.config.clone())?;
+        let scan = match &self.files {
+            Some(files) => scan.with_file_paths(files.clone()),
+            None => scan,
+        };
+        let scanned = scan.scan(session, Some(&read), &filters, None).await?;
         let scanned = TrueStatisticsExec::over(scanned)?;
         let placed: Arc<dyn ExecutionPlan> = Arc::new(RowPlaceExec::new(scanned)?);
         let schema = placed.schema();

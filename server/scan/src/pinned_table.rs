@@ -16,9 +16,10 @@ use deltalake::logstore::LogStoreRef;
 
 use crate::column_changes::PHYSICAL_NAME;
 use crate::error::{Error, Result};
-use crate::file_list::FileColumn;
+use crate::file_list::{FileColumn, FileList};
 use crate::file_scan::FileScan;
 use crate::identified_table::IdentifiedTable;
+use crate::late_snapshot::LateSnapshot;
 use crate::location::TableLocation;
 use crate::rechecked_table::RecheckedTable;
 use crate::text_length::DeclaredText;
@@ -32,26 +33,30 @@ pub(crate) const FIELD_ID: &str = "delta.columnMapping.id";
 pub struct PinnedTable(Arc<Pinned>);
 
 struct Pinned {
-    location: TableLocation,
-    table: DeltaTable,
-    snapshot: Arc<EagerSnapshot>,
-    schema: SchemaRef,
-    field_ids: HashMap<String, i64>,
-    declared_texts: HashMap<String, DeclaredText>,
-    partition_columns: Vec<String>,
-    provider: Arc<dyn TableProvider>,
-    files: Option<Arc<FileScan>>,
+    head: Arc<Head>,
+    log: Arc<LateSnapshot>,
+    provider: Arc<RecheckedTable>,
     file_count: u64,
     total_bytes: OnceLock<u64>,
     /// The entity tag of the version's commit, once it is known.
     commit_tag: OnceLock<String>,
 }
 
+/// What versions share as long as commits change files alone.
+struct Head {
+    location: TableLocation,
+    schema: SchemaRef,
+    field_ids: HashMap<String, i64>,
+    declared_texts: HashMap<String, DeclaredText>,
+    partition_columns: Vec<String>,
+}
+
 impl PinnedTable {
     /// Pins the version that `table` has loaded.
     pub(crate) fn new(location: TableLocation, table: DeltaTable) -> Result<Self> {
-        let state = table.snapshot().map_err(|source| error::from_delta(&location, source))?;
-        let snapshot = Arc::new(state.snapshot().clone());
+        let log = LateSnapshot::loaded(table).map_err(|source| error::from_delta(&location, source))?;
+        let log = Arc::new(log);
+        let snapshot = log.described();
         let columns = snapshot.schema();
         let arrow_schema: datafusion::arrow::datatypes::Schema = columns
             .as_ref()
@@ -74,45 +79,63 @@ impl PinnedTable {
             schema_force_view_types: false,
             schema: Some(table_schema::as_read(&schema)),
         };
-        let delta = DeltaScanNext::new(Arc::clone(&snapshot), config)
+        let delta = DeltaScanNext::new(Arc::clone(snapshot), config.clone())
             .map_err(|source| error::from_datafusion(&location, source))?;
         let files = snapshot.try_log_data().map_err(|source| error::from_delta(&location, source))?;
         let file_count = u64::try_from(files.num_files()).unwrap_or(u64::MAX);
         let partition_columns = snapshot.metadata().partition_columns().to_vec();
-        let own_names = file_columns(&snapshot, &partition_columns).map(|columns| {
-            FileScan::new(location.clone(), Arc::clone(&snapshot), table_schema::as_read(&schema), columns)
+        let own_names = file_columns(snapshot, &partition_columns).map(|columns| {
+            FileScan::new(location.clone(), Arc::clone(&log), table_schema::as_read(&schema), columns)
         });
-        let files = own_names.transpose()?.map(Arc::new);
-        let provider = RecheckedTable { delta, files: files.clone() };
-        Ok(Self(Arc::new(Pinned {
-            location,
-            table,
-            snapshot,
-            schema,
-            field_ids,
-            declared_texts: DeclaredText::of_fields(columns.fields()),
-            partition_columns,
+        let files = own_names.transpose()?;
+        let declared_texts = DeclaredText::of_fields(columns.fields());
+        let head = Arc::new(Head { location, schema, field_ids, declared_texts, partition_columns });
+        let provider = RecheckedTable { delta: Arc::new(delta), config, log: Arc::clone(&log), files };
+        Ok(Self::with(head, log, provider, file_count))
+    }
+
+    fn with(head: Arc<Head>, log: Arc<LateSnapshot>, provider: RecheckedTable, file_count: u64) -> Self {
+        let (total_bytes, commit_tag) = (OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Pinned {
+            head,
+            log,
             provider: Arc::new(provider),
-            files,
             file_count,
-            total_bytes: OnceLock::new(),
-            commit_tag: OnceLock::new(),
-        })))
+            total_bytes,
+            commit_tag,
+        }))
+    }
+
+    /// The files, as far as they are listed here.
+    pub(crate) fn files(&self) -> Option<&FileList> {
+        // reason: what cannot be listed is read by delta-rs, which says why
+        self.0.provider.files.as_ref()?.list().ok()
+    }
+
+    /// The later version that has these files, and is described as this one is.
+    pub(crate) fn followed_by(&self, version: u64, files: FileList) -> Option<Self> {
+        let log = Arc::new(self.0.log.followed_by(version));
+        let file_count = u64::try_from(files.count()).unwrap_or(u64::MAX);
+        let before = &self.0.provider;
+        let files = before.files.as_ref()?.followed_by(Arc::clone(&log), files);
+        let (delta, config) = (Arc::clone(&before.delta), before.config.clone());
+        let provider = RecheckedTable { delta, config, log: Arc::clone(&log), files: Some(files) };
+        Some(Self::with(Arc::clone(&self.0.head), log, provider, file_count))
     }
 
     /// Where the table lies.
     pub fn location(&self) -> &TableLocation {
-        &self.0.location
+        &self.0.head.location
     }
 
     /// The version of the table's log.
     pub fn version(&self) -> u64 {
-        self.0.snapshot.version()
+        self.0.log.version()
     }
 
     /// What tells this version from one with the same number of another table that came to the place.
     pub fn mark(&self) -> String {
-        format!("{} {}", self.0.snapshot.metadata().id(), self.tag().unwrap_or_default())
+        format!("{} {}", self.described().metadata().id(), self.tag().unwrap_or_default())
     }
 
     /// The entity tag of this version's commit; none where it is not known, or was cleaned up.
@@ -130,55 +153,56 @@ impl PinnedTable {
     /// The columns in plain Arrow types, without metadata, as they are written. The provider gives the same columns,
     /// strings as views.
     pub fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.0.schema)
+        Arc::clone(&self.0.head.schema)
     }
 
     /// Column-mapping ids of the top-level columns, by name; empty for tables without column mapping.
     pub fn field_ids(&self) -> &HashMap<String, i64> {
-        &self.0.field_ids
+        &self.0.head.field_ids
     }
 
     /// What columns of texts were declared as, by name, where it is more than a text.
     pub fn declared_texts(&self) -> &HashMap<String, DeclaredText> {
-        &self.0.declared_texts
+        &self.0.head.declared_texts
     }
 
     /// The ids that the columns of this version have in `newest`. Where it is from before column mapping, a column is
     /// known by the name that its files have it by. None where another table came to the place.
     pub fn field_ids_in(&self, newest: &PinnedTable) -> Option<HashMap<String, i64>> {
-        if self.0.snapshot.metadata().id() != newest.0.snapshot.metadata().id() {
+        if self.described().metadata().id() != newest.described().metadata().id() {
             return None;
         }
-        if !self.0.field_ids.is_empty() || newest.0.field_ids.is_empty() {
-            return Some(self.0.field_ids.clone());
+        let (own_ids, newest_ids) = (self.field_ids(), newest.field_ids());
+        if !own_ids.is_empty() || newest_ids.is_empty() {
+            return Some(own_ids.clone());
         }
-        let columns = newest.0.snapshot.schema();
+        let columns = newest.described().schema();
         let ids = columns.fields().filter_map(|field| {
             let file_name = match field.metadata().get(PHYSICAL_NAME) {
                 Some(MetadataValue::String(name)) => name,
                 _ => field.name(),
             };
-            let id = newest.0.field_ids.get(field.name())?;
-            self.0.schema.field_with_name(file_name).ok().map(|own| (own.name().clone(), *id))
+            let id = newest_ids.get(field.name())?;
+            self.0.head.schema.field_with_name(file_name).ok().map(|own| (own.name().clone(), *id))
         });
         Some(ids.collect())
     }
 
     /// The columns that partition the table, in order.
     pub fn partition_columns(&self) -> &[String] {
-        &self.0.partition_columns
+        &self.0.head.partition_columns
     }
 
     /// Scans this version. Reads through the object store that is registered for `gov://mount` in the session's
     /// environment. Only for reading: its `insert_into` fails.
     pub fn provider(&self) -> Arc<dyn TableProvider> {
-        Arc::clone(&self.0.provider)
+        Arc::clone(&self.0.provider) as _
     }
 
     /// Scans this version as [`PinnedTable::provider`] does, each row with what it is known by while it is changed: its
     /// columns, then [`crate::FILE`] and [`crate::PLACE`].
-    pub fn identified(&self) -> Result<Arc<dyn TableProvider>> {
-        Ok(Arc::new(IdentifiedTable::new(self, None)?))
+    pub fn identified(&self) -> Arc<dyn TableProvider> {
+        Arc::new(IdentifiedTable::new(self, None))
     }
 
     /// The version whose rows `identified` gives.
@@ -195,11 +219,11 @@ impl PinnedTable {
     /// Size on storage of the files of this version.
     pub fn total_bytes(&self) -> u64 {
         *self.0.total_bytes.get_or_init(|| {
-            if let Some(bytes) = self.0.files.as_ref().and_then(|files| files.total_bytes()) {
-                return bytes;
+            if let Some(files) = self.files() {
+                return files.total_bytes();
             }
             // reason: a log that could be opened has its files in memory
-            let Ok(files) = self.0.snapshot.try_log_data() else { return 0 };
+            let Ok(files) = self.described().try_log_data() else { return 0 };
             // reason: a size below zero is not one
             files.iter().map(|file| u64::try_from(file.size()).unwrap_or(0)).sum()
         })
@@ -207,28 +231,37 @@ impl PinnedTable {
 
     /// Table properties of this version, as its log has them.
     pub fn properties(&self) -> &HashMap<String, String> {
-        self.0.snapshot.metadata().configuration()
+        self.described().metadata().configuration()
     }
 
     /// The version that an application last committed with its own transaction id, at this version of the table.
     pub async fn txn_version(&self, app_id: &str) -> Result<Option<i64>> {
-        self.0
-            .snapshot
-            .transaction_version(self.log_store().as_ref(), app_id)
-            .await
-            .map_err(|source| error::from_delta(&self.0.location, source))
+        let seen = self.snapshot().await?.transaction_version(self.log_store().as_ref(), app_id).await;
+        seen.map_err(|source| error::from_delta(self.location(), source))
     }
 
     pub(crate) fn log_store(&self) -> LogStoreRef {
-        self.0.table.log_store()
+        self.0.log.log_store()
     }
 
-    pub(crate) fn snapshot(&self) -> &EagerSnapshot {
-        &self.0.snapshot
+    /// delta-rs's snapshot with the columns, properties and protocol of this version. Its files and its number may be those of an
+    /// earlier one.
+    pub(crate) fn described(&self) -> &EagerSnapshot {
+        self.0.log.described()
     }
 
-    pub(crate) fn table(&self) -> DeltaTable {
-        self.0.table.clone()
+    pub(crate) fn log(&self) -> &Arc<LateSnapshot> {
+        &self.0.log
+    }
+
+    /// delta-rs's snapshot of this version.
+    pub(crate) async fn snapshot(&self) -> Result<Arc<EagerSnapshot>> {
+        self.0.log.snapshot().await.map_err(|source| error::from_delta(self.location(), source))
+    }
+
+    /// delta-rs's table at this version.
+    pub(crate) async fn table(&self) -> Result<DeltaTable> {
+        self.0.log.table().await.map_err(|source| error::from_delta(self.location(), source))
     }
 }
 
@@ -258,7 +291,7 @@ fn file_columns(snapshot: &EagerSnapshot, partition_columns: &[String]) -> Optio
 impl fmt::Debug for PinnedTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PinnedTable")
-            .field("location", &self.0.location)
+            .field("location", self.location())
             .field("version", &self.version())
             .finish_non_exhaustive()
     }

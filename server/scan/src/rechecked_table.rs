@@ -6,6 +6,7 @@
 //! goes no further, whoever scans.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,19 +15,22 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use deltalake::delta_datafusion::DeltaScanNext;
+use deltalake::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
 
 use crate::file_scan::FileScan;
+use crate::late_snapshot::LateSnapshot;
 use crate::pruning;
 use crate::true_statistics_exec::TrueStatisticsExec;
 
 /// Only for reading: its `insert_into` fails.
-#[derive(Debug)]
 pub(crate) struct RecheckedTable {
-    /// Scans what `files` does not.
-    pub(crate) delta: DeltaScanNext,
+    /// Scans what `files` does not, of the version by which `log` is described.
+    pub(crate) delta: Arc<DeltaScanNext>,
+    /// With what `delta` was made.
+    pub(crate) config: DeltaScanConfig,
+    pub(crate) log: Arc<LateSnapshot>,
     /// None for tables whose files name their columns in a way that only delta-rs knows.
-    pub(crate) files: Option<Arc<FileScan>>,
+    pub(crate) files: Option<FileScan>,
 }
 
 #[async_trait]
@@ -51,6 +55,12 @@ impl TableProvider for RecheckedTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let filters = pruning::answered(filters, &self.delta.schema())?;
+        if let Some(files) = &self.files
+            && projection.is_some_and(Vec::is_empty)
+            && let Some(plan) = files.counted(session, &filters, limit).await?
+        {
+            return TrueStatisticsExec::over(plan);
+        }
         // Rows alone are counted from the log by delta-rs.
         if let (Some(files), Some(columns)) = (&self.files, projection)
             && !columns.is_empty()
@@ -59,7 +69,11 @@ impl TableProvider for RecheckedTable {
         {
             return TrueStatisticsExec::over(plan);
         }
-        TrueStatisticsExec::over(self.delta.scan(session, projection, &filters, limit).await?)
+        let delta = match self.log.is_own() {
+            true => Arc::clone(&self.delta),
+            false => Arc::new(DeltaScanNext::new(self.log.planned().await?, self.config.clone())?),
+        };
+        TrueStatisticsExec::over(delta.scan(session, projection, &filters, limit).await?)
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
@@ -69,5 +83,11 @@ impl TableProvider for RecheckedTable {
             other => other,
         };
         Ok(told.into_iter().map(rechecked).collect())
+    }
+}
+
+impl fmt::Debug for RecheckedTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecheckedTable").field("files", &self.files).finish_non_exhaustive()
     }
 }

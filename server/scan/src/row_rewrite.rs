@@ -13,8 +13,8 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::ExecutionPlanProperties;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use deltalake::kernel::Action;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake::kernel::{Action, EagerSnapshot};
 use deltalake::logstore::LogStoreRef;
 use deltalake::protocol::DeltaOperation;
 use futures::stream::BoxStream;
@@ -29,7 +29,7 @@ use crate::error::{self, Error, Result};
 use crate::identified_table::IdentifiedTable;
 use crate::pinned_table::PinnedTable;
 use crate::row_changes::{Changed, RowChanges};
-use crate::table_writer::{Input, check_partitions, write};
+use crate::table_writer::{Input, check_partitions, without_upkeep, write};
 
 /// Which statement changes rows, for readers of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +99,8 @@ impl DeltaTables {
             return Ok(Rewritten::default());
         }
         check_partitions(table)?;
-        let mut actions = removed(table, changes)?;
+        let snapshot = table.snapshot().await?;
+        let mut actions = removed(table, &snapshot, changes)?;
         let files_removed = actions.len() as u64;
         let feed = Arc::new(Mutex::new(ChangeData::of(table, &changes.schema())?));
         let rows = recorded(self.changed(table, session, changes).await?, Arc::clone(&feed));
@@ -113,15 +114,15 @@ impl DeltaTables {
             actions.extend(feed.close(table).await?);
         }
         let rewritten = Rewritten { files_added, files_removed, rows_copied };
-        let committed = CommitBuilder::from(properties(commit_metadata, changes, rewritten))
+        let commit = CommitBuilder::from(properties(commit_metadata, changes, rewritten))
             .with_actions(actions)
-            .build(Some(table.snapshot()), table.log_store(), operation.told())
-            .await;
-        committed.map_err(|failure| {
+            .build(Some(snapshot.as_ref()), table.log_store(), operation.told());
+        let committed = async { commit.into_prepared_commit_future().await?.await };
+        committed.await.map_err(|failure| {
             self.doubt(location);
             error::commit_failure(location, failure)
         })?;
-        self.open(location).await?;
+        self.committed_at(location).await;
         Ok(rewritten)
     }
 
@@ -138,7 +139,7 @@ impl DeltaTables {
         if files.is_empty() {
             return Ok(inserts.boxed());
         }
-        let scan = IdentifiedTable::new(table, Some(files))?;
+        let scan = IdentifiedTable::new(table, Some(files));
         let plan = scan.scan(session, None, &[], None).await.map_err(unread)?;
         let context = session.task_ctx();
         let partitions = 0..plan.output_partitioning().partition_count();
@@ -176,7 +177,7 @@ fn recorded(
 }
 
 /// The files with rows that change, taken out.
-fn removed(table: &PinnedTable, changes: &RowChanges) -> Result<Vec<Action>> {
+fn removed(table: &PinnedTable, snapshot: &EagerSnapshot, changes: &RowChanges) -> Result<Vec<Action>> {
     let location = table.location();
     let lost = || {
         let cause = "a file with changed rows is not one of the version's".into();
@@ -188,19 +189,19 @@ fn removed(table: &PinnedTable, changes: &RowChanges) -> Result<Vec<Action>> {
         Path::from_url_path(url.path().strip_prefix(root.path())?).ok()
     };
     let wanted = changes.files().map(path).collect::<Option<BTreeSet<Path>>>().ok_or_else(lost)?;
-    let files = table.snapshot().try_log_data().map_err(|cause| error::from_delta(location, cause))?;
+    let files = snapshot.try_log_data().map_err(|cause| error::from_delta(location, cause))?;
     let changed = files.iter().filter(|file| wanted.contains(&file.object_store_path()));
     let actions: Vec<Action> = changed.map(|file| Action::Remove(file.remove_action(true))).collect();
     if actions.len() != wanted.len() {
         return Err(lost());
     }
-    check_spelling(table, &actions)?;
+    check_spelling(table, snapshot, &actions)?;
     Ok(actions)
 }
 
 /// Refuses to take out a file whose path would be spelled otherwise than the log has it. Readers of a log compare the spelling: they
 /// would still read the file, and its rows beside those that were written in their place.
-fn check_spelling(table: &PinnedTable, removes: &[Action]) -> Result<()> {
+fn check_spelling(table: &PinnedTable, snapshot: &EagerSnapshot, removes: &[Action]) -> Result<()> {
     let location = table.location();
     let damaged = |source: Box<dyn std::error::Error + Send + Sync>| Error::CorruptLog {
         table: location.clone(),
@@ -212,7 +213,7 @@ fn check_spelling(table: &PinnedTable, removes: &[Action]) -> Result<()> {
         let path = action.pointer("/remove/path").and_then(serde_json::Value::as_str);
         spelled.insert(path.ok_or_else(|| damaged("a file without a path".into()))?.to_owned());
     }
-    let listed = table.snapshot().add_actions_batches(false);
+    let listed = snapshot.add_actions_batches(false);
     for batch in listed.map_err(|cause| error::from_delta(location, cause))? {
         let paths = batch.column_by_name("path").and_then(|paths| paths.as_string_opt::<i32>());
         for path in paths.into_iter().flatten().flatten() {
@@ -262,5 +263,5 @@ fn properties(
         "numRemovedFiles": rewritten.files_removed,
     });
     let metadata = metadata.into_iter().map(|(key, value)| (key, value.into()));
-    CommitProperties::default().with_metadata(metadata.chain([("operationMetrics".to_owned(), metrics)]))
+    without_upkeep().with_metadata(metadata.chain([("operationMetrics".to_owned(), metrics)]))
 }

@@ -71,8 +71,8 @@ impl DeltaTables {
 impl PinnedTable {
     /// What this version is made of.
     pub fn detail(&self) -> Result<TableDetail> {
-        let metadata = self.action(Action::Metadata(self.snapshot().metadata().clone()))?;
-        let protocol = self.action(Action::Protocol(self.snapshot().protocol().clone()))?;
+        let metadata = self.action(Action::Metadata(self.described().metadata().clone()))?;
+        let protocol = self.action(Action::Protocol(self.described().protocol().clone()))?;
         let number = |key: &str| protocol.get(key).and_then(Value::as_i64);
         let version = |key: &str| number(key).and_then(|number| i32::try_from(number).ok());
         let unsaid = || self.corrupt("the protocol has no versions");
@@ -86,7 +86,7 @@ impl PinnedTable {
         features.sort();
         features.dedup();
         Ok(TableDetail {
-            id: self.snapshot().metadata().id().to_owned(),
+            id: self.described().metadata().id().to_owned(),
             created_millis: metadata.get("createdTime").and_then(Value::as_i64),
             min_reader_version: version("minReaderVersion").ok_or_else(unsaid)?,
             min_writer_version: version("minWriterVersion").ok_or_else(unsaid)?,

@@ -115,7 +115,7 @@ impl DeltaTables {
         })?;
         self.forget(location);
         let table = PinnedTable::new(location.clone(), table)?;
-        self.committed(table.clone()).await?;
+        self.committed(table.clone()).await;
         Ok(table)
     }
 
@@ -137,13 +137,14 @@ impl DeltaTables {
         let fields: Vec<_> = columns.fields().cloned().collect();
         let extended = table
             .table()
+            .await?
             .add_columns()
             .with_fields(fields)
             .with_commit_properties(commit_properties(commit_metadata, None))
             .await
             .map_err(|failure| error::commit_failure(location, failure))?;
         let extended = PinnedTable::new(location.clone(), extended)?;
-        self.committed(extended.clone()).await?;
+        self.committed(extended.clone()).await;
         Ok(extended)
     }
 
@@ -172,7 +173,7 @@ impl DeltaTables {
                 let files = added_files(&written).await;
                 let written = PinnedTable::new(location.clone(), written)?;
                 let version = written.version();
-                self.committed(written).await?;
+                self.committed(written).await;
                 Ok(Appended { rows: input.rows(), files, version, already_applied: false })
             }
             Err(failure) => match input.take_failure().await {
@@ -217,7 +218,8 @@ pub(crate) async fn write(
     let rows = LogicalPlanBuilder::scan("rows", provider_as_source(input.table()?), None)
         .and_then(LogicalPlanBuilder::build)
         .map_err(unplanned)?;
-    WriteBuilder::new(log_store, Some(table.snapshot().clone()))
+    let snapshot = table.snapshot().await?;
+    WriteBuilder::new(log_store, Some(snapshot.as_ref().clone()))
         .with_save_mode(SaveMode::Append)
         .with_input_plan(rows)
         .with_writer_properties(writer_properties())
@@ -241,12 +243,18 @@ fn writer_state(session: &dyn Session) -> SessionState {
         .build()
 }
 
+/// A commit after which delta-rs does nothing: what it does would, where it fails, tell a commit that is made as one that is not.
+/// [`DeltaTables::keep_log`] does it.
+pub(crate) fn without_upkeep() -> CommitProperties {
+    CommitProperties::default().with_create_checkpoint(false).with_cleanup_expired_logs(Some(false))
+}
+
 pub(crate) fn commit_properties(
     metadata: Vec<(String, String)>,
     app_txn: Option<&(String, i64)>,
 ) -> CommitProperties {
     let metadata = metadata.into_iter().map(|(key, value)| (key, value.into()));
-    let properties = CommitProperties::default().with_metadata(metadata);
+    let properties = without_upkeep().with_metadata(metadata);
     match app_txn {
         Some((app_id, version)) => {
             properties.with_application_transaction(Transaction::new(app_id, *version))

@@ -27,6 +27,7 @@ mod damage;
 mod deleted;
 mod disk_ranges;
 mod feed;
+mod following;
 mod log_only;
 mod ordering;
 mod past;

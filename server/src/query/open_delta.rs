@@ -167,7 +167,7 @@ struct DeltaRows(PinnedTable);
 
 impl IdentifyRows for DeltaRows {
     fn rows(&self) -> Result<Arc<dyn TableProvider>, OpenError> {
-        Ok(self.0.identified()?)
+        Ok(self.0.identified())
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::arrow::util::pretty::pretty_format_batches;
-use datafusion::logical_expr::{col, lit};
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{LogicalPlanBuilder, col, lit};
+use weir_meter::Meter;
 
 use super::{Ground, people, people_schema, table};
 use crate::{Error, NewTable, Obstacle, PinnedTable, TableLocation};
@@ -123,4 +125,28 @@ async fn a_partition_is_not_taken_for_a_column_that_files_call_by_its_name() {
         assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), wanted.len(), "{filter:?}: {told}");
         assert!(wanted.iter().all(|name| told.contains(name)) && told.contains("| x "), "{filter:?}: {told}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_without_columns_are_counted_where_the_log_does_not_tell_them() {
+    let ground = Ground::new();
+    let location = table("uncounted");
+    mapped(&ground, &location, &[BY_NAME]).await;
+    ground.append(&location, people(0..3, "x")).await.unwrap();
+    ground.append(&location, people(3..5, "y")).await.unwrap();
+    let file = ground.path(&location).join("_delta_log/00000000000000000002.json");
+    let commit = std::fs::read_to_string(&file).unwrap();
+    let actions = commit.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let untold = actions.map(|mut action| {
+        action.get_mut("add").map(|add| add.as_object_mut().unwrap().remove("stats"));
+        format!("{action}\n")
+    });
+    std::fs::write(&file, untold.collect::<String>()).unwrap();
+    let fresh = crate::DeltaTables::new(Arc::clone(ground.tables.router()), crate::Config::default());
+    let pinned = fresh.open(&location).await.unwrap();
+    let plan = LogicalPlanBuilder::scan("t", provider_as_source(pinned.provider()), Some(Vec::new())).unwrap();
+    let plan = ground.state(2).create_physical_plan(&plan.build().unwrap()).await.unwrap();
+    let rows = ground.rows(&plan, &Meter::new()).await.unwrap();
+    assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), 5);
+    assert!(rows.iter().all(|batch| batch.num_columns() == 0));
 }

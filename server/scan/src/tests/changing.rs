@@ -22,7 +22,7 @@ use crate::{
 impl Ground {
     /// Every row with what it is known by: id, region, file, place.
     async fn identified(&self, table: &PinnedTable, partitions: usize) -> Vec<(i64, String, String, u64)> {
-        let source = provider_as_source(table.identified().unwrap());
+        let source = provider_as_source(table.identified());
         let plan = LogicalPlanBuilder::scan("t", source, None).unwrap();
         let plan = plan.filter(col("id").gt_eq(lit(0_i64))).unwrap().build().unwrap();
         let plan = self.state(partitions).create_physical_plan(&plan).await.unwrap();
@@ -219,7 +219,7 @@ async fn a_table_with_a_feed_tells_what_changed_and_nothing_of_what_was_copied()
     ground.append(&location, people(0..10, "x")).await.unwrap();
     ground.change(&location, &[(0, 3), (1, 5), (2, 900)]).await.unwrap();
 
-    let table = ground.tables.open(&location).await.unwrap().table();
+    let table = ground.tables.open(&location).await.unwrap().table().await.unwrap();
     let feed = table.scan_cdf().with_starting_version(2);
     let plan = feed.build(&ground.state(1), None).await.unwrap();
     let mut told = Vec::new();
@@ -250,7 +250,7 @@ async fn rows_of_one_file_have_their_places_however_many_partitions_there_could_
             let wrong = known.iter().find(|row| u64::try_from(row.0).unwrap() != row.3);
             assert_eq!(wrong, None, "{partitions}");
         }
-        let source = provider_as_source(pinned.identified().unwrap());
+        let source = provider_as_source(pinned.identified());
         let plan = LogicalPlanBuilder::scan("t", source, None).unwrap().build().unwrap();
         let plan = ground.state(4).create_physical_plan(&plan).await.unwrap();
         let told = displayable(plan.as_ref()).indent(false).to_string();

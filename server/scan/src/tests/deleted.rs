@@ -22,7 +22,7 @@ const MARKED: [u32; 7] = [0, 7, 8, 20_000, FIRST_GROUP_END, FIRST_GROUP_END + 1,
 const FIRST_GROUP_END: u32 = ROW_GROUP_ROWS as u32 - 1;
 
 /// A deletion vector as it stands in a log: the format `RoaringBitmapArray` of the Delta protocol, in Z85.
-fn inline_vector(rows: &[u32]) -> Value {
+pub(super) fn inline_vector(rows: &[u32]) -> Value {
     let mut bytes = Vec::new();
     bytes.extend(1_681_511_377_u32.to_le_bytes());
     // one bitmap of 32-bit numbers, in containers of those that share their upper half

@@ -3,7 +3,8 @@
 //!
 //! A column to be added has its mask in the catalog before the log has the column; a table with a mask on a column that
 //! its log lacks is not read, so the column is at no time there without its mask. A column to be renamed is bound
-//! by its field id before the log has the new name, so its mask and tags hold under both.
+//! by its field id before the log has the new name, so its mask and tags hold under both. The catalog takes nothing back unless
+//! the log was read again and is without the change: a commit that is made may look like one that failed.
 
 use std::sync::Arc;
 
@@ -42,7 +43,9 @@ pub(super) async fn add(call: Call<'_>, name: &ObjectName, added: &[ColumnDefini
     let extended = call.environment.tables.add_columns(&place, schema, statement(call)).await;
     if let Err(failure) = extended {
         let names: Vec<String> = added.iter().map(|column| column.name.clone()).collect();
-        call.metastore().columns_withdraw(call.by(), call.now(), name, &names).await?;
+        if is_unchanged(call, &place, &names).await {
+            call.metastore().columns_withdraw(call.by(), call.now(), name, &names).await?;
+        }
         return Err(failure.into());
     }
     Ok(())
@@ -77,6 +80,9 @@ pub(super) async fn rename(call: Call<'_>, name: &ObjectName, column: &str, to: 
     metastore.column_rename(call.by(), call.now(), name, (from, to), id).await?;
     let renamed = call.environment.tables.rename_column(&place, from, to, statement(call)).await;
     if let Err(failure) = renamed {
+        if !is_unchanged(call, &place, &[to.to_owned()]).await {
+            return Err(failure.into());
+        }
         metastore.column_rename(call.by(), call.now(), name, (to, from), id).await?;
         return Err(failure.into());
     }
@@ -107,10 +113,26 @@ pub(super) async fn drop(
     let dropped = metastore.columns_drop(call.by(), call.now(), name, &named).await?;
     let gone = call.environment.tables.drop_columns(&place, &going, statement(call)).await;
     if let Err(failure) = gone {
-        metastore.columns_restore(call.by(), call.now(), name, &dropped).await?;
+        let names: Vec<String> = named.iter().map(|(name, _)| name.clone()).collect();
+        if has_all(call, &place, &names).await {
+            metastore.columns_restore(call.by(), call.now(), name, &dropped).await?;
+        }
         return Err(failure.into());
     }
     Ok(())
+}
+
+/// Whether the table has none of the columns that it was to get, as its log is now. Not where the log cannot be read: the commit
+/// may be made, and a column that came must not be without its mask.
+async fn is_unchanged(call: Call<'_>, place: &TableLocation, columns: &[String]) -> bool {
+    let Ok(opened) = call.environment.tables.open(place).await else { return false };
+    columns.iter().all(|column| opened.schema().field_with_name(column).is_err())
+}
+
+/// Whether the table has all of the columns still that it was to lose. Not where its log cannot be read.
+async fn has_all(call: Call<'_>, place: &TableLocation, columns: &[String]) -> bool {
+    let Ok(opened) = call.environment.tables.open(place).await else { return false };
+    columns.iter().all(|column| opened.schema().field_with_name(column).is_ok())
 }
 
 /// A table whose columns the caller may alter, and where it lies.
