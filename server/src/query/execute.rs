@@ -117,6 +117,7 @@ pub fn rows(
         sent: false,
         restarts: 0,
         handed_over_at: None,
+        told_at: context.clock().now(),
     };
     RowStream { schema, batches: run.into_stream() }
 }
@@ -143,6 +144,7 @@ pub fn checked(
         sent: false,
         restarts: 0,
         handed_over_at: None,
+        told_at: context.clock().now(),
     }
     .into_unrecorded()
 }
@@ -190,6 +192,8 @@ struct Run {
     sent: bool,
     restarts: usize,
     handed_over_at: Option<DateTime<Utc>>,
+    /// When the books heard of it last.
+    told_at: DateTime<Utc>,
 }
 
 impl Run {
@@ -225,6 +229,7 @@ impl Run {
                 self.sent = true;
                 self.outset.iter_mut().for_each(|outset| outset.gave(&batch));
                 self.handed_over_at = Some(self.context.clock().now());
+                self.tell_when_due();
                 Some(Ok(batch))
             }
             Ok(None) => match self.record.take()?.finish().await {
@@ -260,9 +265,7 @@ impl Run {
                 }
                 () = tick => {
                     self.check_deadline()?;
-                    if let Some(record) = &mut self.record {
-                        record.checkpoint();
-                    }
+                    self.tell_when_due();
                 }
             }
         }
@@ -301,7 +304,25 @@ impl Run {
     fn until_next_look(&self) -> Duration {
         let now = self.context.clock().now();
         let left = self.deadline.and_then(|deadline| (deadline - now).to_std().ok());
-        left.map_or(CHECKPOINT_EVERY, |left| left.clamp(LOOK_EVERY_MIN, CHECKPOINT_EVERY))
+        let untold = CHECKPOINT_EVERY.saturating_sub(self.untold(now));
+        left.map_or(untold, |left| left.min(untold)).max(LOOK_EVERY_MIN)
+    }
+
+    /// How long the books have heard nothing of it.
+    fn untold(&self, now: DateTime<Utc>) -> Duration {
+        (now - self.told_at).to_std().unwrap_or_default()
+    }
+
+    /// Tells the books how far the statement is, every few seconds, whether it waits for rows or gives them.
+    fn tell_when_due(&mut self) {
+        let now = self.context.clock().now();
+        if self.untold(now) < CHECKPOINT_EVERY {
+            return;
+        }
+        self.told_at = now;
+        if let Some(record) = &mut self.record {
+            record.checkpoint();
+        }
     }
 
     fn check_deadline(&self) -> Result<()> {
@@ -317,6 +338,26 @@ async fn due(standing: &mut Option<Standing>) {
     match standing {
         Some(standing) => standing.due().await,
         None => std::future::pending().await,
+    }
+}
+
+/// What `work` gives, as long as the statement is not stopped and its time is not over.
+pub async fn in_time<T>(
+    context: &Context,
+    deadline: Deadline,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let late = async {
+        match deadline.left(context) {
+            Some(left) => tokio::time::sleep(left).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = context.cancellation.cancelled() => Err(cancelled()),
+        done = work => done,
+        () = late => Err(timed_out()),
     }
 }
 

@@ -14,6 +14,7 @@ use weir_enforce::governing::mark_plan;
 use super::{Answer, Described, Warehouse};
 use crate::context::Context;
 use crate::error::Result;
+use crate::query::execute;
 use crate::query::plan::Planned;
 use crate::query::plan_cache::{BoundQuery, PlanCache, Said};
 use crate::query::session_functions::is_session_function;
@@ -53,7 +54,8 @@ impl Warehouse {
         context: &Context,
         (sql, query): (&str, Box<ast::Query>),
     ) -> Result<Described> {
-        let planned = self.plan(context, &query).await?;
+        let planned = self.plan(context, &query);
+        let planned = execute::in_time(context, self.limits.deadline, planned).await?;
         let digest = self.digest(&planned.plan)?;
         let witness = Arc::clone(&context.witness);
         let bound = BoundQuery { query, planned, witness, digest };

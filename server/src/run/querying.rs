@@ -59,7 +59,8 @@ impl Run<'_> {
             let governed = self.warehouse.plans().governed(&planned, &plan, mark).await?;
             Ok(Ready { planned, mark, governed })
         };
-        self.gauges.meter().future(work.boxed()).await
+        let deadline = self.warehouse.limits.deadline;
+        self.gauges.meter().future(execute::in_time(&self.context, deadline, work).boxed()).await
     }
 
     /// Runs a query to its end and gives nothing of it.
