@@ -222,7 +222,7 @@ impl DeltaTables {
         let slot = self.slots.get_with(table.location().clone(), Arc::default);
         let turn = slot.turn.lock().await;
         let newer = slot.known.read().await.as_ref().is_some_and(|known| known.version() >= table.version());
-        // reason: the commit is made; where it cannot be asked for now, the next open does
+        // reason: the commit is made; where storage does not answer, the next open asks it
         if !newer && self.remember(&slot, table.clone()).await.is_err() {
             self.doubt(table.location());
         }

@@ -139,7 +139,7 @@ fn from_library(cause: &(dyn std::error::Error + 'static)) -> Error {
     if let Some(cause) = cause.downcast_ref::<DeltaTableError>() {
         return Error::internal(cause.to_string());
     }
-    match cause.to_string().starts_with("regex parse error") {
+    match cause.is::<regex::Error>() {
         true => Error::new(Condition::InvalidParameterValue, "a value is not a regular expression")
             .with_hint("a parenthesis, bracket or backslash that stands for itself is written with a backslash before it"),
         false => Error::internal("a library met an error of a kind that is not known here"),

@@ -188,11 +188,19 @@ fn a_mask_that_is_tried_reads_nothing_below_a_mask_of_a_wider_scope() {
     block_on(async {
         let server = ground().await;
         server.prepare("ALTER TABLE x.s.t OWNER TO alice").await;
-        for (function, guess) in [("out", "s"), ("guess", "CASE WHEN s LIKE 'CANARY-1%' THEN 'hit' ELSE s END")] {
+        for (function, guess) in
+            [("out", "s"), ("guess", "CASE WHEN s LIKE 'CANARY-1%' THEN 'hit' ELSE s END")]
+        {
             let made = format!("CREATE FUNCTION x.own.{function}(s STRING) RETURNS STRING RETURN {guess}");
             server.done("alice", &made).await;
-            let dry = format!("ALTER TABLE x.s.t ALTER COLUMN ssn SET MASK x.own.{function} DRY RUN FOR USERS (alice)");
-            assert_eq!(server.rows("alice", &dry).await, ["alice | 2 | 2 | 0 | NULL"], "the wider mask stays");
+            let dry = format!(
+                "ALTER TABLE x.s.t ALTER COLUMN ssn SET MASK x.own.{function} DRY RUN FOR USERS (alice)"
+            );
+            assert_eq!(
+                server.rows("alice", &dry).await,
+                ["alice | 2 | 2 | 0 | NULL"],
+                "the wider mask stays"
+            );
         }
         // Of a column that nothing wider masks it is told how many values would be others.
         server
@@ -211,7 +219,9 @@ fn what_policies_come_to_for_others_is_not_told_by_way_of_a_view() {
         let server = ground().await;
         server
             .prepare(
-                "CREATE GROUP secret_group; CREATE USER bob; ALTER GROUP secret_group ADD USER bob;
+                "CREATE GROUP secret_group;
+CREATE USER bob;
+ALTER GROUP secret_group ADD USER bob;
 CREATE FUNCTION x.f.few(r STRING) RETURNS BOOLEAN RETURN is_account_group_member('secret_group') OR r = 'north';
 ALTER TABLE x.s.t SET ROW FILTER x.f.few ON (region)",
             )
@@ -221,7 +231,10 @@ ALTER TABLE x.s.t SET ROW FILTER x.f.few ON (region)",
         server.done("alice", "CREATE VIEW x.own.v AS SELECT * FROM x.s.t").await;
         server.done("alice", "GRANT SELECT ON VIEW x.own.v TO bob").await;
         let rows = server.rows("alice", "EXPLAIN POLICY FOR TABLE x.own.v AS USER bob").await;
-        assert!(rows.iter().all(|row| !row.contains("secret_group") && !row.contains("keeps all")), "{rows:?}");
+        assert!(
+            rows.iter().all(|row| !row.contains("secret_group") && !row.contains("keeps all")),
+            "{rows:?}"
+        );
         assert!(rows.iter().any(|row| row.contains("what you may not look into")), "{rows:?}");
         let own = server.rows("alice", "EXPLAIN POLICY FOR TABLE x.own.v").await;
         assert!(own.iter().any(|row| row.contains("x.f.few")), "of herself it is told: {own:?}");

@@ -144,7 +144,8 @@ async fn rows_without_columns_are_counted_where_the_log_does_not_tell_them() {
     std::fs::write(&file, untold.collect::<String>()).unwrap();
     let fresh = crate::DeltaTables::new(Arc::clone(ground.tables.router()), crate::Config::default());
     let pinned = fresh.open(&location).await.unwrap();
-    let plan = LogicalPlanBuilder::scan("t", provider_as_source(pinned.provider()), Some(Vec::new())).unwrap();
+    let plan =
+        LogicalPlanBuilder::scan("t", provider_as_source(pinned.provider()), Some(Vec::new())).unwrap();
     let plan = ground.state(2).create_physical_plan(&plan.build().unwrap()).await.unwrap();
     let rows = ground.rows(&plan, &Meter::new()).await.unwrap();
     assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), 5);
