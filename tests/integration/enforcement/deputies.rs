@@ -220,7 +220,6 @@ fn what_policies_come_to_for_others_is_not_told_by_way_of_a_view() {
         server
             .prepare(
                 "CREATE GROUP secret_group;
-CREATE USER bob;
 ALTER GROUP secret_group ADD USER bob;
 CREATE FUNCTION x.f.few(r STRING) RETURNS BOOLEAN RETURN is_account_group_member('secret_group') OR r = 'north';
 ALTER TABLE x.s.t SET ROW FILTER x.f.few ON (region)",
