@@ -221,6 +221,8 @@ fn what_policies_come_to_for_others_is_not_told_by_way_of_a_view() {
             .prepare(
                 "CREATE GROUP secret_group;
 ALTER GROUP secret_group ADD USER bob;
+GRANT USE CATALOG ON CATALOG x TO bob;
+GRANT USE SCHEMA ON SCHEMA x.own TO bob;
 CREATE FUNCTION x.f.few(r STRING) RETURNS BOOLEAN RETURN is_account_group_member('secret_group') OR r = 'north';
 ALTER TABLE x.s.t SET ROW FILTER x.f.few ON (region)",
             )
