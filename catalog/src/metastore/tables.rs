@@ -51,8 +51,8 @@ pub struct TableSpec {
 
 impl Metastore {
     /// Needs CREATE TABLE on the schema with USE on the way; for external tables also CREATE EXTERNAL TABLE on
-    /// the external location that covers them, or rank, and EXECUTE on what its policies call. Refused when the files are, contain, or lie within
-    /// another table's or a volume's.
+    /// the external location that covers them, or rank, and EXECUTE on what its policies call. Refused when the files are,
+    /// contain, or lie within another table's or a volume's.
     pub async fn table_create(
         &self,
         by: impl Into<Requester> + Send,

@@ -2,7 +2,8 @@
 //!
 //! A managed table's folder is named by a fresh id and made before the catalog knows of it; when
 //! the catalog then refuses, an empty folder that nothing names is left. An external table's log
-//! is read for its columns. Its policies are checked on the table as it will be, and it has them from its first moment on. DROP takes the table out of the catalog; files stay on storage.
+//! is read for its columns. Its policies are checked on the table as it will be, and it has them from its first moment on. DROP
+//! takes the table out of the catalog; files stay on storage.
 
 use std::sync::Arc;
 
