@@ -99,20 +99,19 @@ impl Target<'_> {
             return Err(Error::new(Condition::InvalidStatement, text));
         }
         let mut names = merge.source_columns.iter().map(|name| name.value.to_lowercase());
-        let columns: Vec<Expr> = own
+        let mut columns: Vec<Expr> = own
             .into_iter()
-            .map(|column| match names.next() {
-                Some(name) => Expr::Column(column).alias(name),
-                None => Expr::Column(column),
+            .map(|column| {
+                let given = names.next();
+                check_name(given.as_deref().unwrap_or(column.name()))?;
+                Ok(match given {
+                    Some(name) => Expr::Column(column).alias(name),
+                    None => Expr::Column(column),
+                })
             })
-            .collect();
-        let rows = LogicalPlanBuilder::from(plan).project(columns)?;
-        for field in rows.schema().fields() {
-            check_name(field.name())?;
-        }
-        let marked: Vec<Expr> = rows.schema().columns().into_iter().map(Expr::Column).collect();
-        let marked = marked.into_iter().chain([lit(true).alias(SOURCE)]);
-        Ok(rows.project(marked.collect::<Vec<_>>())?.alias(name.clone())?.build()?)
+            .collect::<Result<_>>()?;
+        columns.push(lit(true).alias(SOURCE));
+        Ok(LogicalPlanBuilder::from(plan).project(columns)?.alias(name.clone())?.build()?)
     }
 
     async fn clause(&self, clause: &MergeClause, schema: &DFSchema, source: &DFSchema) -> Result<Bound> {
