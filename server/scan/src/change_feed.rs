@@ -16,7 +16,6 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
-use deltalake::kernel::Action;
 use serde_json::{Map, Value, json};
 
 use crate::change_range::{CHANGE_TYPE, ChangeRange, FeedFile};
@@ -221,9 +220,7 @@ impl Head {
         if last.properties().get(MAPPING_MODE).is_some_and(|mode| mode == "id") {
             return Err(refused("changeDataFeed together with columnMapping by id"));
         }
-        let metadata = last.action(Action::Metadata(last.described().metadata().clone()))?;
-        let protocol = last.action(Action::Protocol(last.described().protocol().clone()))?;
-        Ok(Self { protocol, metadata: with_changes(last, metadata)? })
+        Ok(Self { protocol: last.protocol()?, metadata: with_changes(last, last.metadata()?)? })
     }
 
     /// Protocol and metadata; what happened is told by each file, or by each row.

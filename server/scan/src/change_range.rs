@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use deltalake::kernel::{Action, MetadataValue};
+use deltalake::kernel::MetadataValue;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
@@ -72,7 +72,6 @@ impl DeltaTables {
         }
         let last = self.open_version(newest, last).await?;
         let start = self.open_version(newest, first).await?;
-        let metadata = start.action(Action::Metadata(start.described().metadata().clone()))?;
         let mut columns = Columns {
             table: last.clone(),
             id: last.described().metadata().id().to_owned(),
@@ -80,12 +79,12 @@ impl DeltaTables {
             throughout: file_names(&last).into_iter().map(|(_, file_name)| file_name).collect(),
             partitions: None,
         };
-        columns.meet(&metadata, first)?;
+        columns.meet(&start.metadata()?, first)?;
         let told_from = told_from(newest.properties());
         let mut files = Vec::new();
-        let times = self.commit_times(newest).await?.into_iter();
+        let times = self.commit_times(newest).await?;
         let wanted = first..=last.version();
-        let within = times.filter(|(version, _)| wanted.contains(version));
+        let within = times.iter().copied().filter(|(version, _)| wanted.contains(version));
         let texts = within.map(|(version, time)| async move {
             Ok::<_, Error>((version, time, self.commit_text(newest, version).await?))
         });
@@ -105,7 +104,7 @@ impl DeltaTables {
             files.extend(commit.files(&last, version, time_millis)?);
         }
         if next <= last.version() {
-            let there = self.commit_times(newest).await?.into_iter().map(|(version, _)| version);
+            let there = times.iter().map(|(version, _)| *version);
             let earliest = there.filter(|version| *version > next).min().unwrap_or(newest.version());
             return Err(Error::VersionNotFound { version: next, earliest, latest: newest.version() });
         }

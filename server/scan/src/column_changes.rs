@@ -168,10 +168,7 @@ impl DeltaTables {
         let commit = CommitBuilder::from(commit_properties(commit_metadata, None))
             .with_actions(vec![Action::Metadata(metadata)])
             .build(Some(snapshot.as_ref()), table.log_store(), operation);
-        let committed = async { commit.into_prepared_commit_future().await?.await };
-        committed.await.map_err(failed)?;
-        self.committed_at(location).await;
-        self.open(location).await
+        self.commit(location, commit).await?
     }
 }
 

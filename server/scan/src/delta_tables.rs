@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use datafusion::error::DataFusionError;
+use deltalake::kernel::transaction::PreCommit;
 use deltalake::logstore::{LogStoreRef, StorageConfig, commit_uri_from_version, default_logstore};
 use deltalake::{DeltaTable, DeltaTableError};
 use futures::{StreamExt, stream};
@@ -230,13 +231,24 @@ impl DeltaTables {
         self.keep_log(&table).await;
     }
 
-    /// As [`committed`](Self::committed), where the version that was committed is not loaded yet.
-    pub(crate) async fn committed_at(&self, location: &TableLocation) {
-        match self.open(location).await {
-            Ok(table) => self.keep_log(&table).await,
-            // reason: the same
+    /// Commits without what delta-rs does afterwards, which goes through all files. Gives the newest version then; the commit is made
+    /// where that cannot be read.
+    pub(crate) async fn commit(
+        &self,
+        location: &TableLocation,
+        commit: PreCommit<'_>,
+    ) -> Result<Result<PinnedTable>> {
+        let committed = async { commit.into_prepared_commit_future().await?.await };
+        if let Err(failure) = committed.await {
+            self.doubt(location);
+            return Err(error::commit_failure(location, failure));
+        }
+        let newest = self.open(location).await;
+        match &newest {
+            Ok(table) => self.keep_log(table).await,
             Err(_) => self.doubt(location),
         }
+        Ok(newest)
     }
 
     async fn remember(&self, slot: &Slot, table: PinnedTable) -> Result<()> {

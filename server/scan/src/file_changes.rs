@@ -8,7 +8,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deltalake::kernel::Action;
 use object_store::ObjectStoreExt;
 use serde_json::{Value, json};
 
@@ -56,9 +55,7 @@ impl DeltaTables {
 
     /// The files of these `add` actions, listed as delta-rs lists those of a table that has no others.
     async fn listed(&self, known: &PinnedTable, files: &FileList, added: Vec<Value>) -> Option<FileList> {
-        let described = known.described();
-        let protocol = known.action(Action::Protocol(described.protocol().clone())).ok()?;
-        let metadata = known.action(Action::Metadata(described.metadata().clone())).ok()?;
+        let (protocol, metadata) = (known.protocol().ok()?, known.metadata().ok()?);
         let head = [json!({ "protocol": protocol }), json!({ "metaData": metadata })];
         let actions: Vec<Value> = head.into_iter().chain(added).collect();
         let table = self.table_of(known.location(), &actions).await.ok()?;

@@ -18,6 +18,7 @@ pub(crate) struct LateSnapshot {
     /// A table at this version, or at an earlier one that describes itself as this does.
     begun: DeltaTable,
     described: Arc<EagerSnapshot>,
+    /// The table at this version, where the one above is at an earlier one.
     own: OnceCell<DeltaTable>,
 }
 
@@ -26,7 +27,7 @@ impl LateSnapshot {
     pub(crate) fn loaded(table: DeltaTable) -> Result<Self, DeltaTableError> {
         let described = Arc::new(table.snapshot()?.snapshot().clone());
         let version = described.version();
-        Ok(Self { version, own: OnceCell::new_with(Some(table.clone())), begun: table, described })
+        Ok(Self { version, begun: table, described, own: OnceCell::new() })
     }
 
     /// Of a later version, up to which commits changed files alone.
@@ -57,6 +58,9 @@ impl LateSnapshot {
 
     /// The table at this version.
     pub(crate) async fn table(&self) -> Result<DeltaTable, DeltaTableError> {
+        if self.is_own() {
+            return Ok(self.begun.clone());
+        }
         let replayed = || async {
             let mut table = self.begun.clone();
             table.update_incremental(Some(self.version)).await?;

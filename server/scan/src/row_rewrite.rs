@@ -117,12 +117,8 @@ impl DeltaTables {
         let commit = CommitBuilder::from(properties(commit_metadata, changes, rewritten))
             .with_actions(actions)
             .build(Some(snapshot.as_ref()), table.log_store(), operation.told());
-        let committed = async { commit.into_prepared_commit_future().await?.await };
-        committed.await.map_err(|failure| {
-            self.doubt(location);
-            error::commit_failure(location, failure)
-        })?;
-        self.committed_at(location).await;
+        // The rows are changed, whether or not the new version can be read.
+        drop(self.commit(location, commit).await?);
         Ok(rewritten)
     }
 

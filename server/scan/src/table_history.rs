@@ -71,8 +71,7 @@ impl DeltaTables {
 impl PinnedTable {
     /// What this version is made of.
     pub fn detail(&self) -> Result<TableDetail> {
-        let metadata = self.action(Action::Metadata(self.described().metadata().clone()))?;
-        let protocol = self.action(Action::Protocol(self.described().protocol().clone()))?;
+        let (metadata, protocol) = (self.metadata()?, self.protocol()?);
         let number = |key: &str| protocol.get(key).and_then(Value::as_i64);
         let version = |key: &str| number(key).and_then(|number| i32::try_from(number).ok());
         let unsaid = || self.corrupt("the protocol has no versions");
@@ -94,8 +93,18 @@ impl PinnedTable {
         })
     }
 
+    /// Its metadata, as a log has it.
+    pub(crate) fn metadata(&self) -> Result<Map<String, Value>> {
+        self.action(Action::Metadata(self.described().metadata().clone()))
+    }
+
+    /// Its protocol, as a log has it.
+    pub(crate) fn protocol(&self) -> Result<Map<String, Value>> {
+        self.action(Action::Protocol(self.described().protocol().clone()))
+    }
+
     /// An action's own fields, as a log has them.
-    pub(crate) fn action(&self, action: Action) -> Result<Map<String, Value>> {
+    fn action(&self, action: Action) -> Result<Map<String, Value>> {
         let fields = match serde_json::to_value(action) {
             Ok(Value::Object(named)) => named.into_iter().next().map(|(_, fields)| fields),
             _ => None,
