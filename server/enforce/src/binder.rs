@@ -28,7 +28,7 @@ use crate::resolver::{Access, Scope};
 use crate::sql_function::{Budget, Calls, Spot, Uses, exists, in_expression, in_plan};
 use crate::time_travel::Travels;
 use crate::type_names::TypeNames;
-use crate::{common_double, exponents, three_valued};
+use crate::{common_type, exponents, three_valued};
 
 /// Plans a query (or `EXPLAIN`-free statement over queries) with the rights of `access`.
 pub async fn bind_statement(
@@ -52,7 +52,7 @@ pub(crate) async fn bind_with_uses(
     let planner = SqlToRel::new_with_options(&binder, parser_options(scope.state()));
     let plan = planner.statement_to_plan(ParsedStatement::Statement(Box::new(statement)))?;
     let plan = if binder.calls.is_empty() { plan } else { in_plan(plan, &Budget::default())? };
-    let plan = three_valued::in_plan(common_double::in_plan(plan)?)?;
+    let plan = three_valued::in_plan(common_type::in_plan(plan)?)?;
     check_size(&plan)?;
     Ok((plan, binder.uses()))
 }
@@ -100,7 +100,7 @@ pub(crate) async fn bind_expression_with_uses(
         true => planned,
         false => in_expression(planned, schema, Spot::Condition, &Budget::default())?,
     };
-    let planned = common_double::in_expression(planned, schema)?;
+    let planned = common_type::in_expression(planned, schema)?;
     // Where a policy would tell NULL from FALSE it is refused when it is set.
     let planned = match access.is_policy() {
         true => three_valued::in_subqueries(planned)?,

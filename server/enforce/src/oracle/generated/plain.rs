@@ -20,7 +20,7 @@ use weir_generator::{ColumnType, KEYED, Row, Setup, Value};
 use super::seen::Seen;
 use super::{Told, arrow_type};
 use crate::test_world::{Canary, lines_of, parse_query, without};
-use crate::{common_double, three_valued};
+use crate::{common_type, three_valued};
 
 /// Days from 1970 to the last of December 2023.
 const DAYS_BEFORE_2024: i32 = 19_722;
@@ -121,7 +121,7 @@ impl Plain {
         let told = async {
             let statement = ast::Statement::Query(Box::new(parse_query(sql)?));
             let plan = self.state.statement_to_plan(Parsed::Statement(Box::new(statement))).await?;
-            let plan = three_valued::in_plan(common_double::in_plan(plan)?)?;
+            let plan = three_valued::in_plan(common_type::in_plan(plan)?)?;
             let plan = self.state.create_physical_plan(&plan).await?;
             #[expect(
                 clippy::disallowed_methods,
