@@ -50,3 +50,20 @@ async fn a_database_that_cannot_be_reached_is_unavailable_and_no_error_shows_the
         assert!(!format!("{error:?}{error}").contains("hunter2"), "{error:?}");
     }
 }
+
+#[tokio::test]
+async fn a_database_that_does_not_answer_is_unavailable_and_answers_again() {
+    let url = PostgresServer::of_this_process().database().await;
+    let mut store = PostgresStore::open(&url).await.unwrap();
+    let epoch = store.epoch().await.unwrap();
+    store.patience = Duration::from_millis(100);
+    let mut blocker = PgPoolOptions::new().connect(&url).await.unwrap().begin().await.unwrap();
+    sqlx::query("LOCK TABLE metastore IN ACCESS EXCLUSIVE MODE").execute(&mut *blocker).await.unwrap();
+    // More often than there are connections.
+    for _ in 0..=CONNECTIONS {
+        assert_eq!(store.epoch().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    }
+    blocker.rollback().await.unwrap();
+    store.patience = ANSWER_TIMEOUT;
+    assert_eq!(store.epoch().await.unwrap(), epoch);
+}
