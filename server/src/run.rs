@@ -51,6 +51,7 @@ mod policy_tests;
 mod query_columns;
 mod querying;
 mod turns;
+mod unread;
 
 /// Rows on their way out, in wire types, each batch with exactly `schema`.
 pub struct RowStream {
@@ -406,7 +407,7 @@ impl Run<'_> {
     }
 
     async fn proof(self, record: QueryRecord<Received>, proof: &Proof) -> Result<Outcome> {
-        let record = record.commanded(StatementType::of_text(self.sql), self.gauges.clone());
+        let mut record = record.commanded(StatementType::of_text(self.sql), self.gauges.clone());
         let work = async {
             match proof {
                 Proof::ExplainPolicy(explain) => self.explain_policy(explain).await,
@@ -414,7 +415,7 @@ impl Run<'_> {
                 Proof::RunTests(selection) => self.policy_tests(selection).await,
             }
         };
-        match self.gauges.meter().future(work.boxed()).await {
+        match record.telling(self.gauges.meter().future(work.boxed())).await {
             Ok(batch) => {
                 record.finish().await?;
                 Ok(Outcome::Rows(RowStream::of(batch)))
@@ -463,10 +464,10 @@ impl Run<'_> {
         let by = self.warehouse.governed_by(&planned.scope, &governed).await;
         let record = record.planned(StatementType::Explain).governed(by);
         self.gauges.watch(&governed);
-        let record = record.running(self.gauges.clone());
+        let mut record = record.running(self.gauges.clone());
         let lines = match explained.mode {
             ExplainMode::Plan => Ok(profile::plan_lines(&planned.scope, &governed)),
-            ExplainMode::Analyze => self.analyze(&explained.query, &planned, &governed).await,
+            ExplainMode::Analyze => record.telling(self.analyze(&explained.query, &planned, &governed)).await,
         };
         match lines.and_then(explain::rows) {
             Ok(batch) => {
@@ -516,15 +517,18 @@ impl Run<'_> {
             Target::Create(create) => Asked::Query(create.query.clone()),
         };
         let guard = self.guard(asked, prepared.stands_on());
-        written(record, writer.write(&self.context, prepared, &self.gauges, guard).await).await
+        written(record, writer.write(&self.context, prepared, &self.gauges, guard)).await
     }
 
     async fn command(self, record: QueryRecord<Received>, command: &Command) -> Result<Outcome> {
-        let record = record.commanded(StatementType::of_text(self.sql), self.gauges.clone());
+        let mut record = record.commanded(StatementType::of_text(self.sql), self.gauges.clone());
         let work = command::run(&self.warehouse.commands, &self.context, command);
-        match self.gauges.meter().future(work.boxed()).await {
+        match record.telling(self.gauges.meter().future(work.boxed())).await {
             Ok(outcome) => {
-                record.finish().await?;
+                match command::changes(command) {
+                    true => record.finish_changed().await?,
+                    false => record.finish().await?,
+                }
                 Ok(outcome)
             }
             Err(error) => failed(record, error).await,
@@ -541,11 +545,14 @@ fn proof_schema(proof: &Proof) -> SchemaRef {
     }
 }
 
-/// Tells the books how a write ended, then the caller.
-async fn written(record: QueryRecord<Running>, rows: Result<u64>) -> Result<Outcome> {
-    match rows {
+/// Tells the books how a write goes and ended, then the caller.
+async fn written(
+    mut record: QueryRecord<Running>,
+    rows: impl Future<Output = Result<u64>>,
+) -> Result<Outcome> {
+    match record.telling(rows).await {
         Ok(rows) => {
-            record.finish().await?;
+            record.finish_changed().await?;
             Ok(Outcome::Done { rows: Some(rows), session: None })
         }
         Err(error) => failed(record, error).await,

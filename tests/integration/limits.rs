@@ -130,6 +130,39 @@ fn the_line_is_bounded_and_who_is_refused_is_told() {
 }
 
 #[test]
+fn rows_that_nobody_reads_hold_nothing_past_their_time() {
+    block_on(async {
+        let server = ground(|config| {
+            config.limits.running_statements = 1;
+            config.limits.statement_timeout = weir_server::config::Period::seconds(2);
+        })
+        .await;
+        let mut running = endless(&server, "alice").await;
+        assert_eq!(server.app().warehouse().turns().running(), 1);
+        server.clock().advance(chrono::TimeDelta::seconds(3));
+        let turns = server.app().warehouse().turns();
+        let ended = async {
+            while turns.running() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), ended).await.unwrap();
+        assert_eq!(server.rows("bob", PEOPLE).await.len(), 2);
+        let told = "SELECT execution_status, produced_rows > 0 FROM system.query.history \
+                    WHERE executed_by = 'alice' AND statement_type = 'SELECT'";
+        assert_eq!(server.rows(ADMIN, told).await, ["FAILED | true"]);
+        // Who reads at last has what was on its way, and then the reason.
+        let last = loop {
+            match running.try_next().await {
+                Ok(rows) => assert!(rows.is_some(), "it ended as if that were all"),
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(last.contains("STATEMENT_TIMEOUT"), "{last}");
+    });
+}
+
+#[test]
 fn a_statement_has_its_share_of_memory_and_spills_before_it_fails() {
     block_on(async {
         let server = ground(|config| config.limits.statement_memory_bytes = Size::mebibytes(40)).await;

@@ -191,6 +191,8 @@ conditions! {
     ConstraintViolated = "DELTA_VIOLATE_CONSTRAINT_WITH_VALUES", "23001", Invalid;
     /// Another writer won.
     ConcurrentModification = "CONCURRENT_MODIFICATION", "40001", Conflict;
+    /// What was to be changed is changed, and the books do not know of it.
+    ChangeNotRecorded = "CHANGE_NOT_RECORDED", "55000", FailedPrecondition;
     /// Memory, time or space is used up.
     ResourceExhausted = "RESOURCE_EXHAUSTED", "53000", Exhausted;
     /// The statement ran past its time.

@@ -23,13 +23,10 @@ use crate::context::Context;
 use crate::error::{Condition, Error, Result};
 use crate::query::gauges::StatementGauges;
 use crate::query::plan::Planned;
-use crate::query::record::{QueryRecord, Running};
+use crate::query::record::{CHECKPOINT_EVERY, QueryRecord, Running};
 use crate::query::standing::{Standing, Verdict, changed};
 use crate::query::wire::to_wire;
 use crate::run::RowStream;
-
-/// How often the books hear of a running statement.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
 /// The least time between two looks at a statement's deadline.
 const LOOK_EVERY_MIN: Duration = Duration::from_millis(10);

@@ -15,18 +15,23 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 
 use crate::clock::Clock;
 use crate::context::Context;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Condition, Error, Kind, Result};
 use crate::query::decisions::Decisions;
 use crate::query::history::{
     ExecutionStatus, FinishedRecord, GovernedTable, Protection, Readings, StatementType, elapsed,
 };
+
+/// How often the books hear of a running statement.
+pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
 /// Resolves when what was handed over is durable. Dropping it does not take anything back.
 pub type Receipt = BoxFuture<'static, Result<()>>;
@@ -133,8 +138,8 @@ impl QueryRecord<Received> {
             error_message: None,
             started_at: context.started_at(),
             ended_at: context.started_at(),
-            compilation: std::time::Duration::ZERO,
-            execution: std::time::Duration::ZERO,
+            compilation: Duration::ZERO,
+            execution: Duration::ZERO,
             policy_digest: None,
             governed_tables: Vec::new(),
             protection: Protection::default(),
@@ -212,10 +217,36 @@ impl QueryRecord<Running> {
         }
     }
 
+    /// What `work` gives, of which the books hear every few seconds how far it is.
+    pub async fn telling<T>(&mut self, work: impl Future<Output = T>) -> T {
+        self.telling_each(CHECKPOINT_EVERY, work).await
+    }
+
+    async fn telling_each<T>(&mut self, every: Duration, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            match tokio::time::timeout(every, &mut work).await {
+                Ok(done) => return done,
+                Err(_) => self.checkpoint(),
+            }
+        }
+    }
+
     /// The statement ended well. Returns once that is durable; to be awaited before the
     /// statement's last message goes out.
     pub async fn finish(self) -> Result<()> {
         self.end(ExecutionStatus::Finished, None).await
+    }
+
+    /// As [`finish`](Self::finish), of a statement that has changed something: where the books cannot be told, its caller
+    /// still learns that it did.
+    pub async fn finish_changed(self) -> Result<()> {
+        self.finish().await.map_err(|cause| {
+            let text = "the change is made, and could not be entered into the books";
+            Error::new(Condition::ChangeNotRecorded, text)
+                .with_hint("do not make it again; the operator finds the cause in the server's log")
+                .caused_by(cause)
+        })
     }
 }
 

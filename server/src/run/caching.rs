@@ -22,8 +22,8 @@ impl Run<'_> {
         let by = self.warehouse.governed_by(&planned.scope, governed).await;
         let record = record.planned(StatementType::Other).governed(by);
         self.gauges.watch(governed);
-        let record = record.running(self.gauges.clone());
-        match self.drained(query, planned, governed).await {
+        let mut record = record.running(self.gauges.clone());
+        match record.telling(self.drained(query, planned, governed)).await {
             Ok(()) => {
                 record.finish().await?;
                 Ok(Outcome::Done { rows: None, session: None })

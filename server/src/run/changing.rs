@@ -33,14 +33,14 @@ impl Run<'_> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            match self.change_once(change, prepared).await {
+            match record.telling(self.change_once(change, prepared)).await {
                 Err(error)
                     if error.condition() == Condition::ConcurrentModification && attempt < ATTEMPTS_MAX =>
                 {
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
-                ended => return written(record, ended).await,
+                ended => return written(record, std::future::ready(ended)).await,
             }
             prepared = match self.prepare_change(change).await {
                 Ok(prepared) => prepared,

@@ -68,6 +68,6 @@ impl Run<'_> {
         let by = self.warehouse.governed_by(write.stands_on().0, write.plan()).await;
         let record = record.planned(StatementType::Insert).governed(by).running(self.gauges.clone());
         let guard = self.guard(Asked::Ingestion(Box::new(ingestion.clone())), write.stands_on());
-        written(record, writer.write_sent(&self.context, prepared, sent, &self.gauges, guard).await).await
+        written(record, writer.write_sent(&self.context, prepared, sent, &self.gauges, guard)).await
     }
 }

@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use weir_catalog::PrincipalId;
 
+use super::unread::ending_unread;
 use super::{Outcome, RowStream, Run, failed};
 use crate::error::{Condition, Error, Result};
 use crate::query::execute::cancelled;
@@ -171,6 +172,7 @@ impl Run<'_> {
             return self.statement(record, statement).await;
         }
         let (turn, record) = self.turn(record).await?;
+        let (deadline, context) = (self.warehouse.limits.deadline, self.context.clone());
         let outcome = self.statement(record, statement).await?;
         Ok(match outcome {
             Outcome::Rows(RowStream { schema, batches }) => {
@@ -178,7 +180,9 @@ impl Run<'_> {
                     let _held = &turn;
                     batch
                 });
-                Outcome::Rows(RowStream { schema, batches: batches.boxed() })
+                let stop = context.cancellation.clone();
+                let batches = ending_unread(batches.boxed(), stop, move || deadline.left(&context));
+                Outcome::Rows(RowStream { schema, batches })
             }
             done => done,
         })

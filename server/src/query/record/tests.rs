@@ -11,7 +11,6 @@ use futures::FutureExt;
 
 use super::*;
 use crate::clock::HandMovedClock;
-use crate::error::Condition;
 use crate::query::history::sample;
 
 #[derive(Debug)]
@@ -92,6 +91,43 @@ fn dropped_statement_is_canceled_with_its_latest_readings() {
     let told: Vec<_> = scene.told.try_iter().collect();
     let seen: Vec<_> = told.iter().map(|told| (told.status, told.readings.rows_produced)).collect();
     assert_eq!(seen, [(ExecutionStatus::Running, 0), (ExecutionStatus::Canceled, 9)]);
+}
+
+#[tokio::test]
+async fn the_books_hear_of_a_change_under_way_and_of_its_end() {
+    let (scene, mut record) = running();
+    let work = tokio::time::sleep(Duration::from_millis(30));
+    record.telling_each(Duration::from_millis(1), work).await;
+    record.finish_changed().await.unwrap();
+    let mut told: Vec<_> = scene.told.try_iter().map(|told| told.status).collect();
+    assert_eq!(told.pop(), Some(ExecutionStatus::Finished));
+    assert!(!told.is_empty() && told.iter().all(|status| *status == ExecutionStatus::Running), "{told:?}");
+}
+
+/// Books that cannot be written.
+#[derive(Debug)]
+struct Full;
+
+impl RecordSink for Full {
+    fn recorded(&self, _: FinishedRecord) -> Receipt {
+        async { Err(Error::new(Condition::Unavailable, "the books are full")) }.boxed()
+    }
+
+    fn checkpoint(&self, _: FinishedRecord) {}
+}
+
+#[tokio::test]
+async fn a_change_that_the_books_do_not_take_is_told_as_made() {
+    let begun = || {
+        let record = sample::record("ann", "2026-01-01T10:00:00Z", TimeDelta::zero(), Duration::ZERO);
+        let clock = HandMovedClock::new(record.started_at);
+        QueryRecord::begin(record, Arc::new(Full), clock)
+            .commanded(StatementType::Insert, Arc::new(Dial::default()))
+    };
+    assert_eq!(begun().finish().await.unwrap_err().condition(), Condition::Unavailable);
+    let error = begun().finish_changed().await.unwrap_err();
+    assert_eq!(error.condition(), Condition::ChangeNotRecorded);
+    assert!(error.to_string().contains("the change is made"), "{error}");
 }
 
 #[tokio::test]
