@@ -30,6 +30,7 @@ mod enforcement;
 mod faults;
 mod flight;
 mod floods;
+mod foreign_paths;
 mod freshness;
 mod generated;
 mod golden;

@@ -31,6 +31,7 @@ use crate::config::Config;
 use crate::error::{self, Error, Result};
 use crate::location::TableLocation;
 use crate::own_commit::OwnCommit;
+use crate::own_files::OwnFolder;
 use crate::pinned_table::PinnedTable;
 use crate::protocol;
 use crate::router::Router;
@@ -212,7 +213,7 @@ impl DeltaTables {
     }
 
     pub(crate) fn log_store(&self, location: &TableLocation) -> Result<LogStoreRef> {
-        let root: Arc<dyn ObjectStore> = Arc::clone(&self.router) as _;
+        let root = OwnFolder::of(location, Arc::clone(&self.router) as _);
         let table = PrefixStore::new(Arc::clone(&root), location.mounted_path());
         let log = default_logstore(Arc::new(table), root, &location.url()?, &StorageConfig::default());
         Ok(OwnCommit::new(log))

@@ -17,6 +17,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::ProjectionExec;
 use deltalake::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
 
+use crate::own_files::only_own;
 use crate::pinned_table::PinnedTable;
 use crate::pruning;
 use crate::row_place_exec::RowPlaceExec;
@@ -95,7 +96,7 @@ impl TableProvider for IdentifiedTable {
             None => scan,
         };
         let scanned = scan.scan(session, Some(&read), &filters, None).await?;
-        let scanned = TrueStatisticsExec::over(scanned)?;
+        let scanned = TrueStatisticsExec::over(only_own(scanned, self.pinned.location())?)?;
         let placed: Arc<dyn ExecutionPlan> = Arc::new(RowPlaceExec::new(scanned)?);
         let schema = placed.schema();
         let outputs = columns

@@ -7,33 +7,44 @@
 use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
+use deltalake::DeltaTable;
 use deltalake::kernel::EagerSnapshot;
 use deltalake::logstore::LogStoreRef;
-use deltalake::{DeltaTable, DeltaTableError};
 use tokio::sync::OnceCell;
+
+use crate::error::Result;
+use crate::location::TableLocation;
+use crate::{error, own_files};
 
 /// The snapshot of one version.
 pub(crate) struct LateSnapshot {
+    location: TableLocation,
     version: u64,
     /// A table at this version, or at an earlier one that describes itself as this does.
     begun: DeltaTable,
     described: Arc<EagerSnapshot>,
     /// The table at this version, where the one above is at an earlier one.
-    own: OnceCell<DeltaTable>,
+    own: OnceCell<(DeltaTable, Arc<EagerSnapshot>)>,
 }
 
 impl LateSnapshot {
     /// Of the version that `table` has loaded.
-    pub(crate) fn loaded(table: DeltaTable) -> Result<Self, DeltaTableError> {
-        let described = Arc::new(table.snapshot()?.snapshot().clone());
+    pub(crate) fn loaded(location: &TableLocation, table: DeltaTable) -> Result<Self> {
+        let described = own_snapshot(location, &table)?;
         let version = described.version();
-        Ok(Self { version, begun: table, described, own: OnceCell::new() })
+        Ok(Self { location: location.clone(), version, begun: table, described, own: OnceCell::new() })
     }
 
     /// Of a later version, up to which commits changed files alone.
     pub(crate) fn followed_by(&self, version: u64) -> Self {
         let described = Arc::clone(&self.described);
-        Self { version, begun: self.begun(), described, own: OnceCell::new() }
+        Self {
+            location: self.location.clone(),
+            version,
+            begun: self.begun(),
+            described,
+            own: OnceCell::new(),
+        }
     }
 
     /// Its version.
@@ -53,28 +64,34 @@ impl LateSnapshot {
 
     /// The table at this version, or at an earlier one.
     pub(crate) fn begun(&self) -> DeltaTable {
-        self.own.get().unwrap_or(&self.begun).clone()
+        self.own.get().map_or(&self.begun, |(table, _)| table).clone()
     }
 
     /// The table at this version.
-    pub(crate) async fn table(&self) -> Result<DeltaTable, DeltaTableError> {
-        if self.is_own() {
-            return Ok(self.begun.clone());
+    pub(crate) async fn table(&self) -> Result<DeltaTable> {
+        match self.is_own() {
+            true => Ok(self.begun.clone()),
+            false => Ok(self.replayed().await?.0.clone()),
         }
-        let replayed = || async {
-            let mut table = self.begun.clone();
-            table.update_incremental(Some(self.version)).await?;
-            Ok(table)
-        };
-        self.own.get_or_try_init(replayed).await.cloned()
     }
 
     /// The snapshot of this version.
-    pub(crate) async fn snapshot(&self) -> Result<Arc<EagerSnapshot>, DeltaTableError> {
-        if self.is_own() {
-            return Ok(Arc::clone(&self.described));
+    pub(crate) async fn snapshot(&self) -> Result<Arc<EagerSnapshot>> {
+        match self.is_own() {
+            true => Ok(Arc::clone(&self.described)),
+            false => Ok(Arc::clone(&self.replayed().await?.1)),
         }
-        Ok(Arc::new(self.table().await?.snapshot()?.snapshot().clone()))
+    }
+
+    async fn replayed(&self) -> Result<&(DeltaTable, Arc<EagerSnapshot>)> {
+        let replay = || async {
+            let mut table = self.begun.clone();
+            let updated = table.update_incremental(Some(self.version)).await;
+            updated.map_err(|failure| error::from_delta(&self.location, failure))?;
+            let snapshot = own_snapshot(&self.location, &table)?;
+            Ok((table, snapshot))
+        };
+        self.own.get_or_try_init(replay).await
     }
 
     /// The same, for those who make plans.
@@ -85,4 +102,11 @@ impl LateSnapshot {
     pub(crate) fn log_store(&self) -> LogStoreRef {
         self.begun.log_store()
     }
+}
+
+/// What `table` has loaded, made of its own files.
+fn own_snapshot(location: &TableLocation, table: &DeltaTable) -> Result<Arc<EagerSnapshot>> {
+    let state = table.snapshot().map_err(|failure| error::from_delta(location, failure))?;
+    own_files::check(location, state.snapshot())?;
+    Ok(Arc::new(state.snapshot().clone()))
 }

@@ -45,6 +45,7 @@ mod location;
 mod log_upkeep;
 pub mod metrics;
 mod own_commit;
+mod own_files;
 mod past_versions;
 mod paths;
 mod pinned_table;

@@ -3,7 +3,8 @@
 //! The commit is made by then. What fails here is told to the log of the server and is done after a later commit; whoever changed
 //! rows would only do it again.
 
-use deltalake::DeltaTableError;
+use std::error::Error;
+
 use deltalake::checkpoints::{cleanup_metadata, create_checkpoint};
 use deltalake::table::config::TablePropertiesExt;
 
@@ -24,7 +25,7 @@ impl DeltaTables {
     }
 }
 
-async fn shortened(table: &PinnedTable) -> Result<(), DeltaTableError> {
+async fn shortened(table: &PinnedTable) -> Result<(), Box<dyn Error + Send + Sync>> {
     let delta = table.log().table().await?;
     create_checkpoint(&delta, None).await?;
     if table.described().table_properties().enable_expired_log_cleanup() {

@@ -54,8 +54,7 @@ struct Head {
 impl PinnedTable {
     /// Pins the version that `table` has loaded.
     pub(crate) fn new(location: TableLocation, table: DeltaTable) -> Result<Self> {
-        let log = LateSnapshot::loaded(table).map_err(|source| error::from_delta(&location, source))?;
-        let log = Arc::new(log);
+        let log = Arc::new(LateSnapshot::loaded(&location, table)?);
         let snapshot = log.described();
         let columns = snapshot.schema();
         let arrow_schema: datafusion::arrow::datatypes::Schema = columns
@@ -89,8 +88,10 @@ impl PinnedTable {
         });
         let files = own_names.transpose()?;
         let declared_texts = DeclaredText::of_fields(columns.fields());
+        let own = location.clone();
         let head = Arc::new(Head { location, schema, field_ids, declared_texts, partition_columns });
-        let provider = RecheckedTable { delta: Arc::new(delta), config, log: Arc::clone(&log), files };
+        let provider =
+            RecheckedTable { location: own, delta: Arc::new(delta), config, log: Arc::clone(&log), files };
         Ok(Self::with(head, log, provider, file_count))
     }
 
@@ -119,7 +120,8 @@ impl PinnedTable {
         let before = &self.0.provider;
         let files = before.files.as_ref()?.followed_by(Arc::clone(&log), files);
         let (delta, config) = (Arc::clone(&before.delta), before.config.clone());
-        let provider = RecheckedTable { delta, config, log: Arc::clone(&log), files: Some(files) };
+        let location = before.location.clone();
+        let provider = RecheckedTable { location, delta, config, log: Arc::clone(&log), files: Some(files) };
         Some(Self::with(Arc::clone(&self.0.head), log, provider, file_count))
     }
 
@@ -256,12 +258,12 @@ impl PinnedTable {
 
     /// delta-rs's snapshot of this version.
     pub(crate) async fn snapshot(&self) -> Result<Arc<EagerSnapshot>> {
-        self.0.log.snapshot().await.map_err(|source| error::from_delta(self.location(), source))
+        self.0.log.snapshot().await
     }
 
     /// delta-rs's table at this version.
     pub(crate) async fn table(&self) -> Result<DeltaTable> {
-        self.0.log.table().await.map_err(|source| error::from_delta(self.location(), source))
+        self.0.log.table().await
     }
 }
 

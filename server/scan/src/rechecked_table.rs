@@ -19,11 +19,14 @@ use deltalake::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
 
 use crate::file_scan::FileScan;
 use crate::late_snapshot::LateSnapshot;
+use crate::location::TableLocation;
+use crate::own_files::only_own;
 use crate::pruning;
 use crate::true_statistics_exec::TrueStatisticsExec;
 
 /// Only for reading: its `insert_into` fails.
 pub(crate) struct RecheckedTable {
+    pub(crate) location: TableLocation,
     /// Scans what `files` does not, of the version by which `log` is described.
     pub(crate) delta: Arc<DeltaScanNext>,
     /// With what `delta` was made.
@@ -31,6 +34,12 @@ pub(crate) struct RecheckedTable {
     pub(crate) log: Arc<LateSnapshot>,
     /// None for tables whose files name their columns in a way that only delta-rs knows.
     pub(crate) files: Option<FileScan>,
+}
+
+impl RecheckedTable {
+    fn own(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        TrueStatisticsExec::over(only_own(plan, &self.location)?)
+    }
 }
 
 #[async_trait]
@@ -59,7 +68,7 @@ impl TableProvider for RecheckedTable {
             && projection.is_some_and(Vec::is_empty)
             && let Some(plan) = files.counted(session, &filters, limit).await?
         {
-            return TrueStatisticsExec::over(plan);
+            return self.own(plan);
         }
         // Rows alone are counted from the log by delta-rs.
         if let (Some(files), Some(columns)) = (&self.files, projection)
@@ -67,13 +76,13 @@ impl TableProvider for RecheckedTable {
             && files.reads(columns)
             && let Some(plan) = files.plan(session, columns, &filters, limit).await?
         {
-            return TrueStatisticsExec::over(plan);
+            return self.own(plan);
         }
         let delta = match self.log.is_own() {
             true => Arc::clone(&self.delta),
             false => Arc::new(DeltaScanNext::new(self.log.planned().await?, self.config.clone())?),
         };
-        TrueStatisticsExec::over(delta.scan(session, projection, &filters, limit).await?)
+        self.own(delta.scan(session, projection, &filters, limit).await?)
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use url::Url;
 
@@ -26,7 +27,12 @@ pub fn runtime_env(router: Arc<Router>, config: &Config) -> Result<Arc<RuntimeEn
     }
     let names = std::num::NonZeroUsize::new(NAMED_CONSUMERS).unwrap_or(std::num::NonZeroUsize::MIN);
     let pool = TrackConsumersPool::new(FairSpillPool::new(config.memory_pool_bytes), names);
+    let stores = DefaultObjectStoreRegistry::new();
+    // The engine's own has the whole machine in it.
+    let machine = Url::parse("file:///").map_err(|source| Error::Runtime(Box::new(source)))?;
+    stores.deregister_store(&machine).map_err(|source| Error::Runtime(Box::new(source)))?;
     let environment = RuntimeEnvBuilder::new()
+        .with_object_store_registry(Arc::new(stores))
         .with_memory_pool(Arc::new(pool))
         .with_disk_manager_builder(disk)
         .with_object_list_cache_limit(0)

@@ -23,6 +23,7 @@ use serde_json::Value;
 use crate::delta_tables::{DeltaTables, commit_path};
 use crate::error;
 use crate::location::TableLocation;
+use crate::own_files::OwnFolder;
 use crate::pinned_table::PinnedTable;
 use crate::router::Router;
 
@@ -55,7 +56,7 @@ impl DeltaTables {
         let put = memory.put(&commit_path(location, 0), PutPayload::from(text)).await;
         put.map_err(|failure| error::from_store(location, failure))?;
         let written = WrittenLog { log: location.log_path(), memory, router: Arc::clone(self.router()) };
-        let root: Arc<dyn ObjectStore> = Arc::new(written);
+        let root = OwnFolder::of(location, Arc::new(written));
         let files = PrefixStore::new(Arc::clone(&root), location.mounted_path());
         let log = default_logstore(Arc::new(files), root, &location.url()?, &StorageConfig::default());
         let mut table = DeltaTable::new(log);

@@ -1,0 +1,249 @@
+//! A table is made of files of its own folder, whatever its log says.
+//!
+//! A log names files by paths that are taken relative to the table's folder, by RFC 3986: `../other/part.parquet`, `/root/…` and
+//! `file:///…` are names of files elsewhere. Whoever may write to a folder writes its log as well, and could read through it what
+//! lies beside. So three things are held to the folder, each by itself:
+//!
+//! * what a snapshot names, when it is made ([`check`]);
+//! * what delta-rs reads of log and checkpoints ([`OwnFolder`]);
+//! * what a plan reads, before it leaves this crate ([`only_own`]).
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use datafusion::common::internal_err;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::physical_plan::ExecutionPlan;
+use deltalake::kernel::{EagerSnapshot, StorageType};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error as StoreError, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
+    Result as StoreResult,
+};
+
+use crate::error::{self, Error, Result};
+use crate::location::{MOUNT, TableLocation};
+
+/// Characters of a deletion vector's name that tell its number; the folder stands before them (Delta Transaction Log
+/// Protocol, "Deletion Vector Descriptor Schema").
+const VECTOR_NUMBER: usize = 20;
+
+/// Refuses a snapshot that names files outside the folder of the table, as a shallow clone's does.
+pub(crate) fn check(location: &TableLocation, snapshot: &EagerSnapshot) -> Result<()> {
+    let elsewhere = || Error::UnsupportedFeature {
+        table: location.clone(),
+        features: vec!["files outside the table's own folder".to_owned()],
+    };
+    let folder = location.url()?;
+    let files = snapshot.try_log_data().map_err(|source| error::from_delta(location, source))?;
+    for file in files.iter() {
+        if !is_below(&file.path()) {
+            return Err(elsewhere());
+        }
+        let Some(vector) = file.deletion_vector_descriptor() else { continue };
+        let place = vector.path_or_inline_dv.as_str();
+        let own = match vector.storage_type {
+            StorageType::Inline => true,
+            StorageType::UuidRelativePath => {
+                let prefix = place.len().checked_sub(VECTOR_NUMBER).and_then(|end| place.get(..end));
+                prefix.is_some_and(is_below)
+            }
+            StorageType::AbsolutePath => place.strip_prefix(folder.as_str()).is_some_and(is_below),
+        };
+        if !own {
+            return Err(elsewhere());
+        }
+    }
+    Ok(())
+}
+
+/// Whether a path of a log stays below the folder that it is relative to, decoded or not.
+fn is_below(path: &str) -> bool {
+    let is_scheme = |before: &str| {
+        before.starts_with(|first: char| first.is_ascii_alphabetic())
+            && before.chars().all(|part| part.is_ascii_alphanumeric() || "+-.".contains(part))
+    };
+    let names_a_store = path.split_once(':').is_some_and(|(before, _)| is_scheme(before));
+    let climbs = |path: &str| path.split(['/', '\\']).any(|segment| segment == "..");
+    !path.starts_with(['/', '\\'])
+        // A URL is trimmed before it is read.
+        && path.trim() == path
+        && !names_a_store
+        && !path.chars().any(char::is_control)
+        && !climbs(path)
+        && (!path.contains('%') || Path::from_url_path(path).is_ok())
+}
+
+/// `plan`, which reads files of the table's folder and nothing else.
+pub(crate) fn only_own(
+    plan: Arc<dyn ExecutionPlan>,
+    location: &TableLocation,
+) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+    match reads_own(&plan, &location.mounted_path()) {
+        true => Ok(plan),
+        false => internal_err!("a scan of a table reads files outside the table's own folder"),
+    }
+}
+
+fn reads_own(plan: &Arc<dyn ExecutionPlan>, folder: &Path) -> bool {
+    let own = match plan.downcast_ref::<DataSourceExec>().map(DataSourceExec::data_source) {
+        None => true,
+        Some(source) if source.downcast_ref::<MemorySourceConfig>().is_some() => true,
+        Some(source) => source.downcast_ref::<FileScanConfig>().is_some_and(|scan| {
+            let mut files = scan.file_groups.iter().flat_map(|group| group.iter());
+            scan.object_store_url.as_str().trim_end_matches('/') == MOUNT
+                && files.all(|file| file.object_meta.location.prefix_matches(folder))
+        }),
+    };
+    own && plan.children().into_iter().all(|child| reads_own(child, folder))
+}
+
+/// A store in which there is nothing but one folder.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnFolder {
+    folder: Path,
+    store: Arc<dyn ObjectStore>,
+}
+
+impl OwnFolder {
+    /// The folder of the table at `location` in `store`.
+    pub(crate) fn of(location: &TableLocation, store: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
+        Arc::new(Self { folder: location.mounted_path(), store })
+    }
+
+    fn own<'a>(&self, path: &'a Path) -> StoreResult<&'a Path> {
+        match path.prefix_matches(&self.folder) {
+            true => Ok(path),
+            false => Err(self.nothing(path)),
+        }
+    }
+
+    fn nothing(&self, path: &Path) -> StoreError {
+        StoreError::NotFound { path: path.to_string(), source: "it is outside the table's folder".into() }
+    }
+
+    fn own_prefix(&self, prefix: Option<&Path>) -> StoreResult<()> {
+        prefix.map_or_else(|| Err(self.nothing(&Path::default())), |prefix| self.own(prefix).map(drop))
+    }
+}
+
+impl fmt::Display for OwnFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("folder of a table")
+    }
+}
+
+#[async_trait]
+#[warn(clippy::missing_trait_methods)]
+impl ObjectStore for OwnFolder {
+    async fn put_opts(&self, to: &Path, payload: PutPayload, options: PutOptions) -> StoreResult<PutResult> {
+        self.store.put_opts(self.own(to)?, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        to: &Path,
+        options: PutMultipartOptions,
+    ) -> StoreResult<Box<dyn MultipartUpload>> {
+        self.store.put_multipart_opts(self.own(to)?, options).await
+    }
+
+    async fn get_opts(&self, from: &Path, options: GetOptions) -> StoreResult<GetResult> {
+        self.store.get_opts(self.own(from)?, options).await
+    }
+
+    async fn get_ranges(&self, from: &Path, ranges: &[Range<u64>]) -> StoreResult<Vec<Bytes>> {
+        self.store.get_ranges(self.own(from)?, ranges).await
+    }
+
+    fn delete_stream(
+        &self,
+        paths: BoxStream<'static, StoreResult<Path>>,
+    ) -> BoxStream<'static, StoreResult<Path>> {
+        let folder = self.clone();
+        let own = paths.map(move |path| path.and_then(|path| folder.own(&path).cloned()));
+        self.store.delete_stream(own.boxed())
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, StoreResult<ObjectMeta>> {
+        match self.own_prefix(prefix) {
+            Ok(()) => self.store.list(prefix),
+            Err(refused) => stream::iter([Err(refused)]).boxed(),
+        }
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, StoreResult<ObjectMeta>> {
+        match self.own_prefix(prefix) {
+            Ok(()) => self.store.list_with_offset(prefix, offset),
+            Err(refused) => stream::iter([Err(refused)]).boxed(),
+        }
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> StoreResult<ListResult> {
+        self.own_prefix(prefix)?;
+        self.store.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> StoreResult<()> {
+        self.store.copy_opts(self.own(from)?, self.own(to)?, options).await
+    }
+
+    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> StoreResult<()> {
+        self.store.rename_opts(self.own(from)?, self.own(to)?, options).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_of_a_log_stays_in_its_folder_or_is_none() {
+        for own in [
+            "part-0.parquet",
+            "a=1/b=x%20y/part-0.parquet",
+            "t=2024-01-01 00:00:00/part.parquet",
+            "t=2024-01-01%2000%3A00%3A00/part.parquet",
+            "a..b/..c/d..",
+            "_change_data/cdc-1.parquet",
+            "",
+        ] {
+            assert!(is_below(own), "{own}");
+        }
+        for other in [
+            "../t/part.parquet",
+            "a/../../t/part.parquet",
+            "..",
+            " ../t/part.parquet",
+            " /data/t/part.parquet",
+            " file:///etc/passwd",
+            "a\\..\\..\\t",
+            "%2e%2e/t/part.parquet",
+            "%2E./t/part.parquet",
+            "a%2f..%2f..%2ft",
+            ".\t./t/part.parquet",
+            "/data/t/part.parquet",
+            "//mount/data/t/part.parquet",
+            "\\\\mount\\t",
+            "gov://mount/data/t/part.parquet",
+            "file:///etc/passwd",
+            "file:/etc/passwd",
+            "FILE://localhost/etc/passwd",
+            "s3a://bucket/part.parquet",
+        ] {
+            assert!(!is_below(other), "{other}");
+        }
+    }
+}
