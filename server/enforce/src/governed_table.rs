@@ -27,6 +27,7 @@ use crate::open_table::ScanNumbers;
 use crate::permit::{Barrier, Permit};
 use crate::policed_view;
 use crate::policy_expression::Policies;
+use crate::three_valued;
 
 /// The raw table's name within a leaf's inner plan.
 const RAW: &str = "weir_raw";
@@ -155,7 +156,8 @@ impl GovernedTable {
             plan = plan.project(columns)?;
         }
         if let Some(filter) = self.policies.filter() {
-            plan = plan.filter(filter.clone())?;
+            let filter = three_valued::in_filter(filter.clone(), plan.schema())?;
+            plan = plan.filter(filter)?;
         }
         for filter in filters {
             plan = plan.filter(self.over_raw(filter)?)?;

@@ -21,12 +21,17 @@ use datafusion::physical_plan::filter_pushdown::{
 };
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
-/// Hands `filter` into `inner` as far down as its operators take it.
+use crate::named_alike::may_stray;
+
+/// Hands `filter` into `inner` as far down as its operators take it, and the columns it speaks of are those.
 pub(crate) fn let_in(
     filter: Arc<dyn PhysicalExpr>,
     inner: &Arc<dyn ExecutionPlan>,
     config: &ConfigOptions,
 ) -> Result<Arc<dyn ExecutionPlan>> {
+    if may_stray(&filter, inner) {
+        return Ok(Arc::clone(inner));
+    }
     let inlet: Arc<dyn ExecutionPlan> = Arc::new(Inlet { filter, input: Arc::clone(inner) });
     let pushed = FilterPushdown::new_post_optimization().optimize(inlet, config)?;
     match pushed.children().first() {

@@ -37,6 +37,7 @@ mod inlet;
 mod inside;
 pub mod leakproof;
 pub mod masked_values;
+mod named_alike;
 pub mod new_rows;
 pub mod open_table;
 pub mod permit;
@@ -62,6 +63,7 @@ pub use govern::{OptimisedPlan, govern};
 pub use governed_plan::{GovernedPlan, ScannedLeaf};
 pub use governed_scan_exec::{GovernedScanExec, LeafReadings};
 pub use governing::Repeatable;
+pub use named_alike::physical_rules;
 pub use open_table::{
     IdentifyRows, Moment, OpenSystemTable, OpenTable, OpenedChanges, OpenedTable, PlannedFiles, ScanNumbers,
     Stretch, SystemTable, SystemTableRequest,

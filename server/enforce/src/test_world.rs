@@ -41,7 +41,7 @@ use crate::open_table::{
     SystemTableRequest,
 };
 use crate::resolver::{NoFiles, Sources};
-use crate::{Access, Caller, GovernedPlan, Scope, bind_statement, govern};
+use crate::{Access, Caller, GovernedPlan, Scope, bind_statement, govern, physical_rules};
 
 /// Everything a test needs, changeable between statements.
 #[derive(Debug)]
@@ -390,6 +390,7 @@ impl World {
             .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
             .with_window_functions(SessionStateDefaults::default_window_functions())
             .with_expr_planners(SessionStateDefaults::default_expr_planners())
+            .with_physical_optimizer_rules(physical_rules())
             .build();
         for function in identity_functions(caller).into_iter().chain(self.functions.iter().cloned()) {
             state.register_udf(function).unwrap();

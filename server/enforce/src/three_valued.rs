@@ -22,9 +22,7 @@ pub(crate) fn in_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
     let written = plan.transform_up_with_subqueries(|node| match node {
         LogicalPlan::Filter(filter) => {
             let schema = Arc::clone(filter.input.schema());
-            let parts = split_conjunction_owned(filter.predicate);
-            let parts = parts.into_iter().map(|part| condition(part, &schema)).collect::<Result<Vec<_>>>()?;
-            let predicate = conjunction(parts).unwrap_or_else(|| lit(true));
+            let predicate = in_filter(filter.predicate, &schema)?;
             Ok(Transformed::yes(LogicalPlan::Filter(Filter::try_new(predicate, filter.input)?)))
         }
         other => {
@@ -50,17 +48,37 @@ pub(crate) fn in_subqueries(expression: Expr) -> Result<Expr> {
     with_subqueries(expression, in_plan)
 }
 
+/// The same for a filter of rows of `schema`, and nothing in its subqueries.
+pub(crate) fn in_filter(filter: Expr, schema: &DFSchema) -> Result<Expr> {
+    let parts = split_conjunction_owned(filter).into_iter();
+    let parts = parts.map(|part| condition(part, schema)).collect::<Result<Vec<_>>>()?;
+    Ok(conjunction(parts).unwrap_or_else(|| lit(true)))
+}
+
 fn holds_in(expression: &Expr) -> Result<bool> {
     expression.exists(|part| Ok(matches!(part, Expr::InSubquery(_))))
 }
 
 /// One of the conditions that must all hold. An IN that is the whole of it is the engine's to do right, but for a NOT IN
-/// that speaks of the row around it, which it cannot.
+/// that speaks of the row around it, which it cannot, or whose value is no key of the join that it makes: it forgets NULL then.
 fn condition(part: Expr, schema: &DFSchema) -> Result<Expr> {
     match &part {
-        Expr::InSubquery(found) if !found.negated || found.subquery.outer_ref_columns.is_empty() => Ok(part),
+        Expr::InSubquery(found) if !found.negated => Ok(part),
+        Expr::InSubquery(found) if found.subquery.outer_ref_columns.is_empty() && is_key(&found.expr) => {
+            Ok(part)
+        }
         _ if holds_in(&part)? => kept(part, schema),
         _ => Ok(part),
+    }
+}
+
+/// Whether a value is a column, whatever is made of constants when the query is simplified.
+fn is_key(value: &Expr) -> bool {
+    match value {
+        Expr::Column(_) => true,
+        Expr::Cast(cast) => is_key(&cast.expr),
+        Expr::Alias(alias) => is_key(&alias.expr),
+        _ => false,
     }
 }
 

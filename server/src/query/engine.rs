@@ -15,6 +15,7 @@ use weir_enforce::identity_function::{identity_function_names, identity_function
 use weir_enforce::resolver::Sources;
 use weir_enforce::{
     Access, Caller, Moment, OpenSystemTable, OpenTable, Scope, SignedZeros, Witness, is_builtin,
+    physical_rules,
 };
 
 use crate::context::Context;
@@ -49,6 +50,7 @@ impl Engine {
             .with_window_functions(functions::window())
             .with_expr_planners(functions::expression_planners())
             .with_optimizer_rule(Arc::new(SignedZeros))
+            .with_physical_optimizer_rules(physical_rules())
             .build();
         let witness = Arc::default();
         let sources =
@@ -147,6 +149,8 @@ fn options(partitions: usize) -> SessionConfig {
     options.optimizer.hash_join_inlist_pushdown_max_distinct_values = 0;
     // Fields of structs that are taken out of joins and filters lose columns that stand beside them.
     options.optimizer.enable_leaf_expression_pushdown = false;
+    // Conditions that are never NULL are told so by one of the two planners alone (`x IS NOT TRUE`).
+    options.execution.skip_physical_aggregate_schema_check = true;
     config
 }
 
