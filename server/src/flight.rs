@@ -58,6 +58,7 @@ mod stream;
 mod ticket;
 mod trace_parent;
 mod type_info;
+mod unpacked;
 mod writes;
 
 pub use certificates::{Certificates, Tls};

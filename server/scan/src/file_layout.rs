@@ -9,6 +9,9 @@ use datafusion::parquet::file::properties::WriterProperties;
 /// row group's columns whole. The writer's own 1,048,576 make most files one row group.
 pub(crate) const ROW_GROUP_ROWS: usize = 131_072;
 
+/// Bytes of a row group at most: rows whose values are long are not held back until there are so many.
+const ROW_GROUP_BYTES: usize = 128 << 20;
+
 /// Where a column gives its dictionary up, in bytes.
 ///
 /// A reader decompresses the dictionary of each column before it has a first row. Columns of few values stay far below this; of a
@@ -21,6 +24,7 @@ pub(crate) fn writer_properties() -> WriterProperties {
         .set_created_by(concat!("weir version ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .build()
 }

@@ -2,12 +2,13 @@
 //!
 //! By position, because clients name the columns as they like: `0`, `1`, … or nothing at all.
 
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
-use arrow::compute::{CastOptions, cast, cast_with_options, concat_batches, take};
-use arrow::datatypes::{DataType, Field, Int64Type, SchemaRef};
+use arrow::array::{Array, ArrayRef, UInt32Array};
+use arrow::compute::{CastOptions, cast_with_options, concat_batches, take};
+use arrow::datatypes::{Field, SchemaRef};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -21,6 +22,7 @@ use tonic::Streaming;
 use super::holdings::Held;
 use super::message_bounds::MessageBounds;
 use super::seal::handle_not_found;
+use super::unpacked::slices;
 use crate::error::{Condition, Error, Result};
 use crate::run::SentRows;
 
@@ -35,17 +37,13 @@ pub(crate) struct Kept {
     pub(crate) held: Held,
 }
 
-/// The most rows that are handed on together: of a column that takes up nothing a cast makes one that does.
-const SLICE_ROWS: usize = 8192;
-
-/// The most bytes that rows handed on together come to, where a dictionary is unpacked.
-const UNPACKED_BYTES: usize = 64 << 20;
-
 /// The batches of a DoPut call.
 pub(crate) struct Incoming {
     batches: FlightRecordBatchStream,
     /// What is left of the batch that came last.
     rest: Option<RecordBatch>,
+    /// How many rows of it are handed on at a time.
+    slices: VecDeque<usize>,
 }
 
 impl Incoming {
@@ -58,21 +56,27 @@ impl Incoming {
             .map_err(|status| FlightError::Tonic(Box::new(status)))
             .try_filter(|message| std::future::ready(!message.data_header.is_empty()))
             .and_then(move |message| std::future::ready(bounded(&mut bounds, message)));
-        Self { batches: FlightRecordBatchStream::new_from_flight_data(messages), rest: None }
+        Self {
+            batches: FlightRecordBatchStream::new_from_flight_data(messages),
+            rest: None,
+            slices: VecDeque::new(),
+        }
     }
 
     /// The next rows, some of a batch or all of it.
     pub(crate) async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         let batch = match self.rest.take() {
-            Some(rest) => Some(rest),
-            None => self.decoded().await?,
+            Some(rest) => rest,
+            None => {
+                let Some(batch) = self.decoded().await? else { return Ok(None) };
+                self.slices = slices(&batch)?;
+                batch
+            }
         };
-        Ok(batch.map(|batch| {
-            let rows = batch.num_rows().min(rows_at_once(&batch));
-            let left = batch.num_rows() - rows;
-            self.rest = (left > 0).then(|| batch.slice(rows, left));
-            batch.slice(0, rows)
-        }))
+        let rows = self.slices.pop_front().unwrap_or(batch.num_rows());
+        let left = batch.num_rows() - rows;
+        self.rest = (left > 0).then(|| batch.slice(rows, left));
+        Ok(Some(batch.slice(0, rows)))
     }
 
     async fn decoded(&mut self) -> Result<Option<RecordBatch>> {
@@ -112,23 +116,6 @@ impl Incoming {
     pub(crate) fn columns(&self) -> usize {
         self.batches.schema().map_or(0, |schema| schema.fields().len())
     }
-}
-
-/// How many rows of `batch` are handed on together: fewer where a dictionary has values so long that they would come to too much, once
-/// each row has its own.
-fn rows_at_once(batch: &RecordBatch) -> usize {
-    let longest = |column: &ArrayRef| Some(longest_text(column.as_any_dictionary_opt()?.values()));
-    let longest = batch.columns().iter().filter_map(longest).max().unwrap_or(0);
-    (UNPACKED_BYTES / longest.max(1)).clamp(1, SLICE_ROWS)
-}
-
-/// The length of the longest text or binary value.
-fn longest_text(values: &ArrayRef) -> usize {
-    let lengths = arrow::compute::kernels::length::length(values);
-    // reason: what has no length has a fixed and small one
-    let Ok(lengths) = lengths.and_then(|lengths| cast(&lengths, &DataType::Int64)) else { return 0 };
-    let longest = arrow::compute::max(lengths.as_primitive::<Int64Type>());
-    longest.and_then(|longest| usize::try_from(longest).ok()).unwrap_or(0)
 }
 
 fn bounded(bounds: &mut MessageBounds, message: FlightData) -> std::result::Result<FlightData, FlightError> {
@@ -233,8 +220,8 @@ pub(crate) fn from_bytes(bytes: &Bytes) -> Result<RecordBatch> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
 
-    use arrow::array::{DictionaryArray, Int64Array, LargeStringArray, StringViewArray};
-    use arrow::datatypes::{Int32Type, Schema};
+    use arrow::array::{AsArray, DictionaryArray, Int64Array, LargeStringArray, StringViewArray};
+    use arrow::datatypes::{DataType, Int32Type, Int64Type, Schema};
 
     use super::*;
 
