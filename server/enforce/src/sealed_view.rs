@@ -165,9 +165,18 @@ pub fn parameter_fields(plan: &LogicalPlan) -> Result<HashMap<String, Option<Fie
     Ok(fields)
 }
 
-/// A parameter of which nothing else tells the type is of the type to which it is cast.
+/// A parameter of which nothing else tells the type is of the type to which it is cast; one that counts rows is a number.
 fn tell_cast_ones(plan: &LogicalPlan, fields: &mut HashMap<String, Option<FieldRef>>) -> Result<()> {
     plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Limit(limit) = node {
+            for count in [&limit.skip, &limit.fetch].into_iter().flatten() {
+                if let Expr::Placeholder(parameter) = count.as_ref()
+                    && let Some(field @ None) = fields.get_mut(&parameter.id)
+                {
+                    *field = Some(Arc::new(Field::new(&parameter.id, DataType::Int64, true)));
+                }
+            }
+        }
         node.apply_expressions(|expression| {
             expression.apply(|part| {
                 let (cast, to) = match part {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::logical_expr::LogicalPlan;
 use weir_catalog::Snapshot;
 use weir_enforce::{Access, Scope, bind_statement};
@@ -54,7 +54,12 @@ impl Planned {
         let fields: Vec<Field> = names
             .into_iter()
             .zip(typed.schema().fields())
-            .map(|(name, field)| Field::new(name, field.data_type().clone(), true))
+            .map(|(name, field)| {
+                // Of a parameter whose type nothing tells: it is bound as a text.
+                let untold = !parameters.fields().is_empty() && field.data_type().is_null();
+                let data_type = if untold { DataType::Utf8 } else { field.data_type().clone() };
+                Field::new(name, data_type, true)
+            })
             .collect();
         let schema = wire_schema(&Schema::new(fields));
         Ok(Self { scope, plan, schema, parameters })

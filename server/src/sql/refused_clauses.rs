@@ -8,8 +8,9 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     CeilFloorKind, DateTimeField, Expr, Function, FunctionArguments, GroupByExpr, Ident, Join,
     JoinConstraint, JoinOperator, LimitClause, ObjectName, ObjectNamePart, OrderBy, OrderByExpr, OrderByKind,
-    Query, Select, SelectFlavor, SelectItem, SetExpr, Spanned, Statement, TableAlias, TableFactor,
-    TableVersion, TableWithJoins, Value, Values, Visit, Visitor, WildcardAdditionalOptions,
+    Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, Spanned, Statement,
+    TableAlias, TableFactor, TableVersion, TableWithJoins, Value, Values, Visit, Visitor,
+    WildcardAdditionalOptions,
 };
 
 use super::cursor::{position_of, unsupported};
@@ -135,6 +136,15 @@ fn check_body(body: &SetExpr) -> Result<()> {
     let mut pending = vec![body];
     while let Some(body) = pending.pop() {
         match body {
+            // The engine joins the two, and has a row as often as the left one has it.
+            SetExpr::SetOperation {
+                op: op @ (SetOperator::Intersect | SetOperator::Except | SetOperator::Minus),
+                set_quantifier: SetQuantifier::All | SetQuantifier::AllByName,
+                ..
+            } => {
+                let hint = "number equal rows with row_number() and leave ALL out";
+                return Err(unsupported(&format!("{op} ALL")).with_hint(hint));
+            }
             SetExpr::SetOperation { left, right, .. } => pending.extend([left.as_ref(), right.as_ref()]),
             SetExpr::Table(_) => return Err(unsupported("TABLE as a query").with_hint("SELECT * FROM it")),
             SetExpr::Values(Values { explicit_row: true, .. }) => return Err(unsupported("VALUES ROW")),

@@ -93,6 +93,28 @@ fn parameters_take_the_type_of_what_they_meet() {
 }
 
 #[test]
+fn parameters_of_which_nothing_tells_the_type_are_texts_and_counts_are_numbers() {
+    block_on(async {
+        let server = ground().await;
+        let client = server.client("admin");
+        for (sql, sent, expected) in [
+            ("SELECT ?", vec![int(5)], "5"),
+            ("SELECT id, ? FROM main.default.t WHERE id = 1", vec![text("x")], "1 | x"),
+            ("SELECT CASE WHEN id = 1 THEN ? END FROM main.default.t WHERE id = 1", vec![text("x")], "x"),
+            ("SELECT id FROM main.default.t ORDER BY id LIMIT ? OFFSET ?", vec![int(1), int(1)], "2"),
+        ] {
+            let prepared = client.prepare(sql).await.unwrap();
+            let rows = client.bound(sql, &values(sent)).await.unwrap();
+            assert_eq!(rows.value(), expected, "{sql}");
+            let told = prepared.dataset_schema.unwrap();
+            assert_eq!(rows.schema.fields().len(), told.fields().len(), "{sql}");
+        }
+        let nothing = values(vec![Arc::new(arrow::array::NullArray::new(1))]);
+        assert_eq!(client.bound("SELECT ? IS NULL", &nothing).await.unwrap().value(), "true");
+    });
+}
+
+#[test]
 fn parameters_that_are_stored_take_the_type_of_their_column() {
     block_on(async {
         let server = ground().await;
