@@ -15,6 +15,7 @@
 //! * [`wire`]: types as clients know them
 
 pub mod analysis;
+mod bounded_functions;
 pub mod change;
 pub mod column_names;
 pub mod counting;
@@ -33,6 +34,7 @@ pub mod function_calls;
 pub mod functions;
 pub mod gauges;
 pub mod history;
+mod now;
 pub mod open_delta;
 pub mod parameters;
 pub mod plan;

@@ -28,6 +28,10 @@ scripts! {
     policies_are_set_and_dropped = "policies.slt";
     /// Governed tags, tags and tag policies.
     tags_and_their_policies_are_governed = "tag_policies.slt";
+    /// Joins of columns with the same names, NOT IN beside NULL.
+    joins_keep_their_rows_and_not_in_knows_null = "joins.slt";
+    /// TIMESTAMP, TIMESTAMP_NTZ and DATE beside each other and beside texts.
+    moments_beside_dates_and_texts = "moments.slt";
     /// The dialect of queries.
     queries_speak_the_dialect = "queries.slt";
     /// What is not there is refused by its name.

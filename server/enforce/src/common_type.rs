@@ -1,5 +1,10 @@
-//! Floating-point numbers beside decimals: both are doubles, as the dialect has it. A literal such as `1.5` is a decimal, and the
-//! engine alone would make decimals of both, which NaN and large numbers do not fit.
+//! Values of two types that become one, where the engine alone would choose a type that does not hold them.
+//!
+//! * Floating-point numbers beside decimals: both are doubles, as the dialect has it. A literal such as `1.5` is a decimal, and
+//!   the engine would make decimals of both, which NaN and large numbers do not fit.
+//! * Moments beside dates, and compared with texts: both are moments in microseconds, which is what TIMESTAMP is. The engine
+//!   would count nanoseconds, which end in the year 2262: a date of 9999-12-31, the usual end of what is still true, would end
+//!   the statement. Who asks for nanoseconds by name has them.
 //!
 //! Comparisons by an operator are planned so ([`ComparisonPlanner`]), since the planner takes the keys of joins from them.
 //! What else brings values to one type (BETWEEN, IN, CASE, UNION, `coalesce` and its kin) is planned without asking
@@ -7,14 +12,16 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema};
 use datafusion::error::Result;
-use datafusion::logical_expr::expr::{Between, Case, InList, InSubquery, ScalarFunction};
+use datafusion::logical_expr::expr::{Between, Case, Cast, InList, InSubquery, ScalarFunction, TryCast};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Subquery, Union, cast};
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, Union, cast,
+};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use crate::subqueries::{around, with_subqueries};
@@ -22,7 +29,7 @@ use crate::subqueries::{around, with_subqueries};
 /// Functions that give one of their arguments, or compare them: they bring all to one type.
 const ONE_TYPE: [&str; 8] = ["coalesce", "greatest", "least", "make_array", "nanvl", "nullif", "nvl", "nvl2"];
 
-/// Plans the comparisons of a floating-point number with a decimal.
+/// Plans comparisons of values that are brought to one type.
 #[derive(Debug)]
 pub struct ComparisonPlanner;
 
@@ -43,15 +50,13 @@ impl ExprPlanner for ComparisonPlanner {
                 | BinaryOperator::GtEq
                 | BinaryOperator::Spaceship
         );
-        let (left, right) = match compares && meet([&left, &right], schema) {
-            true => (as_double(left, schema), as_double(right, schema)),
-            false => (left, right),
-        };
+        let common = if compares { compared([&left, &right], schema) } else { None };
+        let [left, right] = [left, right].map(|side| as_common(side, common.as_ref(), schema));
         Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))
     }
 }
 
-/// `plan` with doubles wherever its expressions, or those of its subqueries, bring both kinds to one type.
+/// `plan` with a type that holds both wherever its expressions, or those of its subqueries, bring values to one.
 pub(crate) fn in_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
@@ -74,7 +79,7 @@ pub(crate) fn in_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
             let name = names.save(&expression);
             Ok(outermost(expression, &schema)?.update_data(|written| name.restore(written)))
         })?
-        // What an expression gives may have become a double.
+        // What an expression gives may have become another type.
         .map_data(LogicalPlan::recompute_schema)
     })?;
     Ok(written.data)
@@ -89,23 +94,40 @@ pub(crate) fn in_expression(expression: Expr, schema: &DFSchema) -> Result<Expr>
 fn outermost(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     expression.transform_up(|part| {
         Ok(match part {
-            Expr::Between(Between { expr, negated, low, high }) if meet([&*expr, &*low, &*high], schema) => {
-                let [expr, low, high] = [expr, low, high].map(|side| Box::new(as_double(*side, schema)));
-                Transformed::yes(Expr::Between(Between { expr, negated, low, high }))
+            Expr::Between(Between { expr, negated, low, high }) => {
+                let common = compared([&*expr, &*low, &*high], schema);
+                let [expr, low, high] =
+                    [expr, low, high].map(|side| Box::new(as_common(*side, common.as_ref(), schema)));
+                told(common, Expr::Between(Between { expr, negated, low, high }))
             }
-            Expr::InList(InList { expr, list, negated })
-                if meet(std::iter::once(&*expr).chain(&list), schema) =>
-            {
-                let expr = Box::new(as_double(*expr, schema));
-                Transformed::yes(Expr::InList(InList { expr, list: as_doubles(list, schema), negated }))
+            Expr::InList(InList { expr, list, negated }) => {
+                let common = compared(std::iter::once(&*expr).chain(&list), schema);
+                let expr = Box::new(as_common(*expr, common.as_ref(), schema));
+                let list = all_as_common(list, common.as_ref(), schema);
+                told(common, Expr::InList(InList { expr, list, negated }))
             }
             Expr::InSubquery(found) => in_subquery(found, schema)?,
             Expr::Case(case) => in_case(case, schema),
-            Expr::ScalarFunction(ScalarFunction { func, args })
-                if ONE_TYPE.contains(&func.name()) && meet(&args, schema) =>
-            {
-                let args = as_doubles(args, schema);
-                Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args }))
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) if tells_apart(op) => {
+                let common = compared([&*left, &*right], schema);
+                let [left, right] =
+                    [left, right].map(|side| Box::new(as_common(*side, common.as_ref(), schema)));
+                told(common, Expr::BinaryExpr(BinaryExpr { left, op, right }))
+            }
+            Expr::Cast(Cast { expr, field }) => {
+                let (expr, changed) = of_seconds(expr, field.data_type(), schema);
+                Transformed::new(Expr::Cast(Cast { expr, field }), changed, TreeNodeRecursion::Continue)
+            }
+            Expr::TryCast(TryCast { expr, field }) => {
+                let (expr, changed) = of_seconds(expr, field.data_type(), schema);
+                Transformed::new(Expr::TryCast(TryCast { expr, field }), changed, TreeNodeRecursion::Continue)
+            }
+            Expr::ScalarFunction(ScalarFunction { func, args }) if ONE_TYPE.contains(&func.name()) => {
+                // It compares its arguments, and gives the first.
+                let common =
+                    if func.name() == "nullif" { compared(&args, schema) } else { given(&args, schema) };
+                let args = all_as_common(args, common.as_ref(), schema);
+                told(common, Expr::ScalarFunction(ScalarFunction { func, args }))
             }
             other => Transformed::no(other),
         })
@@ -116,40 +138,44 @@ fn outermost(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 fn one_type(part: &Expr) -> bool {
     match part {
         Expr::Between(_) | Expr::InList(_) | Expr::InSubquery(_) | Expr::Case(_) => true,
+        Expr::Cast(cast) => is_timestamp(cast.field.data_type()),
+        Expr::TryCast(cast) => is_timestamp(cast.field.data_type()),
+        Expr::BinaryExpr(part) => tells_apart(part.op),
         Expr::ScalarFunction(call) => ONE_TYPE.contains(&call.func.name()),
         _ => false,
     }
 }
 
-/// The columns of a union that are doubles in one input and decimals in another are doubles in all.
+/// The columns of a union that are of two such types in two inputs are of one in all.
 fn in_union(union: Union) -> Result<Transformed<LogicalPlan>> {
     let width = union.schema.fields().len();
-    let any = |place: usize, of: fn(&DataType) -> bool| {
-        let fields = union.inputs.iter().filter_map(|input| input.schema().fields().get(place));
-        fields.into_iter().any(|field| of(field.data_type()))
-    };
-    let mixed: Vec<bool> = (0..width)
-        .map(|place| any(place, DataType::is_floating) && any(place, |found| found.is_decimal()))
+    let common: Vec<Option<DataType>> = (0..width)
+        .map(|place| {
+            let fields = union.inputs.iter().filter_map(|input| input.schema().fields().get(place));
+            common(fields.map(|field| field.data_type().clone()), Texts::StayTexts)
+        })
         .collect();
-    if !mixed.contains(&true) {
+    if common.iter().all(Option::is_none) {
         return Ok(Transformed::yes(LogicalPlan::Union(Union::try_new_with_loose_types(union.inputs)?)));
     }
-    let double = |input: Arc<LogicalPlan>| -> Result<Arc<LogicalPlan>> {
+    let brought = |input: Arc<LogicalPlan>| -> Result<Arc<LogicalPlan>> {
         let columns: Vec<Expr> = input
             .schema()
             .iter()
-            .zip(&mixed)
-            .map(|((table, field), mixed)| {
+            .zip(&common)
+            .map(|((table, field), common)| {
                 let column = Expr::Column(Column::from((table, field)));
-                match *mixed && field.data_type().is_decimal() {
-                    true => cast(column, DataType::Float64).alias_qualified(table.cloned(), field.name()),
-                    false => column,
+                match common.as_ref().filter(|common| becomes(field.data_type(), common)) {
+                    Some(common) => {
+                        cast(column, common.clone()).alias_qualified(table.cloned(), field.name())
+                    }
+                    None => column,
                 }
             })
             .collect();
         Ok(Arc::new(LogicalPlanBuilder::from(input).project(columns)?.build()?))
     };
-    let inputs = union.inputs.into_iter().map(double).collect::<Result<Vec<_>>>()?;
+    let inputs = union.inputs.into_iter().map(brought).collect::<Result<Vec<_>>>()?;
     Ok(Transformed::yes(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?)))
 }
 
@@ -159,68 +185,139 @@ fn in_subquery(mut found: InSubquery, schema: &DFSchema) -> Result<Transformed<E
     let (Ok(asked), Some(field)) = (asked, rows.fields().first()) else {
         return Ok(Transformed::no(Expr::InSubquery(found)));
     };
-    if asked.is_floating() && field.data_type().is_decimal() {
-        let column = Expr::Column(Column::from(rows.qualified_field(0)));
-        let double = cast(column, DataType::Float64).alias(field.name());
-        let plan =
-            LogicalPlanBuilder::from(Arc::clone(&found.subquery.subquery)).project([double])?.build()?;
-        found.subquery = Subquery { subquery: Arc::new(plan), ..found.subquery };
-    } else if asked.is_decimal() && field.data_type().is_floating() {
-        found.expr = Box::new(cast(*found.expr, DataType::Float64));
-    } else {
+    let Some(common) = common([asked, field.data_type().clone()], Texts::AreRead) else {
         return Ok(Transformed::no(Expr::InSubquery(found)));
+    };
+    if becomes(field.data_type(), &common) {
+        let column = Expr::Column(Column::from(rows.qualified_field(0)));
+        let column = cast(column, common.clone()).alias(field.name());
+        let plan =
+            LogicalPlanBuilder::from(Arc::clone(&found.subquery.subquery)).project([column])?.build()?;
+        found.subquery = Subquery { subquery: Arc::new(plan), ..found.subquery };
     }
+    found.expr = Box::new(as_common(*found.expr, Some(&common), schema));
     Ok(Transformed::yes(Expr::InSubquery(found)))
 }
 
-/// What a CASE compares are doubles where these meet, and so are what it gives.
+/// What a CASE compares is of one type, and so is what it gives.
 fn in_case(case: Case, schema: &DFSchema) -> Transformed<Expr> {
-    let Case { mut expr, mut when_then_expr, mut else_expr } = case;
-    let compared = expr.is_some() && {
-        let whens = when_then_expr.iter().map(|(when, _)| &**when);
-        meet(expr.as_deref().into_iter().chain(whens), schema)
-    };
-    let given = {
-        let thens = when_then_expr.iter().map(|(_, then)| &**then);
-        meet(else_expr.as_deref().into_iter().chain(thens), schema)
-    };
-    let double = |part: Box<Expr>| Box::new(as_double(*part, schema));
-    if compared {
-        expr = expr.map(double);
-    }
-    if given {
-        else_expr = else_expr.map(double);
-    }
-    when_then_expr = when_then_expr
-        .into_iter()
-        .map(|(when, then)| {
-            (if compared { double(when) } else { when }, if given { double(then) } else { then })
-        })
-        .collect();
-    let case = Expr::Case(Case { expr, when_then_expr, else_expr });
-    if compared || given { Transformed::yes(case) } else { Transformed::no(case) }
+    let Case { expr, when_then_expr, else_expr } = case;
+    let whens = when_then_expr.iter().map(|(when, _)| &**when);
+    let asked = expr.as_deref().and_then(|asked| compared(std::iter::once(asked).chain(whens), schema));
+    let thens = when_then_expr.iter().map(|(_, then)| &**then);
+    let answer = given(else_expr.as_deref().into_iter().chain(thens), schema);
+    let changed = asked.is_some() || answer.is_some();
+    let case = Expr::Case(Case {
+        expr: expr.map(|expr| Box::new(as_common(*expr, asked.as_ref(), schema))),
+        when_then_expr: when_then_expr
+            .into_iter()
+            .map(|(when, then)| {
+                (
+                    Box::new(as_common(*when, asked.as_ref(), schema)),
+                    Box::new(as_common(*then, answer.as_ref(), schema)),
+                )
+            })
+            .collect(),
+        else_expr: else_expr.map(|expr| Box::new(as_common(*expr, answer.as_ref(), schema))),
+    });
+    if changed { Transformed::yes(case) } else { Transformed::no(case) }
 }
 
-/// Whether a floating-point number and a decimal are among the values.
-fn meet<'a>(values: impl IntoIterator<Item = &'a Expr>, schema: &DFSchema) -> bool {
+/// A comparison about which the planner asks nobody.
+fn tells_apart(op: Operator) -> bool {
+    matches!(op, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom)
+}
+
+/// What is cast to `to`: a whole number as a moment is a number of seconds, as it is of the engine's own planner for nanoseconds.
+fn of_seconds(value: Box<Expr>, to: &DataType, schema: &DFSchema) -> (Box<Expr>, bool) {
+    match to {
+        DataType::Timestamp(TimeUnit::Microsecond, zone)
+            if value.get_type(schema).is_ok_and(|from| from.is_integer()) =>
+        {
+            let seconds = DataType::Timestamp(TimeUnit::Second, zone.clone());
+            (Box::new(cast(cast(*value, DataType::Int64), seconds)), true)
+        }
+        _ => (value, false),
+    }
+}
+
+/// What becomes of texts that meet moments.
+#[derive(Clone, Copy)]
+enum Texts {
+    /// They are compared: a text says which moment it is.
+    AreRead,
+    /// They are given beside each other: all become texts, which the engine sees to.
+    StayTexts,
+}
+
+/// The one type of values that are compared; none where that is left to the engine.
+fn compared<'a>(values: impl IntoIterator<Item = &'a Expr>, schema: &DFSchema) -> Option<DataType> {
+    common(types(values, schema), Texts::AreRead)
+}
+
+/// The one type of values of which one is given; none where that is left to the engine.
+fn given<'a>(values: impl IntoIterator<Item = &'a Expr>, schema: &DFSchema) -> Option<DataType> {
+    common(types(values, schema), Texts::StayTexts)
+}
+
+fn types<'a>(
+    values: impl IntoIterator<Item = &'a Expr>,
+    schema: &DFSchema,
+) -> impl Iterator<Item = DataType> {
+    // reason: a parameter has no type yet, and takes that of the others
+    values.into_iter().filter_map(|value| value.get_type(schema).ok())
+}
+
+fn common(types: impl IntoIterator<Item = DataType>, texts: Texts) -> Option<DataType> {
     let (mut floating, mut decimal) = (false, false);
-    for value in values {
-        // reason: a parameter has no type yet, and takes that of the others
-        let Ok(found) = value.get_type(schema) else { continue };
+    let (mut moment, mut nanoseconds, mut zone) = (false, false, None);
+    let (mut date, mut text) = (false, false);
+    for found in types {
         floating |= found.is_floating();
         decimal |= found.is_decimal();
+        date |= matches!(found, DataType::Date32 | DataType::Date64);
+        text |= found.is_string();
+        if let DataType::Timestamp(unit, of) = found {
+            moment = true;
+            nanoseconds |= unit == TimeUnit::Nanosecond;
+            zone = zone.or(of);
+        }
     }
-    floating && decimal
+    let other = match texts {
+        Texts::AreRead => date || text,
+        Texts::StayTexts => date && !text,
+    };
+    if floating && decimal {
+        return Some(DataType::Float64);
+    }
+    (moment && other && !nanoseconds).then_some(DataType::Timestamp(TimeUnit::Microsecond, zone))
 }
 
-fn as_doubles(values: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
-    values.into_iter().map(|value| as_double(value, schema)).collect()
+/// Whether a value of that type is cast to the common one. Floating-point numbers widen by themselves.
+fn becomes(found: &DataType, common: &DataType) -> bool {
+    match common {
+        DataType::Float64 => found.is_decimal(),
+        _ => found != common && *found != DataType::Null,
+    }
 }
 
-/// A decimal as a double; anything else as it is.
-fn as_double(value: Expr, schema: &DFSchema) -> Expr {
+fn all_as_common(values: Vec<Expr>, common: Option<&DataType>, schema: &DFSchema) -> Vec<Expr> {
+    values.into_iter().map(|value| as_common(value, common, schema)).collect()
+}
+
+/// The value in the common type, where there is one and it has another.
+fn as_common(value: Expr, common: Option<&DataType>, schema: &DFSchema) -> Expr {
+    let Some(common) = common else { return value };
     match value.get_type(schema) {
-        Ok(found) if found.is_decimal() => cast(value, DataType::Float64),
+        Ok(found) if becomes(&found, common) => cast(value, common.clone()),
         _ => value,
     }
+}
+
+fn told(common: Option<DataType>, expression: Expr) -> Transformed<Expr> {
+    if common.is_some() { Transformed::yes(expression) } else { Transformed::no(expression) }
+}
+
+fn is_timestamp(found: &DataType) -> bool {
+    matches!(found, DataType::Timestamp(..))
 }

@@ -14,8 +14,10 @@ use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use weir_enforce::ComparisonPlanner;
 
+use crate::query::bounded_functions::bounded;
 use crate::query::division::DivisionPlanner;
 use crate::query::element_at::element_at;
+use crate::query::now::now;
 
 /// Scalar functions of the engine, by canonical name.
 const SCALAR: &[&str] = &[
@@ -121,7 +123,6 @@ const SCALAR: &[&str] = &[
     "md5",
     "named_struct",
     "nanvl",
-    "now",
     "nullif",
     "nvl",
     "nvl2",
@@ -237,7 +238,9 @@ const WINDOW: &[&str] = &[
 pub fn scalar() -> Vec<Arc<ScalarUDF>> {
     let mut functions = SessionStateDefaults::default_scalar_functions();
     functions.retain(|function| SCALAR.contains(&function.name()));
+    let mut functions: Vec<_> = functions.into_iter().map(bounded).collect();
     functions.push(datafusion_spark::function::hash::sha2());
+    functions.push(now());
     let named = |name: &str| functions.iter().find(|function| function.name() == name).cloned();
     if let (Some(of_array), Some(of_map)) = (named("array_element"), named("map_extract")) {
         functions.push(element_at(of_array, of_map));
