@@ -45,6 +45,10 @@ pub(crate) fn check(location: &TableLocation, snapshot: &EagerSnapshot) -> Resul
     let folder = location.url()?;
     let files = snapshot.try_log_data().map_err(|source| error::from_delta(location, source))?;
     for file in files.iter() {
+        if file.size() < 0 {
+            let source = "a file has a size below zero".into();
+            return Err(Error::CorruptLog { table: location.clone(), source });
+        }
         if !is_below(&file.path()) {
             return Err(elsewhere());
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::compute::{CastOptions, cast_with_options, concat_batches, take};
-use arrow::datatypes::{Field, SchemaRef};
+use arrow::datatypes::{DataType, Field, SchemaRef};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -153,12 +153,17 @@ fn value(column: &ArrayRef, field: &Field, ordinal: usize) -> Result<ArrayRef> {
     if column.data_type() == field.data_type() {
         return Ok(Arc::clone(column));
     }
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    cast_with_options(column, field.data_type(), &options).map_err(|cause| {
+    let refused = || {
         let (from, to) = (column.data_type(), field.data_type());
         let text = format!("the value of parameter {ordinal} is {from} and cannot be read as {to}");
-        Error::new(Condition::DatatypeMismatch, text).caused_by(cause)
-    })
+        Error::new(Condition::DatatypeMismatch, text)
+    };
+    // A cast of these loses values without a word.
+    if matches!(column.data_type(), DataType::Union(..) | DataType::Duration(_)) {
+        return Err(refused());
+    }
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    cast_with_options(column, field.data_type(), &options).map_err(|cause| refused().caused_by(cause))
 }
 
 /// `batches` as bytes for a handle.
@@ -221,7 +226,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
 
     use arrow::array::{AsArray, DictionaryArray, Int64Array, LargeStringArray, StringViewArray};
-    use arrow::datatypes::{DataType, Int32Type, Int64Type, Schema};
+    use arrow::datatypes::{Int32Type, Int64Type, Schema};
 
     use super::*;
 

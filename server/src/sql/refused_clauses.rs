@@ -327,6 +327,8 @@ fn check_alias(alias: Option<&TableAlias>) -> Result<()> {
     let clauses = [
         (alias.at.is_some(), "AT after an alias"),
         (alias.columns.iter().any(|column| column.data_type.is_some()), "types in an alias"),
+        // Relations of functions' bodies have such names.
+        (alias.name.value.to_lowercase().starts_with("weir:"), "an alias that begins with `weir:`"),
     ];
     refuse(first(&clauses), alias)
 }
