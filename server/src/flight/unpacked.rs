@@ -280,12 +280,12 @@ mod tests {
         let values: ArrayRef = Arc::new(StringArray::from(vec![long.as_str()]));
         let dictionary = DictionaryArray::new(keys(), Arc::clone(&values));
         let runs = RunArray::<Int32Type>::try_new(&Int32Array::from(vec![1000]), &values).unwrap();
-        let numbers: ArrayRef = Arc::new(Int32Array::from(vec![7; 1 << 15]));
-        let offsets = OffsetBuffer::from_lengths([1 << 15]);
+        let numbers: ArrayRef = Arc::new(Int32Array::from(vec![7; 1 << 16]));
+        let offsets = OffsetBuffer::from_lengths([1 << 16]);
         let list: ArrayRef = Arc::new(ListArray::new(item(), offsets, Arc::clone(&numbers), None));
         let lists = DictionaryArray::new(keys(), list);
         let starts = ScalarBuffer::from(vec![0; 1000]);
-        let lengths = ScalarBuffer::from(vec![1 << 15; 1000]);
+        let lengths = ScalarBuffer::from(vec![1 << 16; 1000]);
         let list_views = ListViewArray::new(item(), starts, lengths, numbers, None);
         let within: ArrayRef = Arc::new(dictionary.clone());
         let structs =
