@@ -148,13 +148,15 @@ fn beneath(plan: &Plan, names: &Names) -> Names {
 }
 
 fn of_join(plan: &Plan) -> Names {
-    let join = plan.downcast_ref::<HashJoinExec>();
-    join.map(|join| names_of(join.on().iter().flat_map(|(left, right)| [left, right]))).unwrap_or_default()
+    let Some(join) = plan.downcast_ref::<HashJoinExec>() else { return Names::new() };
+    names_of(join.on().iter().flat_map(|(left, right)| [left, right]))
 }
 
 fn of_top(plan: &Plan) -> Names {
-    let sort = plan.downcast_ref::<SortExec>().filter(|sort| sort.fetch().is_some());
-    sort.map(|sort| names_of(sort.expr().iter().map(|key| &key.expr))).unwrap_or_default()
+    match plan.downcast_ref::<SortExec>().filter(|sort| sort.fetch().is_some()) {
+        Some(sort) => names_of(sort.expr().iter().map(|key| &key.expr)),
+        None => Names::new(),
+    }
 }
 
 fn of_aggregate(plan: &Plan) -> Names {
@@ -164,8 +166,8 @@ fn of_aggregate(plan: &Plan) -> Names {
 }
 
 fn of_filter(plan: &Plan) -> Names {
-    let filter = plan.downcast_ref::<FilterExec>();
-    filter.map(|filter| names_of([filter.predicate()])).unwrap_or_default()
+    let Some(filter) = plan.downcast_ref::<FilterExec>() else { return Names::new() };
+    names_of([filter.predicate()])
 }
 
 fn names_of<'a>(expressions: impl IntoIterator<Item = &'a Arc<dyn PhysicalExpr>>) -> Names {

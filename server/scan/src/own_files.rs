@@ -1,6 +1,6 @@
 //! A table is made of files of its own folder, whatever its log says.
 //!
-//! A log names files by paths that are taken relative to the table's folder, by RFC 3986: `../other/part.parquet`, `/root/…` and
+//! A log names files by paths that are taken relative to the table's folder, by RFC 3986: `../other/part.parquet`, `/other/…` and
 //! `file:///…` are names of files elsewhere. Whoever may write to a folder writes its log as well, and could read through it what
 //! lies beside. So three things are held to the folder, each by itself:
 //!
