@@ -511,13 +511,14 @@ impl Run<'_> {
         let by = self.warehouse.governed_by(prepared.stands_on().0, prepared.plan()).await;
         let record = record.planned(kind).governed(by);
         self.gauges.watch(prepared.plan());
-        let record = record.running(self.gauges.clone());
+        let mut record = record.running(self.gauges.clone());
         let asked = match target {
             Target::Insert(insert) => Asked::Insert(insert.table.clone(), insert.query.clone()),
             Target::Create(create) => Asked::Query(create.query.clone()),
         };
         let guard = self.guard(asked, prepared.stands_on());
-        written(record, writer.write(&self.context, prepared, &self.gauges, guard)).await
+        let rows = record.telling(writer.write(&self.context, prepared, &self.gauges, guard)).await;
+        written(record, rows).await
     }
 
     async fn command(self, record: QueryRecord<Received>, command: &Command) -> Result<Outcome> {
@@ -545,12 +546,9 @@ fn proof_schema(proof: &Proof) -> SchemaRef {
     }
 }
 
-/// Tells the books how a write goes and ended, then the caller.
-async fn written(
-    mut record: QueryRecord<Running>,
-    rows: impl Future<Output = Result<u64>>,
-) -> Result<Outcome> {
-    match record.telling(rows).await {
+/// Tells the books how a write ended, then the caller.
+async fn written(record: QueryRecord<Running>, rows: Result<u64>) -> Result<Outcome> {
+    match rows {
         Ok(rows) => {
             record.finish_changed().await?;
             Ok(Outcome::Done { rows: Some(rows), session: None })

@@ -338,23 +338,25 @@ async fn due(standing: &mut Option<Standing>) {
     }
 }
 
+/// Resolves when the time that is left has passed; never, where it is without end.
+pub async fn passed(left: Option<Duration>) {
+    match left {
+        Some(left) => tokio::time::sleep(left).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// What `work` gives, as long as the statement is not stopped and its time is not over.
 pub async fn in_time<T>(
     context: &Context,
     deadline: Deadline,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let late = async {
-        match deadline.left(context) {
-            Some(left) => tokio::time::sleep(left).await,
-            None => std::future::pending().await,
-        }
-    };
     tokio::select! {
         biased;
         () = context.cancellation.cancelled() => Err(cancelled()),
         done = work => done,
-        () = late => Err(timed_out()),
+        () = passed(deadline.left(context)) => Err(timed_out()),
     }
 }
 

@@ -40,7 +40,7 @@ impl Run<'_> {
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
-                ended => return written(record, std::future::ready(ended)).await,
+                ended => return written(record, ended).await,
             }
             prepared = match self.prepare_change(change).await {
                 Ok(prepared) => prepared,

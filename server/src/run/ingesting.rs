@@ -66,8 +66,10 @@ impl Run<'_> {
         };
         let write = prepared.write();
         let by = self.warehouse.governed_by(write.stands_on().0, write.plan()).await;
-        let record = record.planned(StatementType::Insert).governed(by).running(self.gauges.clone());
+        let mut record = record.planned(StatementType::Insert).governed(by).running(self.gauges.clone());
         let guard = self.guard(Asked::Ingestion(Box::new(ingestion.clone())), write.stands_on());
-        written(record, writer.write_sent(&self.context, prepared, sent, &self.gauges, guard)).await
+        let sent = writer.write_sent(&self.context, prepared, sent, &self.gauges, guard);
+        let rows = record.telling(sent).await;
+        written(record, rows).await
     }
 }

@@ -18,7 +18,7 @@ use weir_catalog::PrincipalId;
 use super::unread::ending_unread;
 use super::{Outcome, RowStream, Run, failed};
 use crate::error::{Condition, Error, Result};
-use crate::query::execute::cancelled;
+use crate::query::execute::{cancelled, passed};
 use crate::query::record::{QueryRecord, Received};
 use crate::sql::Statement;
 
@@ -112,17 +112,11 @@ impl Turns {
             let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(Error::internal)?;
             Ok(Turn { _slot: slot, _of_user: of_user })
         };
-        let over = async {
-            match left {
-                Some(left) => tokio::time::sleep(left).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             biased;
             () = stop.cancelled() => Err(cancelled()),
             turn = turn => turn,
-            () = over => Err(waited_too_long()),
+            () = passed(left) => Err(waited_too_long()),
         }
     }
 

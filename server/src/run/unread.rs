@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::error::Result;
+use crate::query::execute::passed;
 
 type Rows = BoxStream<'static, Result<RecordBatch>>;
 
@@ -106,15 +107,9 @@ async fn watch(
     left: impl Fn() -> Option<Duration> + Send,
 ) {
     loop {
-        let over = async {
-            match left() {
-                Some(left) => tokio::time::sleep(left).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             () = stop.cancelled() => break,
-            () = over => {}
+            () = passed(left()) => {}
         }
         if left().is_some_and(|left| left.is_zero()) {
             break;
