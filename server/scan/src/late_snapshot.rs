@@ -47,6 +47,11 @@ impl LateSnapshot {
         }
     }
 
+    /// Where the table lies.
+    pub(crate) fn location(&self) -> &TableLocation {
+        &self.location
+    }
+
     /// Its version.
     pub(crate) fn version(&self) -> u64 {
         self.version

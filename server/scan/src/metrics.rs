@@ -11,7 +11,8 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
 use object_store::path::Path;
 
-use crate::location::{MOUNT, TableLocation};
+use crate::location::TableLocation;
+use crate::own_files::in_mount;
 use crate::pinned_table::PinnedTable;
 
 /// What a number counts in.
@@ -147,7 +148,7 @@ pub(crate) fn files_below(
 fn gather<'a>(plan: &'a Arc<dyn ExecutionPlan>, below: &Path, files: &mut BTreeMap<&'a Path, u64>) {
     if let Some(source) = plan.downcast_ref::<DataSourceExec>()
         && let Some(scan) = source.data_source().downcast_ref::<FileScanConfig>()
-        && scan.object_store_url.as_str().trim_end_matches('/') == MOUNT
+        && in_mount(scan)
     {
         let metas = scan.file_groups.iter().flat_map(|group| group.iter()).map(|file| &file.object_meta);
         let own = metas.filter(|meta| meta.location.prefix_matches(below));

@@ -103,11 +103,15 @@ fn reads_own(plan: &Arc<dyn ExecutionPlan>, folder: &Path) -> bool {
         Some(source) if source.downcast_ref::<MemorySourceConfig>().is_some() => true,
         Some(source) => source.downcast_ref::<FileScanConfig>().is_some_and(|scan| {
             let mut files = scan.file_groups.iter().flat_map(|group| group.iter());
-            scan.object_store_url.as_str().trim_end_matches('/') == MOUNT
-                && files.all(|file| file.object_meta.location.prefix_matches(folder))
+            in_mount(scan) && files.all(|file| file.object_meta.location.prefix_matches(folder))
         }),
     };
     own && plan.children().into_iter().all(|child| reads_own(child, folder))
+}
+
+/// Whether a scan is of files behind the router.
+pub(crate) fn in_mount(scan: &FileScanConfig) -> bool {
+    scan.object_store_url.as_str().trim_end_matches('/') == MOUNT
 }
 
 /// A store in which there is nothing but one folder.

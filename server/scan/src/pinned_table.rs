@@ -88,10 +88,8 @@ impl PinnedTable {
         });
         let files = own_names.transpose()?;
         let declared_texts = DeclaredText::of_fields(columns.fields());
-        let own = location.clone();
         let head = Arc::new(Head { location, schema, field_ids, declared_texts, partition_columns });
-        let provider =
-            RecheckedTable { location: own, delta: Arc::new(delta), config, log: Arc::clone(&log), files };
+        let provider = RecheckedTable { delta: Arc::new(delta), config, log: Arc::clone(&log), files };
         Ok(Self::with(head, log, provider, file_count))
     }
 
@@ -120,8 +118,7 @@ impl PinnedTable {
         let before = &self.0.provider;
         let files = before.files.as_ref()?.followed_by(Arc::clone(&log), files);
         let (delta, config) = (Arc::clone(&before.delta), before.config.clone());
-        let location = before.location.clone();
-        let provider = RecheckedTable { location, delta, config, log: Arc::clone(&log), files: Some(files) };
+        let provider = RecheckedTable { delta, config, log: Arc::clone(&log), files: Some(files) };
         Some(Self::with(Arc::clone(&self.0.head), log, provider, file_count))
     }
 

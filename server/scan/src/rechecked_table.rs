@@ -19,14 +19,12 @@ use deltalake::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
 
 use crate::file_scan::FileScan;
 use crate::late_snapshot::LateSnapshot;
-use crate::location::TableLocation;
 use crate::own_files::only_own;
 use crate::pruning;
 use crate::true_statistics_exec::TrueStatisticsExec;
 
 /// Only for reading: its `insert_into` fails.
 pub(crate) struct RecheckedTable {
-    pub(crate) location: TableLocation,
     /// Scans what `files` does not, of the version by which `log` is described.
     pub(crate) delta: Arc<DeltaScanNext>,
     /// With what `delta` was made.
@@ -38,7 +36,7 @@ pub(crate) struct RecheckedTable {
 
 impl RecheckedTable {
     fn own(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-        TrueStatisticsExec::over(only_own(plan, &self.location)?)
+        TrueStatisticsExec::over(only_own(plan, self.log.location())?)
     }
 }
 
