@@ -118,7 +118,7 @@ impl Known {
 }
 
 impl Enlarges {
-    fn estimate(self, arguments: &[Known], row: usize) -> u64 {
+    fn estimate(self, arguments: &[Known], references: u64, row: usize) -> u64 {
         let of = |place: usize| arguments.get(place).map_or(0, |known| known.of(row));
         let (first, second, third) = (of(0), of(1), of(2));
         match self {
@@ -132,7 +132,8 @@ impl Enlarges {
             Self::RegexpReplace => {
                 // Without flags it replaces once.
                 let places = if arguments.len() > 3 { first.saturating_add(1) } else { 1 };
-                first.saturating_add(places.saturating_mul(third))
+                let found = first.saturating_mul(references.saturating_add(1));
+                found.saturating_add(places.saturating_mul(third))
             }
             Self::Join => (0..arguments.len()).fold(0_u64, |sum, place| sum.saturating_add(of(place))),
             Self::Overlay => first.saturating_add(second),
@@ -154,10 +155,16 @@ impl Enlarges {
 
 impl Bounded {
     /// The rows in stretches, each of which comes to what is allowed at most.
-    fn stretches(&self, known: &[Known], rows: usize, most: u64) -> Result<Vec<Range<usize>>> {
+    fn stretches(
+        &self,
+        known: &[Known],
+        references: u64,
+        rows: usize,
+        most: u64,
+    ) -> Result<Vec<Range<usize>>> {
         let (mut stretches, mut start, mut sum, mut steps) = (Vec::new(), 0, 0_u64, 0_u64);
         for row in 0..rows {
-            let own = self.enlarges.estimate(known, row);
+            let own = self.enlarges.estimate(known, references, row);
             if own > most {
                 return Err(self.too_large());
             }
@@ -214,7 +221,11 @@ impl ScalarUDFImpl for Bounded {
         let known = call.args.iter().map(Known::from).collect::<Result<Vec<_>>>()?;
         let constant = call.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { call.number_rows };
-        let stretches = self.stretches(&known, rows, self.enlarges.most(constant))?;
+        let references = match self.enlarges {
+            Enlarges::RegexpReplace => call.args.get(2).map_or(Ok(0), references)?,
+            _ => 0,
+        };
+        let stretches = self.stretches(&known, references, rows, self.enlarges.most(constant))?;
         if constant {
             let value = self.function.invoke_with_args(call)?;
             return match size_of(&value)? <= CONSTANT_BYTES {
@@ -249,6 +260,18 @@ impl ScalarUDFImpl for Bounded {
         }
         let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
         Ok(ColumnarValue::Array(concat(&parts)?))
+    }
+}
+
+/// How often what is found may stand in a text that replaces it, at most.
+fn references(replacement: &ColumnarValue) -> Result<u64> {
+    let marks = |text: &str| text.bytes().filter(|byte| matches!(byte, b'$' | b'\\')).count() as u64;
+    match replacement {
+        ColumnarValue::Scalar(text) => Ok(text.try_as_str().flatten().map_or(0, marks)),
+        ColumnarValue::Array(texts) => {
+            let texts = cast(texts, &DataType::LargeUtf8)?;
+            Ok(texts.as_string::<i64>().iter().flatten().map(marks).max().unwrap_or(0))
+        }
     }
 }
 
