@@ -1,7 +1,6 @@
 //! Storage and disks that fail while statements run: a clear error, never wrong rows, and everybody else is served.
 
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Int32Array, RecordBatch};
@@ -9,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use arrow_flight::sql::CommandStatementQuery;
 use futures::TryStreamExt;
 use weir_server::config::{Config, Size};
-use weir_testkit::{ADMIN, OtherWriter, Setup, TestServer, block_on, data_files};
+use weir_testkit::{ADMIN, OtherWriter, Setup, TestServer, block_on, commit_file, data_files};
 
 const GROUND: &str = "
 CREATE TABLE main.default.other (id INT);
@@ -67,10 +66,6 @@ fn files_that_a_vacuum_takes_away_under_a_query_end_it_with_the_tables_name() {
     });
 }
 
-fn commit(folder: &Path, version: u64) -> std::path::PathBuf {
-    folder.join(format!("_delta_log/{version:020}.json"))
-}
-
 #[test]
 fn a_half_written_commit_is_told_and_read_once_it_is_whole() {
     block_on(async {
@@ -80,11 +75,11 @@ fn a_half_written_commit_is_told_and_read_once_it_is_whole() {
         let folder = server.folder("main.default.t").await;
         let ids = "SELECT id FROM main.default.t ORDER BY id";
         server.prepare("INSERT INTO main.default.t VALUES (2)").await;
-        let whole = fs::read(commit(&folder, 2)).unwrap();
+        let whole = fs::read(commit_file(&folder, 2)).unwrap();
         assert_eq!(server.rows(ADMIN, ids).await, ["1", "2"]);
         for length in [0, 1, whole.len() / 2, whole.len() - 2] {
             // As a writer leaves it that dies, on a store whose files show before they are whole.
-            fs::write(commit(&folder, 2), &whole[..length]).unwrap();
+            fs::write(commit_file(&folder, 2), &whole[..length]).unwrap();
             match server.sql(ADMIN, ids).await {
                 // A commit of nothing is one that changes nothing.
                 Ok(rows) => assert_eq!((length, rows.lines()), (0, vec!["1".to_owned()])),
@@ -93,7 +88,7 @@ fn a_half_written_commit_is_told_and_read_once_it_is_whole() {
                 }
             }
             assert_served(&server).await;
-            fs::write(commit(&folder, 2), &whole).unwrap();
+            fs::write(commit_file(&folder, 2), &whole).unwrap();
             assert_eq!(server.rows(ADMIN, ids).await, ["1", "2"], "{length}");
         }
     });

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde_json::{Value, json};
-use weir_testkit::{ADMIN, OtherWriter, TestServer, block_on, data_files};
+use weir_testkit::{ADMIN, OtherWriter, TestServer, block_on, data_files, logged, write_commit};
 
 const SECRET: &str = "raw-secret";
 const REFUSED: &str = "files outside the table's own folder";
@@ -20,11 +20,6 @@ fn columns() -> SchemaRef {
 fn rows(text: &str) -> RecordBatch {
     let texts = Arc::new(StringArray::from(vec![text]));
     RecordBatch::try_new(columns(), vec![Arc::new(Int32Array::from(vec![1])), texts]).unwrap()
-}
-
-fn commit(folder: &Path, version: u64, actions: &[Value]) {
-    let lines: Vec<String> = actions.iter().map(ToString::to_string).collect();
-    fs::write(folder.join(format!("_delta_log/{version:020}.json")), lines.join("\n")).unwrap();
 }
 
 fn add(path: &str, size: u64) -> Value {
@@ -114,7 +109,7 @@ fn a_file_elsewhere_is_not_read_whoever_names_it_and_however() {
         for (number, path) in ground.paths().into_iter().enumerate() {
             let name = format!("thief{number}");
             let folder = ground.thief(&name).await;
-            commit(&folder, 2, &[add(&path, ground.size)]);
+            write_commit(&folder, 2, &[add(&path, ground.size)]);
             let table = format!("main.default.{name}");
             for sql in [
                 format!("SELECT * FROM {table}"),
@@ -134,18 +129,14 @@ fn a_file_elsewhere_is_not_read_whoever_names_it_and_however() {
 fn a_table_that_is_registered_with_files_elsewhere_is_refused() {
     block_on(async {
         let ground = ground().await;
-        let schema = {
-            ground.writer.create("model", columns(), &[]).await;
-            let text = fs::read_to_string(
-                ground.server.external().join("model/_delta_log/00000000000000000000.json"),
-            );
-            text.unwrap()
-        };
+        ground.writer.create("model", columns(), &[]).await;
+        let model = ground.server.external().join("model");
+        let [protocol, metadata] =
+            ["protocol", "metaData"].map(|name| json!({ name: logged(&model, 0, name) }));
         let folder = ground.server.external().join("whole");
         fs::create_dir_all(folder.join("_delta_log")).unwrap();
         let path = format!("file://{}", ground.file.display());
-        let text = format!("{}\n{}", schema.trim_end(), add(&path, ground.size));
-        fs::write(folder.join("_delta_log/00000000000000000000.json"), text).unwrap();
+        write_commit(&folder, 0, &[protocol, metadata, add(&path, ground.size)]);
         let sql = format!("CREATE TABLE main.default.whole USING DELTA LOCATION '{}'", folder.display());
         ground.refused(&sql, "registered").await;
     });
@@ -156,18 +147,13 @@ fn a_change_feed_tells_nothing_of_files_elsewhere() {
     block_on(async {
         let ground = ground().await;
         let folder = ground.thief("fed").await;
-        let log = fs::read_to_string(folder.join("_delta_log/00000000000000000000.json")).unwrap();
-        let action = |name: &str| {
-            let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-            lines.filter_map(|line| line.get(name).cloned()).next().unwrap()
-        };
-        let mut metadata = action("metaData");
+        let mut metadata = logged(&folder, 0, "metaData");
         metadata["configuration"] = json!({"delta.enableChangeDataFeed": "true"});
-        commit(&folder, 2, &[json!({"metaData": metadata})]);
+        write_commit(&folder, 2, &[json!({"metaData": metadata})]);
         let path = format!("file://{}", ground.file.display());
         let elsewhere = |path: &str| json!({"path": path, "partitionValues": {}, "size": ground.size, "dataChange": false});
-        commit(&folder, 3, &[json!({"cdc": elsewhere(&path)})]);
-        commit(&folder, 4, &[json!({"cdc": elsewhere("../neighbour/part.parquet")})]);
+        write_commit(&folder, 3, &[json!({"cdc": elsewhere(&path)})]);
+        write_commit(&folder, 4, &[json!({"cdc": elsewhere("../neighbour/part.parquet")})]);
         for (version, what) in [(3, "file"), (4, "neighbour")] {
             let sql = format!("SELECT * FROM table_changes('main.default.fed', {version}, {version})");
             ground.refused(&sql, what).await;
@@ -176,7 +162,7 @@ fn a_change_feed_tells_nothing_of_files_elsewhere() {
         removed["dataChange"] = json!(true);
         removed["extendedFileMetadata"] = json!(true);
         removed["deletionTimestamp"] = json!(1);
-        commit(&folder, 5, &[json!({"remove": removed})]);
+        write_commit(&folder, 5, &[json!({"remove": removed})]);
         ground.refused("SELECT * FROM table_changes('main.default.fed', 5, 5)", "removed").await;
         assert_eq!(ground.server.rows(ADMIN, "SELECT ssn FROM main.default.fed").await, ["own"]);
     });
@@ -204,7 +190,7 @@ fn a_deletion_vector_elsewhere_is_not_read() {
             marked["add"]["deletionVector"] = json!({"storageType": storage, "pathOrInlineDv": place, "offset": 1, "sizeInBytes": 40, "cardinality": 1});
             let protocol = json!({"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": features, "writerFeatures": features});
             let removed = json!({"path": own_path, "deletionTimestamp": 1, "dataChange": true});
-            commit(&folder, 2, &[json!({"protocol": protocol}), json!({"remove": removed}), marked]);
+            write_commit(&folder, 2, &[json!({"protocol": protocol}), json!({"remove": removed}), marked]);
             ground.refused(&format!("SELECT * FROM main.default.{name}"), &place).await;
         }
     });

@@ -1,13 +1,12 @@
 //! `system.access.policy_decisions` at its harder places: tag policies, users whom they leave out, strict
 //! protection, several readings of one table, and files with marks of deletion.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::{Value, json};
-use weir_testkit::{ADMIN, OtherWriter, TestServer, block_on};
+use weir_testkit::{ADMIN, OtherWriter, TestServer, block_on, logged, write_commit};
 
 /// Four people, two of the north; filter and mask by tags for everybody but `hr`, of whom carol is.
 const GROUND: &str = "
@@ -133,18 +132,6 @@ fn vector(rows: [u16; 2]) -> Value {
     json!({"storageType": "i", "pathOrInlineDv": z85(&bytes), "sizeInBytes": bytes.len(), "cardinality": 2})
 }
 
-fn log_line(folder: &Path, version: u64, action: &str) -> Value {
-    let text = std::fs::read_to_string(folder.join(format!("_delta_log/{version:020}.json"))).unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    lines.filter_map(|line| line.get(action).cloned()).next().unwrap()
-}
-
-/// Writes a commit of these actions, as another writer would.
-fn write_commit(folder: &Path, version: u64, actions: &[Value]) {
-    let lines: Vec<String> = actions.iter().map(ToString::to_string).collect();
-    std::fs::write(folder.join(format!("_delta_log/{version:020}.json")), lines.join("\n")).unwrap();
-}
-
 /// An external table of one file with six rows, of which the log marks the third and the fifth as deleted.
 async fn with_deleted_rows(server: &TestServer) {
     let schema = Arc::new(Schema::new(vec![
@@ -158,11 +145,11 @@ async fn with_deleted_rows(server: &TestServer) {
     let regions = Arc::new(StringArray::from(regions.to_vec()));
     writer.append("marked", RecordBatch::try_new(schema, vec![ids, regions]).unwrap()).await;
     let folder = server.external().join("marked");
-    let mut add = log_line(&folder, 1, "add");
+    let mut add = logged(&folder, 1, "add");
     let path = add["path"].clone();
     add["deletionVector"] = vector([2, 4]);
     add["dataChange"] = json!(true);
-    let mut metadata = log_line(&folder, 0, "metaData");
+    let mut metadata = logged(&folder, 0, "metaData");
     metadata["configuration"] =
         json!({"delta.enableDeletionVectors": "true", "delta.enableChangeDataFeed": "true"});
     let features = json!(["deletionVectors"]);
@@ -221,7 +208,7 @@ fn changes_of_a_file_with_deleted_rows_are_those_of_the_others() {
         with_deleted_rows(&server).await;
         server.prepare("ALTER TABLE main.default.marked SET ROW FILTER main.default.north ON (region)").await;
         let folder = server.external().join("marked");
-        let mut remove = log_line(&folder, 2, "add");
+        let mut remove = logged(&folder, 2, "add");
         remove["deletionTimestamp"] = json!(1_768_478_400_000_u64);
         remove["extendedFileMetadata"] = json!(true);
         let commit = [

@@ -9,7 +9,26 @@ use arrow::datatypes::SchemaRef;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::Value;
 use weir_scan::{Config, DeltaTables, RangeCache, RootName, Router, TableLocation, runtime_env};
+
+/// The file of a commit in the log of the table at `folder`.
+pub fn commit_file(folder: &Path, version: u64) -> PathBuf {
+    folder.join(format!("_delta_log/{version:020}.json"))
+}
+
+/// Writes a commit of these actions, as another writer would.
+pub fn write_commit(folder: &Path, version: u64, actions: &[Value]) {
+    let lines: Vec<String> = actions.iter().map(ToString::to_string).collect();
+    std::fs::write(commit_file(folder, version), lines.join("\n")).expect("a log to write to");
+}
+
+/// The first action of that name in a commit.
+pub fn logged(folder: &Path, version: u64, action: &str) -> Value {
+    let text = std::fs::read_to_string(commit_file(folder, version)).expect("a commit");
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("an action"));
+    lines.filter_map(|line| line.get(action).cloned()).next().expect("an action of that name")
+}
 
 /// The Parquet files under `folder`, its log left out, with their sizes; sorted by path.
 pub fn data_files(folder: &Path) -> Vec<(PathBuf, u64)> {

@@ -33,7 +33,7 @@ mod ways;
 pub use archive::unpack;
 pub use azure_server::AzureServer;
 pub use client::{Client, Prepared, Refusal, Told, descriptor, messages};
-pub use delta::{OtherWriter, data_files, read_parquet_folder};
+pub use delta::{OtherWriter, commit_file, data_files, logged, read_parquet_folder, write_commit};
 pub use identity_provider::{IdentityProvider, Published, discovered};
 pub use openid_server::OpenIdServer;
 pub use program::Program;
