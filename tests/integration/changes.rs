@@ -125,6 +125,30 @@ fn every_row_goes_without_a_condition() {
 }
 
 #[test]
+fn the_books_tell_the_bytes_that_were_written() {
+    block_on(async {
+        let server = ground().await;
+        let texts = [
+            "UPDATE main.default.t SET name = 'other' WHERE id = 2",
+            "INSERT INTO main.default.t SELECT id + 100, name, amount, part FROM main.default.t",
+            "DELETE FROM main.default.t WHERE id = -1",
+        ];
+        for text in texts {
+            server.done("admin", text).await;
+        }
+        let told = texts.map(|text| {
+            let text = text.replace('\'', "''");
+            format!(
+                "SELECT written_files > 0, written_bytes > 300 * written_files FROM system.query.history WHERE statement_text = '{text}'"
+            )
+        });
+        assert_eq!(server.rows("admin", &told[0]).await, ["true | true"]);
+        assert_eq!(server.rows("admin", &told[1]).await, ["true | true"]);
+        assert_eq!(server.rows("admin", &told[2]).await, ["false | false"]);
+    });
+}
+
+#[test]
 fn parameters_stand_in_conditions_and_values() {
     block_on(async {
         let server = ground().await;

@@ -170,6 +170,45 @@ fn rows_are_written_to_and_read_from_altered_columns() {
 }
 
 #[test]
+fn moments_without_a_zone_and_deletion_vectors_go_with_column_mapping() {
+    block_on(async {
+        let server = ground(
+            "CREATE TABLE main.m.late (id INT, a INT) TBLPROPERTIES ('delta.columnMapping.mode' = 'name');
+             INSERT INTO main.m.late VALUES (1, 10);
+             ALTER TABLE main.m.late ADD COLUMN ts TIMESTAMP_NTZ;
+             INSERT INTO main.m.late VALUES (2, 20, TIMESTAMP_NTZ '2026-01-02 03:04:05')",
+        )
+        .await;
+        let rows = server.rows(ADMIN, "SELECT id, a, ts IS NULL FROM main.m.late").await;
+        assert_eq!(rows, ["1 | 10 | true", "2 | 20 | false"]);
+        server.done(ADMIN, "ALTER TABLE main.m.late DROP COLUMN a").await;
+        server.done(ADMIN, "UPDATE main.m.late SET id = 3 WHERE id = 2").await;
+        assert_eq!(server.rows(ADMIN, "SELECT id FROM main.m.late WHERE ts IS NOT NULL").await, ["3"]);
+        for (mode, more) in [
+            ("name", ""),
+            ("name", ", 'delta.enableDeletionVectors' = 'true'"),
+            ("name", ", 'delta.enableChangeDataFeed' = 'true', 'delta.appendOnly' = 'false'"),
+            ("id", ", 'delta.enableDeletionVectors' = 'true'"),
+        ] {
+            let properties = format!("TBLPROPERTIES ('delta.columnMapping.mode' = '{mode}'{more})");
+            server
+                .prepare(&format!(
+                    "CREATE OR REPLACE TABLE main.m.ntz {properties} AS SELECT 1 AS id, TIMESTAMP_NTZ '2020-01-01 00:00:00' AS ts;
+                     INSERT INTO main.m.ntz VALUES (2, TIMESTAMP_NTZ '2021-01-01 00:00:00'), (3, NULL);
+                     ALTER TABLE main.m.ntz RENAME COLUMN ts TO at"
+                ))
+                .await;
+            let rows = server
+                .rows(ADMIN, "SELECT id, at < TIMESTAMP_NTZ '2020-06-01 00:00:00' FROM main.m.ntz")
+                .await;
+            assert_eq!(rows, ["1 | true", "2 | false", "3 | NULL"], "{properties}");
+            let created = server.rows(ADMIN, "SELECT count(*) FROM main.m.ntz WHERE id = 2").await;
+            assert_eq!(created, ["1"], "{properties}");
+        }
+    });
+}
+
+#[test]
 fn a_column_is_added_with_its_mask_or_not_at_all() {
     block_on(async {
         let server = ground(

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use deltalake::DeltaResult;
 use deltalake::kernel::transaction::TransactionError;
 use deltalake::kernel::{Action, Add, Version};
-use deltalake::logstore::{CommitOrBytes, LogStore, LogStoreConfig, LogStoreRef};
-use deltalake::{DeltaResult, DeltaTableError};
+use deltalake::logstore::{CommitOrBytes, LogStore, LogStoreConfig, LogStoreRef, get_actions};
 use object_store::ObjectStore;
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -27,14 +27,11 @@ impl CaughtCommit {
     /// The files that were to be added; `None` where it did not come to a commit.
     pub(crate) async fn added(&self) -> DeltaResult<Option<Vec<Add>>> {
         let Some(bytes) = self.caught.lock().await.take() else { return Ok(None) };
-        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let actions = lines.map(serde_json::from_slice::<Action>).collect::<Result<Vec<_>, _>>();
-        let actions = actions.map_err(|cause| DeltaTableError::Generic(cause.to_string()))?;
-        let adds = actions.into_iter().filter_map(|action| match action {
+        let added = get_actions(0, &bytes)?.into_iter().filter_map(|action| match action {
             Action::Add(add) => Some(add),
             _ => None,
         });
-        Ok(Some(adds.collect()))
+        Ok(Some(added.collect()))
     }
 }
 

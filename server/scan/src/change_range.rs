@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use deltalake::kernel::MetadataValue;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
@@ -15,7 +14,7 @@ use crate::column_changes::PHYSICAL_NAME;
 use crate::delta_tables::DeltaTables;
 use crate::error::{Error, Result};
 use crate::past_versions::told_from;
-use crate::pinned_table::PinnedTable;
+use crate::pinned_table::{PinnedTable, name_in_files};
 use crate::table_history::{READ_AT_ONCE, actions};
 
 /// The table property by which a table keeps a feed.
@@ -212,13 +211,8 @@ impl CommitFiles {
 
 /// The columns of a version, and the names that files have them by.
 fn file_names(table: &PinnedTable) -> Vec<(String, String)> {
-    let schema = table.described().schema();
-    let names = schema.fields().map(|field| {
-        let file_name = match field.metadata().get(PHYSICAL_NAME) {
-            Some(MetadataValue::String(name)) => name.clone(),
-            _ => field.name().clone(),
-        };
-        (field.name().clone(), file_name)
-    });
+    let (schema, is_mapped) = (table.described().schema(), table.has_column_mapping());
+    let names =
+        schema.fields().map(|field| (field.name().clone(), name_in_files(field, is_mapped).to_owned()));
     names.collect()
 }

@@ -20,8 +20,8 @@ use crate::delta_tables::DeltaTables;
 use crate::error::{self, Error, Result};
 use crate::location::TableLocation;
 use crate::pinned_table::{FIELD_ID, PinnedTable};
-use crate::table_schema;
 use crate::table_writer::commit_properties;
+use crate::{table_features, table_schema};
 
 pub(crate) const PHYSICAL_NAME: &str = "delta.columnMapping.physicalName";
 const MAX_ID: &str = "delta.columnMapping.maxColumnId";
@@ -165,10 +165,14 @@ impl DeltaTables {
         }
         let operation = DeltaOperation::UpdateFieldMetadata { fields: schema.fields().cloned().collect() };
         let snapshot = table.snapshot().await?;
-        let commit = CommitBuilder::from(commit_properties(commit_metadata, None))
-            .with_actions(vec![Action::Metadata(metadata)])
-            .build(Some(snapshot.as_ref()), table.log_store(), operation);
-        self.commit(location, commit).await?
+        let protocol = table_features::with_schema(table, schema)?;
+        let actions = protocol.into_iter().chain([Action::Metadata(metadata)]).collect();
+        let commit = CommitBuilder::from(commit_properties(commit_metadata)).with_actions(actions).build(
+            Some(snapshot.as_ref()),
+            table.log_store(),
+            operation,
+        );
+        self.commit(location, commit).await?.1
     }
 }
 

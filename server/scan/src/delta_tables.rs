@@ -232,24 +232,27 @@ impl DeltaTables {
         self.keep_log(&table).await;
     }
 
-    /// Commits without what delta-rs does afterwards, which goes through all files. Gives the newest version then; the commit is made
-    /// where that cannot be read.
+    /// Commits without what delta-rs does afterwards, which goes through all files. Gives the number of its version, and the newest
+    /// then; the commit is made where that cannot be read.
     pub(crate) async fn commit(
         &self,
         location: &TableLocation,
         commit: PreCommit<'_>,
-    ) -> Result<Result<PinnedTable>> {
+    ) -> Result<(u64, Result<PinnedTable>)> {
         let committed = async { commit.into_prepared_commit_future().await?.await };
-        if let Err(failure) = committed.await {
-            self.doubt(location);
-            return Err(error::commit_failure(location, failure));
-        }
+        let version = match committed.await {
+            Ok(committed) => committed.version,
+            Err(failure) => {
+                self.doubt(location);
+                return Err(error::commit_failure(location, failure));
+            }
+        };
         let newest = self.open(location).await;
         match &newest {
             Ok(table) => self.keep_log(table).await,
             Err(_) => self.doubt(location),
         }
-        Ok(newest)
+        Ok((version, newest))
     }
 
     async fn remember(&self, slot: &Slot, table: PinnedTable) -> Result<()> {

@@ -60,6 +60,7 @@ mod row_place_exec;
 mod row_rewrite;
 mod runtime;
 mod selectivity;
+mod table_features;
 mod table_history;
 mod table_schema;
 mod table_writer;

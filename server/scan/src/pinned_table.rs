@@ -9,9 +9,8 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use deltalake::DeltaTable;
 use deltalake::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
-use deltalake::kernel::EagerSnapshot;
-use deltalake::kernel::MetadataValue;
 use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
+use deltalake::kernel::{EagerSnapshot, MetadataValue, StructField};
 use deltalake::logstore::LogStoreRef;
 
 use crate::column_changes::PHYSICAL_NAME;
@@ -176,11 +175,9 @@ impl PinnedTable {
             return Some(own_ids.clone());
         }
         let columns = newest.described().schema();
+        let is_mapped = newest.has_column_mapping();
         let ids = columns.fields().filter_map(|field| {
-            let file_name = match field.metadata().get(PHYSICAL_NAME) {
-                Some(MetadataValue::String(name)) => name,
-                _ => field.name(),
-            };
+            let file_name = name_in_files(field, is_mapped);
             let id = newest_ids.get(field.name())?;
             self.0.head.schema.field_with_name(file_name).ok().map(|own| (own.name().clone(), *id))
         });
@@ -266,25 +263,28 @@ impl PinnedTable {
 
 /// How files name the columns of a table; none where they know them by number.
 fn file_columns(snapshot: &EagerSnapshot, partition_columns: &[String]) -> Option<Vec<FileColumn>> {
-    let mapping = snapshot.metadata().configuration().get("delta.columnMapping.mode");
-    let is_mapped = match mapping.map(String::as_str) {
-        None | Some("none") => false,
-        Some("name") => true,
-        Some(_) => return None,
-    };
+    // A mapping of which the protocol does not know holds for nobody, whatever the properties say.
+    let mode = snapshot.table_configuration().column_mapping_mode();
+    let is = |name: &str| name.parse().is_ok_and(|named| mode == named);
+    let is_mapped = is("name");
+    if !is_mapped && !is("none") {
+        return None;
+    }
     let schema = snapshot.schema();
-    let columns = schema.fields().map(|field| {
-        let in_files = match field.metadata().get(PHYSICAL_NAME) {
-            Some(MetadataValue::String(name)) if is_mapped => name,
-            _ => field.name(),
-        };
-        FileColumn {
-            name: field.name().clone(),
-            in_files: in_files.clone(),
-            partitions: partition_columns.contains(field.name()),
-        }
+    let columns = schema.fields().map(|field| FileColumn {
+        name: field.name().clone(),
+        in_files: name_in_files(field, is_mapped).to_owned(),
+        partitions: partition_columns.contains(field.name()),
     });
     Some(columns.collect())
+}
+
+/// The name that files have a column by, in a table with column mapping or without.
+pub(crate) fn name_in_files(field: &StructField, is_mapped: bool) -> &str {
+    match field.metadata().get(PHYSICAL_NAME) {
+        Some(MetadataValue::String(name)) if is_mapped => name,
+        _ => field.name(),
+    }
 }
 
 impl fmt::Debug for PinnedTable {

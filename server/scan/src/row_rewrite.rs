@@ -15,21 +15,19 @@ use datafusion::physical_plan::ExecutionPlanProperties;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
 use deltalake::kernel::{Action, EagerSnapshot};
-use deltalake::logstore::LogStoreRef;
 use deltalake::protocol::DeltaOperation;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use tokio::sync::Mutex;
 
-use crate::caught_commit::CaughtCommit;
 use crate::change_data::{ChangeData, ChangeType};
 use crate::delta_tables::DeltaTables;
 use crate::error::{self, Error, Result};
 use crate::identified_table::IdentifiedTable;
 use crate::pinned_table::PinnedTable;
 use crate::row_changes::{Changed, RowChanges};
-use crate::table_writer::{Input, check_partitions, without_upkeep, write};
+use crate::table_writer::{Input, added, bytes_of, check_partitions, measured};
 
 /// Which statement changes rows, for readers of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +62,8 @@ impl RowOperation {
 pub struct Rewritten {
     /// Files added.
     pub files_added: u64,
+    /// The bytes of these files.
+    pub bytes_added: u64,
     /// Files taken out of the table.
     pub files_removed: u64,
     /// Rows that were written again as they are.
@@ -105,15 +105,15 @@ impl DeltaTables {
         let feed = Arc::new(Mutex::new(ChangeData::of(table, &changes.schema())?));
         let rows = recorded(self.changed(table, session, changes).await?, Arc::clone(&feed));
         let rows: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(changes.schema(), rows));
-        let input = Arc::new(Input::new(rows));
+        let input = Arc::new(Input::for_writer(rows));
         let written = added(table, session, &input).await?;
-        let files_added = written.len() as u64;
+        let (files_added, bytes_added) = (written.len() as u64, bytes_of(&written));
         let rows_copied = input.rows().saturating_sub(changes.updated()).saturating_sub(changes.inserted());
-        actions.extend(written);
+        actions.extend(written.into_iter().map(Action::Add));
         if let Some(feed) = feed.lock().await.take() {
             actions.extend(feed.close(table).await?);
         }
-        let rewritten = Rewritten { files_added, files_removed, rows_copied };
+        let rewritten = Rewritten { files_added, bytes_added, files_removed, rows_copied };
         let commit = CommitBuilder::from(properties(commit_metadata, changes, rewritten))
             .with_actions(actions)
             .build(Some(snapshot.as_ref()), table.log_store(), operation.told());
@@ -225,25 +225,6 @@ fn check_spelling(table: &PinnedTable, snapshot: &EagerSnapshot, removes: &[Acti
     }
 }
 
-/// Writes rows as an append would, and commits nothing.
-async fn added(table: &PinnedTable, session: &dyn Session, input: &Arc<Input>) -> Result<Vec<Action>> {
-    let location = table.location();
-    let caught = CaughtCommit::new(table.log_store());
-    let store: LogStoreRef = Arc::clone(&caught) as _;
-    let written = write(table, store, session, input, CommitProperties::default()).await;
-    match caught.added().await.map_err(|failure| error::commit_failure(location, failure))? {
-        Some(adds) => Ok(adds.into_iter().map(Action::Add).collect()),
-        None => match (input.take_failure().await, written) {
-            (Some(cause), _) => Err(Error::Input(Box::new(DataFusionError::Shared(cause)))),
-            (None, Err(failure)) => Err(failure),
-            (None, Ok(_)) => {
-                let cause = "a writer that committed what it could not".into();
-                Err(Error::CorruptLog { table: location.clone(), source: cause })
-            }
-        },
-    }
-}
-
 /// The commit's own words, and the numbers of rows and files.
 fn properties(
     metadata: Vec<(String, String)>,
@@ -258,6 +239,5 @@ fn properties(
         "numAddedFiles": rewritten.files_added,
         "numRemovedFiles": rewritten.files_removed,
     });
-    let metadata = metadata.into_iter().map(|(key, value)| (key, value.into()));
-    without_upkeep().with_metadata(metadata.chain([("operationMetrics".to_owned(), metrics)]))
+    measured(metadata, metrics)
 }

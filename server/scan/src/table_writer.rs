@@ -19,26 +19,26 @@ use datafusion::logical_expr::LogicalPlanBuilder;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::prelude::SessionConfig;
-use deltalake::DeltaTable;
 use deltalake::delta_datafusion::SessionFallbackPolicy;
 use deltalake::delta_datafusion::planner::DeltaPlanner;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
-use deltalake::kernel::transaction::CommitProperties;
-use deltalake::kernel::{StructType, Transaction};
+use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake::kernel::{Action, Add, StructType, Transaction};
 use deltalake::logstore::LogStoreRef;
 use deltalake::operations::create::CreateBuilder;
 use deltalake::operations::write::WriteBuilder;
-use deltalake::protocol::SaveMode;
-use futures::{StreamExt, TryStreamExt, stream};
-use tokio::sync::Mutex;
+use deltalake::protocol::{DeltaOperation, SaveMode};
+use futures::{StreamExt, stream};
+use tokio::sync::{Mutex, Notify};
 
+use crate::caught_commit::CaughtCommit;
 use crate::delta_tables::DeltaTables;
 use crate::error::{self, Error, Result};
 use crate::file_layout::writer_properties;
 use crate::location::TableLocation;
 use crate::pinned_table::PinnedTable;
-use crate::table_schema;
 use crate::text_length::{self, TextLengths};
+use crate::{table_features, table_schema};
 
 /// The definition of a table to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub struct Appended {
     pub rows: u64,
     /// Files written by this call.
     pub files: u64,
+    /// The bytes of these files.
+    pub bytes: u64,
     /// The table's version that holds the rows.
     pub version: u64,
     /// Whether an earlier call with the same application transaction had written the rows, so that this one wrote nothing.
@@ -103,8 +105,9 @@ impl DeltaTables {
             .with_log_store(log_store)
             .with_columns(columns.fields().cloned())
             .with_partition_columns(definition.partition_columns)
+            .with_actions(table_features::of_new_table(location, &definition.properties)?)
             .with_configuration(definition.properties.into_iter().map(|(key, value)| (key, Some(value))))
-            .with_commit_properties(commit_properties(commit_metadata, None));
+            .with_commit_properties(commit_properties(commit_metadata));
         if let Some(comment) = definition.comment {
             builder = builder.with_comment(comment);
         }
@@ -140,7 +143,7 @@ impl DeltaTables {
             .await?
             .add_columns()
             .with_fields(fields)
-            .with_commit_properties(commit_properties(commit_metadata, None))
+            .with_commit_properties(commit_properties(commit_metadata))
             .await
             .map_err(|failure| error::commit_failure(location, failure))?;
         let extended = PinnedTable::new(location.clone(), extended)?;
@@ -165,28 +168,39 @@ impl DeltaTables {
             return Ok(applied);
         }
         check_partitions(&table)?;
-        let input = Arc::new(Input::new(TextLengths::of_all(&table)?.checked(input)));
-        let properties = commit_properties(commit_metadata, app_txn.as_ref());
-        let written = write(&table, table.log_store(), session, &input, properties).await;
-        match written {
-            Ok(written) => {
-                let files = added_files(&written).await;
-                let written = PinnedTable::new(location.clone(), written)?;
-                let version = written.version();
-                self.committed(written).await;
-                Ok(Appended { rows: input.rows(), files, version, already_applied: false })
-            }
-            Err(failure) => match input.take_failure().await {
-                Some(cause) => Err(text_length::refusal(&cause)
-                    .unwrap_or_else(|| Error::Input(Box::new(DataFusionError::Shared(cause))))),
-                // The same transaction may have been committed by somebody else in the meantime.
-                None => match applied_before(&self.open(location).await?, app_txn.as_ref()).await? {
-                    Some(applied) => Ok(applied),
-                    None => Err(failure),
-                },
+        let input = Arc::new(Input::for_writer(TextLengths::of_all(&table)?.checked(input)));
+        let added = added(&table, session, &input).await?;
+        let (rows, files, bytes) = (input.rows(), added.len() as u64, bytes_of(&added));
+        let metrics = serde_json::json!({
+            "numFiles": files,
+            "numOutputRows": rows,
+            "numOutputBytes": bytes,
+        });
+        let mut properties = measured(commit_metadata, metrics);
+        if let Some((app_id, version)) = &app_txn {
+            properties = properties.with_application_transaction(Transaction::new(app_id, *version));
+        }
+        let snapshot = table.snapshot().await?;
+        let commit = CommitBuilder::from(properties)
+            .with_actions(added.into_iter().map(Action::Add).collect())
+            .build(Some(snapshot.as_ref()), table.log_store(), appending(&table));
+        match self.commit(location, commit).await {
+            // The rows are there, whether or not the new version can be read.
+            Ok((version, _)) => Ok(Appended { rows, files, bytes, version, already_applied: false }),
+            // The same transaction may have been committed by somebody else in the meantime.
+            Err(failure) => match applied_before(&self.open(location).await?, app_txn.as_ref()).await? {
+                Some(applied) => Ok(applied),
+                None => Err(failure),
             },
         }
     }
+}
+
+/// What a commit of more rows is called, for readers of the log.
+fn appending(table: &PinnedTable) -> DeltaOperation {
+    let partition_by = table.partition_columns().to_vec();
+    let partition_by = (!partition_by.is_empty()).then_some(partition_by);
+    DeltaOperation::Write { mode: SaveMode::Append, partition_by, predicate: None }
 }
 
 /// Whether bytes partition a table. Those that delta-rs writes are not those that are read again.
@@ -206,35 +220,65 @@ pub(crate) fn check_partitions(table: &PinnedTable) -> Result<()> {
     }
 }
 
-/// Writes rows as an addition to `table`, and commits them in `log_store`.
-pub(crate) async fn write(
+/// Writes rows of `table` into new files, and commits nothing.
+pub(crate) async fn added(
+    table: &PinnedTable,
+    session: &dyn Session,
+    input: &Arc<Input>,
+) -> Result<Vec<Add>> {
+    let location = table.location();
+    let caught = CaughtCommit::new(table.log_store());
+    let store: LogStoreRef = Arc::clone(&caught) as _;
+    // A stream that ends by an error lets delta-rs close the file before it hears of the error: it would stay behind.
+    let written = tokio::select! {
+        written = write(table, store, session, input) => Some(written),
+        () = input.failed() => None,
+    };
+    match caught.added().await.map_err(|failure| error::commit_failure(location, failure))? {
+        Some(added) => Ok(added),
+        None => match (input.take_failure().await, written) {
+            (Some(cause), _) => Err(text_length::refusal(&cause)
+                .unwrap_or_else(|| Error::Input(Box::new(DataFusionError::Shared(cause))))),
+            (None, Some(Err(failure))) => Err(failure),
+            (None, Some(Ok(())) | None) => {
+                let cause = "a writer that committed what it could not".into();
+                Err(Error::CorruptLog { table: location.clone(), source: cause })
+            }
+        },
+    }
+}
+
+/// Writes rows as an addition to `table`, committed in `log_store`.
+async fn write(
     table: &PinnedTable,
     log_store: LogStoreRef,
     session: &dyn Session,
     input: &Arc<Input>,
-    properties: CommitProperties,
-) -> Result<DeltaTable> {
+) -> Result<()> {
     let unplanned = |cause: DataFusionError| Error::Input(Box::new(cause));
     let rows = LogicalPlanBuilder::scan("rows", provider_as_source(input.table()?), None)
         .and_then(LogicalPlanBuilder::build)
         .map_err(unplanned)?;
     let snapshot = table.snapshot().await?;
-    WriteBuilder::new(log_store, Some(snapshot.as_ref().clone()))
+    let write = WriteBuilder::new(log_store, Some(snapshot.as_ref().clone()))
         .with_save_mode(SaveMode::Append)
         .with_input_plan(rows)
         .with_writer_properties(writer_properties())
-        .with_session_state(Arc::new(writer_state(session)))
-        .with_session_fallback_policy(SessionFallbackPolicy::RequireSessionState)
-        .with_commit_properties(properties)
-        .await
-        .map_err(|failure| error::commit_failure(table.location(), failure))
+        .with_session_state(Arc::new(writer_state(session, !table.partition_columns().is_empty())))
+        .with_session_fallback_policy(SessionFallbackPolicy::RequireSessionState);
+    write.await.map(drop).map_err(|failure| error::commit_failure(table.location(), failure))
 }
 
 /// A session of its own for the writer: the caller's memory and parallelism, none of its rules and settings.
-fn writer_state(session: &dyn Session) -> SessionState {
+///
+/// Rows go on in the batches in which they come. The engine's operators gather rows until there are as many as a batch should have,
+/// whatever their bytes, and pass on what has more than half of that: so a batch should have one. A file takes rows from one stream
+/// alone, so they are dealt out to several only where values partition the table.
+fn writer_state(session: &dyn Session, partitioned: bool) -> SessionState {
     let config = SessionConfig::new()
         .with_target_partitions(session.config().target_partitions())
-        .with_batch_size(session.config().batch_size());
+        .with_round_robin_repartition(partitioned)
+        .with_batch_size(1);
     SessionStateBuilder::new()
         .with_default_features()
         .with_config(config)
@@ -245,22 +289,18 @@ fn writer_state(session: &dyn Session) -> SessionState {
 
 /// A commit after which delta-rs does nothing: what it does would, where it fails, tell a commit that is made as one that is not.
 /// [`DeltaTables::keep_log`] does it.
-pub(crate) fn without_upkeep() -> CommitProperties {
+fn without_upkeep() -> CommitProperties {
     CommitProperties::default().with_create_checkpoint(false).with_cleanup_expired_logs(Some(false))
 }
 
-pub(crate) fn commit_properties(
-    metadata: Vec<(String, String)>,
-    app_txn: Option<&(String, i64)>,
-) -> CommitProperties {
+pub(crate) fn commit_properties(metadata: Vec<(String, String)>) -> CommitProperties {
+    without_upkeep().with_metadata(metadata.into_iter().map(|(key, value)| (key, value.into())))
+}
+
+/// The same for a commit that says what it did, in numbers.
+pub(crate) fn measured(metadata: Vec<(String, String)>, metrics: serde_json::Value) -> CommitProperties {
     let metadata = metadata.into_iter().map(|(key, value)| (key, value.into()));
-    let properties = without_upkeep().with_metadata(metadata);
-    match app_txn {
-        Some((app_id, version)) => {
-            properties.with_application_transaction(Transaction::new(app_id, *version))
-        }
-        None => properties,
-    }
+    without_upkeep().with_metadata(metadata.chain([("operationMetrics".to_owned(), metrics)]))
 }
 
 async fn applied_before(table: &PinnedTable, app_txn: Option<&(String, i64)>) -> Result<Option<Appended>> {
@@ -269,16 +309,14 @@ async fn applied_before(table: &PinnedTable, app_txn: Option<&(String, i64)>) ->
     Ok(seen.filter(|seen| seen >= version).map(|_| Appended {
         rows: 0,
         files: 0,
+        bytes: 0,
         version: table.version(),
         already_applied: true,
     }))
 }
 
-/// The files that the newest commit says it added; for reports only.
-async fn added_files(table: &DeltaTable) -> u64 {
-    let commit = table.history(Some(1)).try_next().await;
-    let metrics = commit.ok().flatten().and_then(|mut commit| commit.info.remove("operationMetrics"));
-    metrics.and_then(|metrics| metrics.get("num_added_files")?.as_u64()).unwrap_or(0)
+pub(crate) fn bytes_of(files: &[Add]) -> u64 {
+    files.iter().map(|file| u64::try_from(file.size).unwrap_or(0)).sum()
 }
 
 /// Somebody's rows as the only partition of a table that can be read once.
@@ -288,6 +326,8 @@ pub struct Input {
     begun: AtomicBool,
     rows: Arc<AtomicU64>,
     failure: Arc<Mutex<Option<Arc<DataFusionError>>>>,
+    /// Told of an error in place of the reader, where there is one.
+    told: Option<Arc<Notify>>,
     stream: Arc<Mutex<InputStream>>,
 }
 
@@ -307,7 +347,21 @@ impl Input {
             begun: AtomicBool::new(false),
             rows: Arc::default(),
             failure: Arc::default(),
+            told: None,
             stream: Arc::new(Mutex::new(InputStream(stream))),
+        }
+    }
+
+    /// The same for a reader that never hears of an error: who started it waits for [`Input::failed`] beside it, and stops it.
+    pub(crate) fn for_writer(stream: SendableRecordBatchStream) -> Self {
+        Self { told: Some(Arc::default()), ..Self::new(stream) }
+    }
+
+    /// Until an error came that the reader is not told.
+    async fn failed(&self) {
+        match &self.told {
+            Some(told) => told.notified().await,
+            None => std::future::pending().await,
         }
     }
 
@@ -353,12 +407,17 @@ impl PartitionStream for Input {
             let failure = DataFusionError::Execution("rows to write can be read only once".to_owned());
             return Box::pin(RecordBatchStreamAdapter::new(schema, stream::once(async { Err(failure) })));
         }
-        let (rows, failure) = (Arc::clone(&self.rows), Arc::clone(&self.failure));
+        let (rows, failure, told) = (Arc::clone(&self.rows), Arc::clone(&self.failure), self.told.clone());
         let counted = stream::unfold(Arc::clone(&self.stream), move |shared| {
-            let (rows, failure) = (Arc::clone(&rows), Arc::clone(&failure));
+            let (rows, failure, told) = (Arc::clone(&rows), Arc::clone(&failure), told.clone());
             async move {
                 let batch = shared.lock().await.0.next().await?;
-                Some((observe(batch, &rows, &failure).await, shared))
+                let batch = observe(batch, &rows, &failure).await;
+                if let (Err(_), Some(told)) = (&batch, told) {
+                    told.notify_one();
+                    std::future::pending::<()>().await;
+                }
+                Some((batch, shared))
             }
         });
         Box::pin(RecordBatchStreamAdapter::new(schema, counted))
@@ -380,5 +439,43 @@ async fn observe(
             *failure.lock().await = Some(Arc::clone(&error));
             Err(DataFusionError::Shared(error))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
+
+    use datafusion::arrow::array::Int32Array;
+    use datafusion::arrow::datatypes::{DataType, Field};
+    use datafusion::physical_expr::expressions::col;
+    use datafusion::physical_plan::repartition::RepartitionExec;
+    use datafusion::physical_plan::{ExecutionPlan, Partitioning};
+    use datafusion::prelude::SessionContext;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn rows_go_on_in_the_batches_in_which_they_come() {
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int32, false)]));
+        let batch = |start: i32| {
+            let numbers = Int32Array::from_iter_values(start..start + 3);
+            RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(numbers)]).map_err(DataFusionError::from)
+        };
+        let batches: Vec<_> = (0..5).map(|place| batch(place * 3)).collect();
+        let rows = RecordBatchStreamAdapter::new(Arc::clone(&schema), stream::iter(batches));
+        let input = Arc::new(Input::new(Box::pin(rows)));
+        let state = writer_state(&SessionContext::new().state(), true);
+        let scan = LogicalPlanBuilder::scan("rows", provider_as_source(input.table().unwrap()), None);
+        let plan = state.create_physical_plan(&scan.unwrap().build().unwrap()).await.unwrap();
+        let by_value = Partitioning::Hash(vec![col("n", &schema).unwrap()], 2);
+        let dealt = RepartitionExec::try_new(plan, by_value).unwrap();
+        let mut sizes = Vec::new();
+        for partition in 0..2 {
+            let dealt: Vec<_> = dealt.execute(partition, state.task_ctx()).unwrap().collect().await;
+            sizes.extend(dealt.into_iter().map(|batch| batch.unwrap().num_rows()));
+        }
+        assert_eq!(sizes.iter().sum::<usize>(), 15);
+        assert!(sizes.iter().all(|rows| *rows <= 3), "{sizes:?}");
     }
 }

@@ -339,7 +339,7 @@ impl Writer {
         let metadata = commit_metadata(context);
         let append = self.tables.append(location, scope.state(), input, metadata, None);
         let appended = gauges.meter().future(Box::pin(append)).await?;
-        gauges.wrote(appended.rows, appended.files, 0);
+        gauges.wrote(appended.rows, appended.files, appended.bytes);
         Ok(appended.rows)
     }
 

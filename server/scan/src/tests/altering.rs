@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray};
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{LogicalPlanBuilder, col, lit};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::stream;
 use weir_meter::Meter;
 
 use super::{Ground, people, people_schema, table};
@@ -150,4 +152,62 @@ async fn rows_without_columns_are_counted_where_the_log_does_not_tell_them() {
     let rows = ground.rows(&plan, &Meter::new()).await.unwrap();
     assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), 5);
     assert!(rows.iter().all(|batch| batch.num_columns() == 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_feature_that_is_added_names_what_the_versions_meant() {
+    let ground = Ground::new();
+    let location = table("legacy");
+    mapped(&ground, &location, &[BY_NAME]).await;
+    ground.append(&location, people(0..3, "x")).await.unwrap();
+    let log = |version: u64| ground.path(&location).join(format!("_delta_log/{version:020}.json"));
+    let actions = |version: u64| -> Vec<serde_json::Value> {
+        let commit = std::fs::read_to_string(log(version)).unwrap();
+        commit.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let older = actions(0).into_iter().map(|mut action| {
+        if action.get("protocol").is_some() {
+            action = serde_json::json!({"protocol": {"minReaderVersion": 2, "minWriterVersion": 5}});
+        }
+        format!("{action}\n")
+    });
+    std::fs::write(log(0), older.collect::<String>()).unwrap();
+    let fresh = crate::DeltaTables::new(Arc::clone(ground.tables.router()), crate::Config::default());
+    let moments = DataType::Timestamp(TimeUnit::Microsecond, None);
+    let moments = Arc::new(Schema::new(vec![Field::new("at", moments, true)]));
+    let added = fresh.add_columns(&location, moments, Vec::new()).await.unwrap();
+    let told =
+        actions(2).into_iter().find_map(|mut action| action.get_mut("protocol").map(|told| told.take()));
+    let meant = ["appendOnly", "invariants", "checkConstraints", "changeDataFeed", "generatedColumns"];
+    let told = told.unwrap();
+    assert_eq!(told["readerFeatures"], serde_json::json!(["columnMapping", "timestampNtz"]));
+    for feature in meant.into_iter().chain(["columnMapping", "timestampNtz"]) {
+        assert!(told["writerFeatures"].as_array().unwrap().iter().any(|named| named == feature), "{told}");
+    }
+    assert_eq!(ground.count(&added).await, 3);
+    let again = Arc::new(Schema::new(vec![Field::new("more", DataType::Utf8, true)]));
+    fresh.add_columns(&location, again, Vec::new()).await.unwrap();
+    assert!(actions(3).iter().all(|action| action.get("protocol").is_none()), "it is said once");
+}
+
+/// Of a log that speaks of a mapping, but not to its readers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mapping_of_which_the_protocol_does_not_know_is_none() {
+    let ground = Ground::new();
+    let location = table("unknown");
+    mapped(&ground, &location, &[BY_NAME]).await;
+    let log = ground.path(&location).join("_delta_log/00000000000000000000.json");
+    let commit = std::fs::read_to_string(&log).unwrap();
+    let unsaid = commit.replace("\"columnMapping\"", "\"timestampNtz\"");
+    assert_ne!(commit, unsaid);
+    std::fs::write(&log, unsaid).unwrap();
+    let fresh = crate::DeltaTables::new(Arc::clone(ground.tables.router()), crate::Config::default());
+    let rows = people(0..3, "x");
+    let rows = RecordBatchStreamAdapter::new(rows.schema(), stream::iter([Ok(rows)]));
+    fresh.append(&location, &ground.state(1), Box::pin(rows), Vec::new(), None).await.unwrap();
+    let pinned = fresh.open(&location).await.unwrap();
+    assert!(!pinned.has_column_mapping());
+    let plan = ground.plan(&pinned, Some(col("name").eq(lit("name 1"))), 1).await;
+    let rows = ground.rows(&plan, &Meter::new()).await.unwrap();
+    assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), 1);
 }

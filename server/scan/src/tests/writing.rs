@@ -27,6 +27,8 @@ async fn appended_rows_are_there_at_the_next_open_and_not_in_the_pinned_version(
 
     let appended = ground.append(&location, people(0..5, "x")).await.unwrap();
     assert_eq!((appended.rows, appended.files, appended.version), (5, 1, 1));
+    let written: Vec<u64> = data_files(&ground.path(&location)).into_iter().map(|(_, size)| size).collect();
+    assert_eq!(written, [appended.bytes]);
     let pinned = ground.tables.open(&location).await.unwrap();
     assert_eq!((ground.count(&pinned).await, ground.count(&empty).await), (5, 0));
 

@@ -87,7 +87,7 @@ impl Writer {
         let written = gauges.meter().future(Box::pin(work)).await;
         let written = written.map_err(|error| without_rows(error, &change.table.name.to_string()))?;
         let rows = changes.updated() + changes.deleted() + changes.inserted();
-        gauges.wrote(rows, written.files_added, 0);
+        gauges.wrote(rows, written.files_added, written.bytes_added);
         Ok(rows)
     }
 
