@@ -15,7 +15,7 @@ use datafusion::catalog::Session;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{
-    ColumnStatistics, DFSchema, Result, ScalarValue, Statistics, internal_datafusion_err,
+    ColumnStatistics, DFSchema, DataFusionError, Result, ScalarValue, Statistics, internal_datafusion_err,
 };
 use datafusion::config::TableParquetOptions;
 use datafusion::datasource::listing::PartitionedFile;
@@ -39,9 +39,10 @@ use object_store::path::Path;
 use url::Url;
 
 use crate::file_list::{FileColumn, FileList, Listed};
-use crate::late_snapshot::LateSnapshot;
+use crate::late_snapshot::{LateSnapshot, mask_fits};
 use crate::location::{MOUNT, TableLocation};
 use crate::row_group_condition::{FileColumns, RowGroupCondition};
+use crate::vector_reach::ROWS_MAX;
 
 /// Of more files than these the engine is told sizes and rows alone: values of each would cost more than they save.
 const FILES_TOLD_MAX: usize = 10_000;
@@ -257,14 +258,31 @@ impl FileScan {
         session: &dyn Session,
         files: &[Listed<'_>],
     ) -> Result<HashMap<String, RowSelection>> {
-        let marked = files.iter().filter(|file| file.deleted().is_some());
-        let marked: Vec<String> = marked.filter_map(|file| self.url_of(*file)).map(String::from).collect();
+        let marked: Vec<Listed<'_>> = files.iter().copied().filter(|file| file.deleted().is_some()).collect();
         if marked.is_empty() {
             return Ok(HashMap::new());
         }
-        let scan = DeltaScanNext::new(self.log.planned().await?, DeltaScanConfig::default())?;
+        self.bound_masks(&marked)?;
+        let marked: Vec<String> =
+            marked.iter().filter_map(|file| self.url_of(*file)).map(String::from).collect();
+        let scan = DeltaScanNext::new(self.log.bounded().await?, DeltaScanConfig::default())?;
         let vectors = scan.with_file_paths(marked).deletion_vectors(session).await?;
         Ok(vectors.into_iter().map(|vector| (vector.filepath, selection(&vector.keep_mask))).collect())
+    }
+
+    /// Refuses files whose masks would take too much memory: they are as long as the log says that files are.
+    fn bound_masks(&self, marked: &[Listed<'_>]) -> Result<()> {
+        let mut total: u64 = 0;
+        for file in marked {
+            let rows = file.rows().and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0);
+            if rows > ROWS_MAX {
+                let source = "a file with a deletion vector has more rows than can be marked".into();
+                let corrupt = crate::Error::CorruptLog { table: self.location.clone(), source };
+                return Err(DataFusionError::External(Box::new(corrupt)));
+            }
+            total = total.saturating_add(rows);
+        }
+        mask_fits(total)
     }
 
     fn partitioned_file(

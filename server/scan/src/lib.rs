@@ -52,6 +52,7 @@ mod pinned_table;
 mod protocol;
 mod pruning;
 mod range_cache;
+mod read_bound;
 mod rechecked_table;
 mod router;
 mod row_changes;
@@ -66,6 +67,7 @@ mod table_schema;
 mod table_writer;
 mod text_length;
 mod true_statistics_exec;
+mod vector_reach;
 mod written_log;
 
 pub use bucket_root::{AzureSecret, Bucket, Service};

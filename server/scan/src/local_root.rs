@@ -6,7 +6,7 @@
 //! meter of whoever asked.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -77,6 +77,13 @@ impl Directory {
         if real.starts_with(&self.path) { Ok(real) } else { Err(outside(location)) }
     }
 
+    /// The same of a file. Anything else is no object: to open a pipe is to wait for who writes to it.
+    fn resolve_file(&self, location: &Path) -> Result<(PathBuf, Metadata)> {
+        let path = self.resolve(location)?;
+        let found = std::fs::metadata(&path).map_err(|source| unreadable(location, source))?;
+        if found.is_file() { Ok((path, found)) } else { Err(no_file(location)) }
+    }
+
     /// Checks that the nearest existing directory above a location lies inside the root.
     fn resolve_parent(&self, location: &Path) -> Result<()> {
         let path = self.files.path_to_filesystem(location)?;
@@ -92,7 +99,12 @@ impl Directory {
     }
 
     fn read_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        let file = File::open(self.resolve(location)?).map_err(|source| unreadable(location, source))?;
+        let (path, _) = self.resolve_file(location)?;
+        let file = File::open(path).map_err(|source| unreadable(location, source))?;
+        let opened = file.metadata().map_err(|source| unreadable(location, source))?;
+        if !opened.is_file() {
+            return Err(no_file(location));
+        }
         ranges.iter().map(|range| read_range(&file, range)).collect::<io::Result<_>>().map_err(|source| {
             match source.kind() {
                 io::ErrorKind::UnexpectedEof => Error::Generic {
@@ -197,7 +209,7 @@ fn is_unfinished(location: &Path) -> bool {
         .is_some_and(|(_, suffix)| !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn object_meta(location: Path, found: &std::fs::Metadata) -> ObjectMeta {
+fn object_meta(location: Path, found: &Metadata) -> ObjectMeta {
     use std::os::unix::fs::MetadataExt;
     let last_modified = found.modified().map_or_else(|_| chrono::DateTime::UNIX_EPOCH, Into::into);
     let e_tag = format!("{:x}-{:x}-{:x}-{:x}", found.ino(), found.mtime(), found.mtime_nsec(), found.len());
@@ -213,6 +225,10 @@ fn unreadable(location: &Path, source: io::Error) -> Error {
         io::ErrorKind::PermissionDenied => Error::PermissionDenied { path, source: Box::new(source) },
         _ => Error::Generic { store: STORE, source: Box::new(source) },
     }
+}
+
+fn no_file(location: &Path) -> Error {
+    unreadable(location, io::ErrorKind::NotFound.into())
 }
 
 fn outside(location: &Path) -> Error {
@@ -248,13 +264,8 @@ impl ObjectStore for LocalRoot {
             let preconditions = options.clone();
             let meta = self
                 .blocking(move |directory| {
-                    let path = directory.resolve(&wanted)?;
-                    let found = std::fs::metadata(path).map_err(|source| unreadable(&wanted, source))?;
-                    if found.is_file() {
-                        Ok(object_meta(wanted, &found))
-                    } else {
-                        Err(unreadable(&wanted, io::ErrorKind::NotFound.into()))
-                    }
+                    let (_, found) = directory.resolve_file(&wanted)?;
+                    Ok(object_meta(wanted, &found))
                 })
                 .await?;
             preconditions.check_preconditions(&meta)?;
@@ -262,7 +273,7 @@ impl ObjectStore for LocalRoot {
             let payload = object_store::GetResultPayload::Stream(stream::empty().boxed());
             return Ok(GetResult { payload, meta, range, attributes: object_store::Attributes::default() });
         }
-        self.blocking(move |directory| directory.resolve(&wanted)).await?;
+        self.blocking(move |directory| directory.resolve_file(&wanted)).await?;
         self.0.files.get_opts(location, options).await
     }
 

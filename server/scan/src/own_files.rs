@@ -31,23 +31,26 @@ use object_store::{
 
 use crate::error::{self, Error, Result};
 use crate::location::{MOUNT, TableLocation};
+use crate::vector_reach::{self, ROWS_MAX, Reach};
 
 /// Characters of a deletion vector's name that tell its number; the folder stands before them (Delta Transaction Log
 /// Protocol, "Deletion Vector Descriptor Schema").
 const VECTOR_NUMBER: usize = 20;
 
-/// Refuses a snapshot that names files outside the folder of the table, as a shallow clone's does.
-pub(crate) fn check(location: &TableLocation, snapshot: &EagerSnapshot) -> Result<()> {
+/// Refuses a snapshot that names files outside the folder of the table, as a shallow clone's does, and one whose log holds a
+/// deletion vector that reaches further than its file can. Gives how many rows the masks of all deletion vectors may have.
+pub(crate) fn check(location: &TableLocation, snapshot: &EagerSnapshot) -> Result<u64> {
     let elsewhere = || Error::UnsupportedFeature {
         table: location.clone(),
         features: vec!["files outside the table's own folder".to_owned()],
     };
+    let corrupt = |what: &'static str| Error::CorruptLog { table: location.clone(), source: what.into() };
     let folder = location.url()?;
+    let mut masked: u64 = 0;
     let files = snapshot.try_log_data().map_err(|source| error::from_delta(location, source))?;
     for file in files.iter() {
         if file.size() < 0 {
-            let source = "a file has a size below zero".into();
-            return Err(Error::CorruptLog { table: location.clone(), source });
+            return Err(corrupt("a file has a size below zero"));
         }
         if !is_below(&file.path()) {
             return Err(elsewhere());
@@ -65,8 +68,34 @@ pub(crate) fn check(location: &TableLocation, snapshot: &EagerSnapshot) -> Resul
         if !own {
             return Err(elsewhere());
         }
+        let rows = file.num_records().map(|rows| u64::try_from(rows).unwrap_or(u64::MAX));
+        masked = masked.saturating_add(match vector.storage_type {
+            StorageType::Inline => mask_rows(place, rows).map_err(corrupt)?,
+            StorageType::AbsolutePath if !is_of_vectors(place) => {
+                return Err(corrupt("a deletion vector lies in a file that is not one of such"));
+            }
+            // What stands in files is looked at when they are read.
+            StorageType::AbsolutePath | StorageType::UuidRelativePath => rows.unwrap_or(0).min(ROWS_MAX),
+        });
     }
-    Ok(())
+    Ok(masked)
+}
+
+/// How many rows the mask of a vector has that stands in the log, for a file that is told to have so many.
+fn mask_rows(vector: &str, rows: Option<u64>) -> Result<u64, &'static str> {
+    match Reach::of_inline(vector) {
+        Some(Reach::Nowhere) => Ok(0),
+        Some(Reach::Block(begin)) if begin < rows.unwrap_or(ROWS_MAX) => {
+            Ok(rows.unwrap_or(begin).min(ROWS_MAX))
+        }
+        Some(Reach::Block(_) | Reach::TooFar) => Err("a deletion vector marks rows that no file has"),
+        None => Err("a deletion vector cannot be read"),
+    }
+}
+
+/// Whether the file at a URL is one of those that are looked at for vectors when they are read.
+fn is_of_vectors(url: &str) -> bool {
+    url.ends_with(vector_reach::FILE_SUFFIX) && !url.contains(['?', '#'])
 }
 
 /// Whether a path of a log stays below the folder that it is relative to, decoded or not.

@@ -76,9 +76,10 @@ impl TableProvider for RecheckedTable {
         {
             return self.own(plan);
         }
+        let snapshot = self.log.planned().await?;
         let delta = match self.log.is_own() {
             true => Arc::clone(&self.delta),
-            false => Arc::new(DeltaScanNext::new(self.log.planned().await?, self.config.clone())?),
+            false => Arc::new(DeltaScanNext::new(snapshot, self.config.clone())?),
         };
         self.own(delta.scan(session, projection, &filters, limit).await?)
     }

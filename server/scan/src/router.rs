@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use crate::file_tags::FileTags;
 use crate::local_root::LocalRoot;
 use crate::location::{RootName, TableLocation};
 use crate::range_cache::{Fetched, FileKey, RangeCache};
+use crate::{read_bound, vector_reach};
 
 /// How many files keep their size and entity tag in memory.
 const KNOWN_FILES: u64 = 100_000;
@@ -212,6 +214,7 @@ impl Router {
     }
 
     async fn read_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        ranges.iter().try_for_each(|range| read_bound::check(location, range))?;
         let (_, root, inner) = self.root_of(location)?;
         let key = self
             .cache_key(location, root.store.as_ref(), &inner)
@@ -264,6 +267,21 @@ impl Router {
         let payload = GetResultPayload::Stream(stream::once(async { Ok(bytes) }).boxed());
         Ok(GetResult { payload, meta, range, attributes: Attributes::default() })
     }
+}
+
+/// The same file, whose deletion vectors reach no further than can be held as masks.
+async fn within_reach(file: GetResult) -> Result<GetResult> {
+    let (meta, range, attributes) = (file.meta.clone(), file.range.clone(), file.attributes.clone());
+    let bytes = file.bytes().await?;
+    let looked_at = bytes.clone();
+    let look = weir_meter::inherit(move || vector_reach::reaches_too_far(&looked_at));
+    if tokio::task::spawn_blocking(look).await? {
+        let text = "a deletion vector marks rows that no file has";
+        let source = Box::new(io::Error::new(io::ErrorKind::FileTooLarge, text));
+        return Err(Error::Generic { store: "router", source });
+    }
+    let payload = GetResultPayload::Stream(stream::once(async { Ok(bytes) }).boxed());
+    Ok(GetResult { payload, meta, range, attributes })
 }
 
 /// The same bytes in memory of their own. Ranges near each other come from a far store in one answer, of which each would keep all
@@ -363,9 +381,17 @@ impl ObjectStore for Router {
             return self.read_cached(location, range).await;
         }
         let (_, store, inner) = self.route(location)?;
+        let head = options.head;
         let mut result = store.get_opts(&inner, options).await.map_err(|error| at(location, error))?;
         result.meta.location = location.clone();
-        Ok(result)
+        if head {
+            return Ok(result);
+        }
+        read_bound::check(location, &result.range)?;
+        match location.filename().is_some_and(|name| name.ends_with(vector_reach::FILE_SUFFIX)) {
+            true => within_reach(result).await,
+            false => Ok(result),
+        }
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {

@@ -28,6 +28,7 @@ mod deleted;
 mod disk_ranges;
 mod feed;
 mod following;
+mod hostile_files;
 mod log_only;
 mod ordering;
 mod past;

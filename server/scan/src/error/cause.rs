@@ -117,7 +117,7 @@ fn storage_cause(error: &(dyn StdError + 'static)) -> Option<StorageCause> {
             return match store {
                 object_store::Error::NotFound { path, .. } => Some(StorageCause::Missing(path.clone())),
                 object_store::Error::Precondition { path, .. } => Some(StorageCause::Changed(path.clone())),
-                _ if is_short_file(store) => None,
+                _ if is_damage(store) => None,
                 _ => Some(StorageCause::Unavailable),
             };
         }
@@ -135,12 +135,12 @@ fn storage_cause(error: &(dyn StdError + 'static)) -> Option<StorageCause> {
     None
 }
 
-/// Whether a read failed because the file ends too early, which is damage and not a failing store.
-fn is_short_file(error: &object_store::Error) -> bool {
+/// Whether a read failed because the file ends too early or claims to be too long, which is damage and not a failing store.
+fn is_damage(error: &object_store::Error) -> bool {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<std::io::Error>()
-            && io.kind() == std::io::ErrorKind::UnexpectedEof
+            && matches!(io.kind(), std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::FileTooLarge)
         {
             return true;
         }

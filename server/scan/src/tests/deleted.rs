@@ -61,7 +61,7 @@ fn z85(bytes: &[u8]) -> String {
 
 /// Gives the file of `version` a deletion vector, in a commit of its own. `told` is the number of rows that the log tells
 /// of the file.
-fn mark(ground: &Ground, location: &TableLocation, version: u64, rows: &[u32], told: Option<i64>) {
+pub(super) fn mark(ground: &Ground, location: &TableLocation, version: u64, rows: &[u32], told: Option<i64>) {
     let log = ground.path(location).join("_delta_log");
     let newest = std::fs::read_dir(&log).unwrap().count() as u64;
     let commit = std::fs::read_to_string(log.join(format!("{version:020}.json"))).unwrap();
