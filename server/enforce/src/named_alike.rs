@@ -87,9 +87,15 @@ fn strays(plan: &Plan, names: &Names, sets_out: fn(&Plan) -> Names) -> bool {
     if !names.is_empty() && misleads(plan, names) {
         return true;
     }
-    let mut below = beneath(plan, names);
-    below.extend(sets_out(plan));
-    plan.children().into_iter().any(|child| strays(child, &below, sets_out))
+    let below = beneath(plan, names);
+    let children = plan.children();
+    let Some((last, others)) = children.split_last() else { return false };
+    if others.iter().any(|child| strays(child, &below, sets_out)) {
+        return true;
+    }
+    // What an operator sets out goes to its only input; what a join does, to the side that it probes.
+    let below: Names = below.into_iter().chain(sets_out(plan)).collect();
+    strays(last, &below, sets_out)
 }
 
 /// Whether `plan` could take a column of those names for another.
@@ -149,7 +155,7 @@ fn beneath(plan: &Plan, names: &Names) -> Names {
 
 fn of_join(plan: &Plan) -> Names {
     let Some(join) = plan.downcast_ref::<HashJoinExec>() else { return Names::new() };
-    names_of(join.on().iter().flat_map(|(left, right)| [left, right]))
+    names_of(join.on().iter().map(|(_, probed)| probed))
 }
 
 fn of_top(plan: &Plan) -> Names {
@@ -173,4 +179,45 @@ fn of_filter(plan: &Plan) -> Names {
 fn names_of<'a>(expressions: impl IntoIterator<Item = &'a Arc<dyn PhysicalExpr>>) -> Names {
     let columns = expressions.into_iter().flat_map(collect_columns);
     columns.map(|column| column.name().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
+
+    use datafusion::arrow::datatypes::{DataType, Field};
+    use datafusion::common::NullEquality;
+    use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+    use datafusion::physical_plan::empty::EmptyExec;
+    use datafusion::physical_plan::joins::PartitionMode;
+
+    use super::*;
+
+    fn table(columns: &[&str]) -> Plan {
+        let fields: Vec<_> = columns.iter().map(|name| Field::new(*name, DataType::Int32, true)).collect();
+        Arc::new(EmptyExec::new(Arc::new(Schema::new(fields))))
+    }
+
+    fn join(built: Plan, probed: Plan, (left, right): (usize, usize)) -> Plan {
+        let key = |side: &Plan, place: usize| -> Arc<dyn PhysicalExpr> {
+            Arc::new(Column::new(side.schema().field(place).name(), place))
+        };
+        let on = vec![(key(&built, left), key(&probed, right))];
+        let (kind, mode) = (JoinType::Inner, PartitionMode::CollectLeft);
+        let nulls = NullEquality::NullEqualsNothing;
+        Arc::new(HashJoinExec::try_new(built, probed, on, None, &kind, None, mode, nulls, false).unwrap())
+    }
+
+    #[test]
+    fn a_join_hands_its_filter_to_the_side_that_it_probes() {
+        let stray = |plan: Plan| strays(&plan, &Names::new(), of_join);
+        let orders_of = || join(table(&["id", "name"]), table(&["id", "customer", "item"]), (0, 1));
+        // Both tables below have an `id`; the key that is probed there is another, or that of the table beside them.
+        assert!(!stray(join(table(&["id", "price"]), orders_of(), (0, 4))));
+        assert!(!stray(join(orders_of(), table(&["id", "price"]), (4, 0))));
+        // A join knows the two apart by their places; what looks them up by name does not.
+        assert!(!stray(join(table(&["id", "price"]), orders_of(), (0, 2))));
+        let gathered: Plan = Arc::new(CoalescePartitionsExec::new(orders_of()));
+        assert!(stray(join(table(&["id", "price"]), gathered, (0, 2))));
+    }
 }
