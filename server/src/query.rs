@@ -19,6 +19,7 @@ mod bounded_functions;
 pub mod change;
 pub mod column_names;
 pub mod counting;
+mod date_patterns;
 pub mod decisions;
 pub mod dependents;
 pub mod digest;
@@ -49,6 +50,7 @@ pub mod statement_mark;
 pub mod statement_memory;
 pub(crate) mod stored_parameters;
 pub mod text_casts;
+mod whole_sums;
 pub mod wire;
 pub mod write;
 

@@ -32,6 +32,8 @@ scripts! {
     joins_keep_their_rows_and_not_in_knows_null = "joins.slt";
     /// TIMESTAMP, TIMESTAMP_NTZ and DATE beside each other and beside texts.
     moments_beside_dates_and_texts = "moments.slt";
+    /// Whole numbers that a type does not hold, and patterns of texts and dates.
+    numbers_do_not_go_round_and_patterns_are_the_dialects = "numbers.slt";
     /// The dialect of queries.
     queries_speak_the_dialect = "queries.slt";
     /// What is not there is refused by its name.

@@ -6,6 +6,11 @@
 //!   would count nanoseconds, which end in the year 2262: a date of 9999-12-31, the usual end of what is still true, would end
 //!   the statement. Who asks for nanoseconds by name has them.
 //!
+//! * Spans of time are compared by their lengths ([`spans`]); a number that is cast to a moment, or a moment to a number, is one of
+//!   seconds.
+//!
+//! Arithmetic of whole numbers is brought to one type and looks whether that holds what comes of it ([`whole_numbers`]).
+//!
 //! Comparisons by an operator are planned so ([`ComparisonPlanner`]), since the planner takes the keys of joins from them.
 //! What else brings values to one type (BETWEEN, IN, CASE, UNION, `coalesce` and its kin) is planned without asking
 //! anybody, and written anew once it is bound. VALUES has its types when it is bound, and is seen to before (`exponents`).
@@ -20,11 +25,13 @@ use datafusion::logical_expr::expr::{Between, Case, Cast, InList, InSubquery, Sc
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, Union, cast,
+    BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, Union, cast, lit,
+    try_cast,
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use crate::subqueries::{around, with_subqueries};
+use crate::{spans, whole_numbers};
 
 /// Functions that give one of their arguments, or compare them: they bring all to one type.
 const ONE_TYPE: [&str; 8] = ["coalesce", "greatest", "least", "make_array", "nanvl", "nullif", "nvl", "nvl2"];
@@ -94,6 +101,11 @@ pub(crate) fn in_expression(expression: Expr, schema: &DFSchema) -> Result<Expr>
 fn outermost(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     expression.transform_up(|part| {
         Ok(match part {
+            Expr::BinaryExpr(part) if !tells_apart(part.op) => match spans::written(part, schema) {
+                Ok(written) => Transformed::yes(written),
+                Err(part) => whole_numbers::checked(Expr::BinaryExpr(part), schema),
+            },
+            part if whole_numbers::counts(&part) => whole_numbers::checked(part, schema),
             Expr::Between(Between { expr, negated, low, high }) => {
                 let common = compared([&*expr, &*low, &*high], schema);
                 let [expr, low, high] =
@@ -115,18 +127,22 @@ fn outermost(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                 told(common, Expr::BinaryExpr(BinaryExpr { left, op, right }))
             }
             Expr::Cast(Cast { expr, field }) => {
-                let (expr, changed) = of_seconds(expr, field.data_type(), schema);
+                let (expr, changed) = in_seconds(expr, field.data_type(), schema, cast);
                 Transformed::new(Expr::Cast(Cast { expr, field }), changed, TreeNodeRecursion::Continue)
             }
             Expr::TryCast(TryCast { expr, field }) => {
-                let (expr, changed) = of_seconds(expr, field.data_type(), schema);
+                let (expr, changed) = in_seconds(expr, field.data_type(), schema, try_cast);
                 Transformed::new(Expr::TryCast(TryCast { expr, field }), changed, TreeNodeRecursion::Continue)
             }
             Expr::ScalarFunction(ScalarFunction { func, args }) if ONE_TYPE.contains(&func.name()) => {
                 // It compares its arguments, and gives the first.
                 let common =
                     if func.name() == "nullif" { compared(&args, schema) } else { given(&args, schema) };
-                let args = all_as_common(args, common.as_ref(), schema);
+                let mut args = all_as_common(args, common.as_ref(), schema);
+                if func.name() == "nullif" {
+                    args = args.into_iter().map(|value| without_sign(value, schema)).collect();
+                    return Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args })));
+                }
                 told(common, Expr::ScalarFunction(ScalarFunction { func, args }))
             }
             other => Transformed::no(other),
@@ -137,9 +153,10 @@ fn outermost(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 /// Whether an expression brings several values to one type and is not asked about when it is planned.
 fn one_type(part: &Expr) -> bool {
     match part {
+        part if whole_numbers::counts(part) => true,
         Expr::Between(_) | Expr::InList(_) | Expr::InSubquery(_) | Expr::Case(_) => true,
-        Expr::Cast(cast) => is_timestamp(cast.field.data_type()),
-        Expr::TryCast(cast) => is_timestamp(cast.field.data_type()),
+        Expr::Cast(cast) => meets_seconds(cast.field.data_type()),
+        Expr::TryCast(cast) => meets_seconds(cast.field.data_type()),
         Expr::BinaryExpr(part) => tells_apart(part.op),
         Expr::ScalarFunction(call) => ONE_TYPE.contains(&call.func.name()),
         _ => false,
@@ -158,7 +175,7 @@ fn in_union(union: Union) -> Result<Transformed<LogicalPlan>> {
     if common.iter().all(Option::is_none) {
         return Ok(Transformed::yes(LogicalPlan::Union(Union::try_new_with_loose_types(union.inputs)?)));
     }
-    let brought = |input: Arc<LogicalPlan>| -> Result<Arc<LogicalPlan>> {
+    let of_input = |input: Arc<LogicalPlan>| -> Result<Arc<LogicalPlan>> {
         let columns: Vec<Expr> = input
             .schema()
             .iter()
@@ -166,16 +183,15 @@ fn in_union(union: Union) -> Result<Transformed<LogicalPlan>> {
             .map(|((table, field), common)| {
                 let column = Expr::Column(Column::from((table, field)));
                 match common.as_ref().filter(|common| becomes(field.data_type(), common)) {
-                    Some(common) => {
-                        cast(column, common.clone()).alias_qualified(table.cloned(), field.name())
-                    }
+                    Some(common) => brought(column, field.data_type(), common)
+                        .alias_qualified(table.cloned(), field.name()),
                     None => column,
                 }
             })
             .collect();
         Ok(Arc::new(LogicalPlanBuilder::from(input).project(columns)?.build()?))
     };
-    let inputs = union.inputs.into_iter().map(brought).collect::<Result<Vec<_>>>()?;
+    let inputs = union.inputs.into_iter().map(of_input).collect::<Result<Vec<_>>>()?;
     Ok(Transformed::yes(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?)))
 }
 
@@ -190,7 +206,7 @@ fn in_subquery(mut found: InSubquery, schema: &DFSchema) -> Result<Transformed<E
     };
     if becomes(field.data_type(), &common) {
         let column = Expr::Column(Column::from(rows.qualified_field(0)));
-        let column = cast(column, common.clone()).alias(field.name());
+        let column = brought(column, field.data_type(), &common).alias(field.name());
         let plan =
             LogicalPlanBuilder::from(Arc::clone(&found.subquery.subquery)).project([column])?.build()?;
         found.subquery = Subquery { subquery: Arc::new(plan), ..found.subquery };
@@ -223,22 +239,54 @@ fn in_case(case: Case, schema: &DFSchema) -> Transformed<Expr> {
     if changed { Transformed::yes(case) } else { Transformed::no(case) }
 }
 
+/// The engine's own `nullif` tells minus zero from zero, which are equal to each other everywhere else: to add zero makes it zero.
+fn without_sign(value: Expr, schema: &DFSchema) -> Expr {
+    // reason: what has no type yet is no column or number with a sign
+    match value.get_type(schema) {
+        Ok(DataType::Float32) => value + lit(0.0_f32),
+        Ok(DataType::Float64) => value + lit(0.0_f64),
+        _ => value,
+    }
+}
+
 /// A comparison about which the planner asks nobody.
 fn tells_apart(op: Operator) -> bool {
     matches!(op, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom)
 }
 
-/// What is cast to `to`: a whole number as a moment is a number of seconds, as it is of the engine's own planner for nanoseconds.
-fn of_seconds(value: Box<Expr>, to: &DataType, schema: &DFSchema) -> (Box<Expr>, bool) {
-    match to {
-        DataType::Timestamp(TimeUnit::Microsecond, zone)
-            if value.get_type(schema).is_ok_and(|from| from.is_integer()) =>
-        {
+/// Whether a cast to that type may be one between moments and numbers.
+fn meets_seconds(to: &DataType) -> bool {
+    is_timestamp(to) || to.is_numeric()
+}
+
+/// What is cast to `to` by `as_type`. A number that is a moment is one of seconds, and so is a moment that is a number; the engine
+/// counts microseconds in one and seconds in another.
+fn in_seconds(
+    value: Box<Expr>,
+    to: &DataType,
+    schema: &DFSchema,
+    as_type: fn(Expr, DataType) -> Expr,
+) -> (Box<Expr>, bool) {
+    // reason: a parameter has no type yet, and takes the one it is cast to
+    let Ok(from) = value.get_type(schema) else { return (value, false) };
+    let whole = |value: Expr| as_type(value, DataType::Int64);
+    let written = match (&from, to) {
+        (from, DataType::Timestamp(TimeUnit::Microsecond, zone)) if from.is_integer() => {
             let seconds = DataType::Timestamp(TimeUnit::Second, zone.clone());
-            (Box::new(cast(cast(*value, DataType::Int64), seconds)), true)
+            as_type(whole(*value), seconds)
         }
-        _ => (value, false),
-    }
+        (from, DataType::Timestamp(TimeUnit::Microsecond, _)) if from.is_floating() || from.is_decimal() => {
+            whole(as_type(*value, DataType::Float64) * lit(1e6_f64))
+        }
+        (DataType::Timestamp(TimeUnit::Microsecond, _), to) if to.is_floating() || to.is_decimal() => {
+            as_type(whole(*value), DataType::Float64) / lit(1e6_f64)
+        }
+        (DataType::Timestamp(TimeUnit::Microsecond, _), to) if to.is_integer() => {
+            spans::seconds(whole(*value))
+        }
+        _ => return (value, false),
+    };
+    (Box::new(written), true)
 }
 
 /// What becomes of texts that meet moments.
@@ -272,7 +320,10 @@ fn common(types: impl IntoIterator<Item = DataType>, texts: Texts) -> Option<Dat
     let (mut floating, mut decimal) = (false, false);
     let (mut moment, mut nanoseconds, mut zone) = (false, false, None);
     let (mut date, mut text) = (false, false);
+    let (mut interval, mut duration) = (false, false);
     for found in types {
+        interval |= matches!(found, DataType::Interval(_));
+        duration |= matches!(found, DataType::Duration(_));
         floating |= found.is_floating();
         decimal |= found.is_decimal();
         date |= matches!(found, DataType::Date32 | DataType::Date64);
@@ -290,7 +341,19 @@ fn common(types: impl IntoIterator<Item = DataType>, texts: Texts) -> Option<Dat
     if floating && decimal {
         return Some(DataType::Float64);
     }
+    let is_compared = matches!(texts, Texts::AreRead);
+    if interval && !text && (duration || is_compared) {
+        return Some(spans::LENGTH);
+    }
     (moment && other && !nanoseconds).then_some(DataType::Timestamp(TimeUnit::Microsecond, zone))
+}
+
+/// A value of another type in the common one.
+fn brought(value: Expr, found: &DataType, common: &DataType) -> Expr {
+    match (found, common) {
+        (DataType::Interval(_), DataType::Duration(_)) => spans::length(value),
+        _ => cast(value, common.clone()),
+    }
 }
 
 /// Whether a value of that type is cast to the common one. Floating-point numbers widen by themselves.
@@ -309,7 +372,7 @@ fn all_as_common(values: Vec<Expr>, common: Option<&DataType>, schema: &DFSchema
 fn as_common(value: Expr, common: Option<&DataType>, schema: &DFSchema) -> Expr {
     let Some(common) = common else { return value };
     match value.get_type(schema) {
-        Ok(found) if becomes(&found, common) => cast(value, common.clone()),
+        Ok(found) if becomes(&found, common) => brought(value, &found, common),
         _ => value,
     }
 }

@@ -47,11 +47,13 @@ pub mod resolver;
 mod row_bytes;
 pub mod sealed_view;
 mod signed_zeros;
+mod spans;
 pub mod sql_function;
 mod subqueries;
 mod three_valued;
 mod time_travel;
 mod type_names;
+mod whole_numbers;
 pub mod witness;
 
 pub use binder::{bind_expression, bind_statement};

@@ -1,17 +1,17 @@
 //! Identifiers are case-insensitive, in backticks too: every name of a syntax tree is folded to
 //! lower case before planning, as every table's columns are. How names look in the result is
 //! [`super::column_names`]'s business. What the planner takes for another thing than the dialect is put right on the way
-//! ([`super::text_casts`]).
+//! ([`super::text_casts`], [`super::date_patterns`]).
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    ExcludeSelectItem, Expr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select,
-    SelectItem, SelectItemQualifiedWildcardKind, Statement, TableAlias, TableFactor, VisitMut, VisitorMut,
-    WildcardAdditionalOptions,
+    BinaryOperator, ExcludeSelectItem, Expr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart,
+    Query, Select, SelectItem, SelectItemQualifiedWildcardKind, Statement, TableAlias, TableFactor,
+    TableWithJoins, UnaryOperator, Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
-use super::text_casts;
+use super::{date_patterns, text_casts};
 use crate::error::{Error, Result};
 
 /// Folds every identifier of `statement`. Fails on a cast that is not to be had.
@@ -75,7 +75,8 @@ impl VisitorMut for Folder {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
-        for item in &mut select.projection {
+        let Select { projection, from, .. } = &mut *select;
+        for item in projection {
             match item {
                 SelectItem::ExprWithAlias { alias, .. } => fold(alias),
                 SelectItem::ExprWithAliases { aliases, .. } => aliases.iter_mut().for_each(fold),
@@ -83,6 +84,7 @@ impl VisitorMut for Folder {
                 SelectItem::Wildcard(options) => fold_wildcard(options),
                 SelectItem::QualifiedWildcard(kind, options) => {
                     if let SelectItemQualifiedWildcardKind::ObjectName(name) = kind {
+                        in_full(name, from);
                         fold_name(name);
                     }
                     fold_wildcard(options);
@@ -137,11 +139,76 @@ impl VisitorMut for Folder {
 
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Error> {
         text_casts::cut(expression);
-        ControlFlow::Continue(())
+        as_match(expression);
+        match date_patterns::translate(expression) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(refusal) => ControlFlow::Break(refusal),
+        }
     }
 }
 
-fn constraint_of(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {
+/// RLIKE and REGEXP by the operator for them that the planner knows. That operator compiles each pattern of a batch and keeps all, so
+/// that patterns that are no constants are given to a function, which does so with a few at a time.
+fn as_match(expression: &mut Expr) {
+    let taken = |side: &mut Box<Expr>| std::mem::replace(side, Box::new(Expr::value(Value::Null)));
+    if let Expr::RLike { negated, expr, pattern, .. } = expression {
+        let op = if *negated { BinaryOperator::PGRegexNotMatch } else { BinaryOperator::PGRegexMatch };
+        *expression = Expr::BinaryOp { left: taken(expr), op, right: taken(pattern) };
+    }
+    let Expr::BinaryOp { left, op, right } = expression else { return };
+    let (negated, any_case) = match op {
+        BinaryOperator::PGRegexMatch => (false, false),
+        BinaryOperator::PGRegexIMatch => (false, true),
+        BinaryOperator::PGRegexNotMatch => (true, false),
+        BinaryOperator::PGRegexNotIMatch => (true, true),
+        _ => return,
+    };
+    if matches!(**right, Expr::Value(_)) {
+        return;
+    }
+    let mut args = vec![*taken(left), *taken(right)];
+    args.extend(any_case.then(|| Expr::value(Value::SingleQuotedString("i".to_owned()))));
+    let found = text_casts::call("regexp_like", args);
+    *expression = match negated {
+        true => Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(found) },
+        false => found,
+    };
+}
+
+/// The end of a table's name before `.*` becomes the whole name, as the planner wants it, where it is that of one table without
+/// an alias and of nothing else in FROM.
+fn in_full(name: &mut ObjectName, from: &[TableWithJoins]) {
+    let written = in_lower_case(name);
+    let relations = from
+        .iter()
+        .flat_map(|part| std::iter::once(&part.relation).chain(part.joins.iter().map(|join| &join.relation)));
+    let mut meant = relations.filter_map(|relation| match relation {
+        TableFactor::Table { name, alias: None, version: None, .. } => {
+            in_lower_case(name).ends_with(&written).then_some(Some(name))
+        }
+        // A table of the past is called by the last part alone.
+        TableFactor::Table { name, alias: None, .. } => {
+            in_lower_case(name).ends_with(&written).then_some(None)
+        }
+        TableFactor::Table { alias: Some(alias), .. }
+        | TableFactor::Derived { alias: Some(alias), .. }
+        | TableFactor::NestedJoin { alias: Some(alias), .. } => {
+            (written == [alias.name.value.to_lowercase()]).then_some(None)
+        }
+        _ => None,
+    });
+    if let (Some(Some(full)), None) = (meant.next(), meant.next()) {
+        *name = full.clone();
+    }
+}
+
+fn in_lower_case(name: &ObjectName) -> Vec<String> {
+    let idents = name.0.iter().filter_map(ObjectNamePart::as_ident);
+    idents.map(|ident| ident.value.to_lowercase()).collect()
+}
+
+/// The condition of a join.
+pub(super) fn constraint_of(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {
     match operator {
         JoinOperator::Join(constraint)
         | JoinOperator::Inner(constraint)

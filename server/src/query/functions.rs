@@ -18,6 +18,7 @@ use crate::query::bounded_functions::bounded;
 use crate::query::division::DivisionPlanner;
 use crate::query::element_at::element_at;
 use crate::query::now::now;
+use crate::query::whole_sums;
 
 /// Scalar functions of the engine, by canonical name.
 const SCALAR: &[&str] = &[
@@ -252,7 +253,11 @@ pub fn scalar() -> Vec<Arc<ScalarUDF>> {
 pub fn aggregate() -> Vec<Arc<AggregateUDF>> {
     let mut functions = SessionStateDefaults::default_aggregate_functions();
     functions.retain(|function| AGGREGATE.contains(&function.name()));
-    functions
+    let looked = |function: Arc<AggregateUDF>| match function.name() {
+        "sum" => whole_sums::checked(function),
+        _ => function,
+    };
+    functions.into_iter().map(looked).collect()
 }
 
 /// The window functions.

@@ -21,9 +21,14 @@ pub fn cut(expression: &mut Expr) {
     let Some(CharacterLength::IntegerLength { length, .. }) = length.take() else { return };
     let length = Expr::value(Value::Number(length.to_string(), false));
     let whole = std::mem::replace(expression, Expr::value(Value::Null));
-    let args = [whole, length].map(|part| FunctionArg::Unnamed(FunctionArgExpr::Expr(part))).to_vec();
-    *expression = Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new("left")]),
+    *expression = call("left", vec![whole, length]);
+}
+
+/// A call of a function that is built in.
+pub(super) fn call(name: &str, args: Vec<Expr>) -> Expr {
+    let args = args.into_iter().map(|part| FunctionArg::Unnamed(FunctionArgExpr::Expr(part))).collect();
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
         args: FunctionArguments::List(FunctionArgumentList {
@@ -35,7 +40,7 @@ pub fn cut(expression: &mut Expr) {
         null_treatment: None,
         over: None,
         within_group: Vec::new(),
-    });
+    })
 }
 
 /// Why this cast is not to be had. To be asked before [`cut`] takes lengths out.

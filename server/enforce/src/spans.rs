@@ -1,0 +1,210 @@
+//! Dates, moments and spans of time in arithmetic and in comparisons, where the engine alone would give another answer.
+//!
+//! * Spans are compared by how long they are. The engine compares months, then days, then the rest: 26 hours would not be more
+//!   than `INTERVAL '1 day'`. A month has no length, and is refused there.
+//! * A DATE and an interval with hours come to a TIMESTAMP. The engine would leave the hours out.
+//! * Days between dates are counted by a call: the engine takes the operator's bounds for another type than its values are of.
+//! * A DATE beside a TIMESTAMP is one too, in microseconds. The engine would count nanoseconds, which end in the year 2262.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, AsArray};
+use datafusion::arrow::compute::kernels::arity::binary;
+use datafusion::arrow::datatypes::{
+    DataType, Date32Type, DurationMicrosecondType, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType,
+    IntervalUnit, TimeUnit,
+};
+use datafusion::common::{DFSchema, ScalarValue, exec_datafusion_err, exec_err, internal_err};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::{
+    BinaryExpr, ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, TypeSignature, Volatility, cast,
+};
+
+/// A span of months, days and nanoseconds.
+const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
+/// A span of a certain length.
+pub(crate) const LENGTH: DataType = DataType::Duration(TimeUnit::Microsecond);
+
+const MICROS_OF_SECOND: i64 = 1_000_000;
+const MICROS_OF_DAY: i64 = 86_400 * MICROS_OF_SECOND;
+const NANOS_OF_MICRO: i64 = 1_000;
+
+/// An interval as the length it has.
+pub(crate) fn length(interval: Expr) -> Expr {
+    call(Span::Length, vec![cast(interval, INTERVAL)])
+}
+
+/// The whole seconds in microseconds: the greatest that are not more.
+pub(crate) fn seconds(micros: Expr) -> Expr {
+    call(Span::Seconds, vec![micros])
+}
+
+/// A sum or difference in which a date stands, as what it means; the same where none does.
+pub(crate) fn written(part: BinaryExpr, schema: &DFSchema) -> Result<Expr, BinaryExpr> {
+    let BinaryExpr { left, op, right } = part;
+    if !matches!(op, Operator::Plus | Operator::Minus) {
+        return Err(BinaryExpr { left, op, right });
+    }
+    // reason: a parameter may have no type yet, and is left to the engine
+    let (Ok(of_left), Ok(of_right)) = (left.get_type(schema), right.get_type(schema)) else {
+        return Err(BinaryExpr { left, op, right });
+    };
+    let (left, right) = match (&of_left, &of_right) {
+        (DataType::Date32 | DataType::Date64, DataType::Date32 | DataType::Date64)
+            if op == Operator::Minus =>
+        {
+            let dates = [*left, *right].map(|date| cast(date, DataType::Date32));
+            return Ok(call(Span::DaysBetween, dates.into()));
+        }
+        (DataType::Timestamp(..), DataType::Date32) => {
+            let right = Box::new(cast(*right, of_left));
+            (left, right)
+        }
+        (DataType::Date32, DataType::Timestamp(..)) => (Box::new(cast(*left, of_right)), right),
+        (DataType::Date32, DataType::Interval(_)) => with_interval(left, right),
+        (DataType::Interval(_), DataType::Date32) if op == Operator::Plus => {
+            let (date, interval) = with_interval(right, left);
+            (interval, date)
+        }
+        _ => return Err(BinaryExpr { left, op, right }),
+    };
+    Ok(Expr::BinaryExpr(BinaryExpr { left, op, right }))
+}
+
+/// A date, as a moment where the interval beside it has hours; one that is not known yet must not have any.
+fn with_interval(date: Box<Expr>, interval: Box<Expr>) -> (Box<Expr>, Box<Expr>) {
+    match hours_of(&interval) {
+        Some(false) => (date, interval),
+        Some(true) => {
+            let moment = DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")));
+            (Box::new(cast(*date, moment)), interval)
+        }
+        None => (date, Box::new(call(Span::WholeDays, vec![cast(*interval, INTERVAL)]))),
+    }
+}
+
+/// Whether a constant interval has a part below a day.
+fn hours_of(interval: &Expr) -> Option<bool> {
+    let Expr::Literal(value, _) = interval else { return None };
+    match value {
+        ScalarValue::IntervalMonthDayNano(Some(value)) => Some(value.nanoseconds != 0),
+        ScalarValue::IntervalDayTime(Some(value)) => Some(value.milliseconds != 0),
+        ScalarValue::IntervalYearMonth(_) => Some(false),
+        ScalarValue::IntervalMonthDayNano(None) | ScalarValue::IntervalDayTime(None) => Some(false),
+        _ => None,
+    }
+}
+
+fn call(span: Span, args: Vec<Expr>) -> Expr {
+    Expr::ScalarFunction(ScalarFunction {
+        func: Arc::new(ScalarUDF::new_from_impl(Function::new(span))),
+        args,
+    })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Span {
+    /// From the second date to the first.
+    DaysBetween,
+    /// Of an interval without months.
+    Length,
+    /// An interval that has no part below a day.
+    WholeDays,
+    /// Of microseconds.
+    Seconds,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Function {
+    span: Span,
+    signature: Signature,
+}
+
+impl Function {
+    fn new(span: Span) -> Self {
+        let taken = match span {
+            Span::DaysBetween => vec![DataType::Date32, DataType::Date32],
+            Span::Length | Span::WholeDays => vec![INTERVAL],
+            Span::Seconds => vec![DataType::Int64],
+        };
+        Self { span, signature: Signature::new(TypeSignature::Exact(taken), Volatility::Immutable) }
+    }
+
+    fn of_arrays(&self, arrays: &[ArrayRef]) -> Result<ArrayRef> {
+        Ok(match (self.span, arrays) {
+            (Span::DaysBetween, [left, right]) => {
+                let between = |left: i32, right: i32| i64::from(left) - i64::from(right);
+                let (left, right) = (left.as_primitive::<Date32Type>(), right.as_primitive::<Date32Type>());
+                Arc::new(binary::<_, _, _, Int64Type>(left, right, between)?)
+            }
+            (Span::Length, [intervals]) => {
+                let intervals = intervals.as_primitive::<IntervalMonthDayNanoType>();
+                Arc::new(intervals.try_unary::<_, DurationMicrosecondType, DataFusionError>(length_of)?)
+            }
+            (Span::WholeDays, [intervals]) => {
+                let intervals = intervals.as_primitive::<IntervalMonthDayNanoType>();
+                Arc::new(intervals.try_unary::<_, IntervalMonthDayNanoType, DataFusionError>(of_days)?)
+            }
+            (Span::Seconds, [micros]) => {
+                let micros = micros.as_primitive::<Int64Type>();
+                Arc::new(micros.unary::<_, Int64Type>(|micros| micros.div_euclid(MICROS_OF_SECOND)))
+            }
+            _ => return internal_err!("`{}` takes other arguments", self.name()),
+        })
+    }
+}
+
+fn length_of(interval: IntervalMonthDayNano) -> Result<i64> {
+    if interval.months != 0 {
+        return exec_err!(
+            "a span of months or years has no length to compare; add it to a date and compare dates"
+        );
+    }
+    let micros = interval.nanoseconds / NANOS_OF_MICRO;
+    i64::from(interval.days)
+        .checked_mul(MICROS_OF_DAY)
+        .and_then(|days| days.checked_add(micros))
+        .ok_or_else(|| exec_datafusion_err!("a span is out of range"))
+}
+
+fn of_days(interval: IntervalMonthDayNano) -> Result<IntervalMonthDayNano> {
+    match interval.nanoseconds {
+        0 => Ok(interval),
+        _ => exec_err!("an interval with hours stands beside a DATE; add it to a TIMESTAMP"),
+    }
+}
+
+impl ScalarUDFImpl for Function {
+    fn name(&self) -> &str {
+        match self.span {
+            Span::DaysBetween => "days_between",
+            Span::Length => "interval_length",
+            Span::WholeDays => "interval_of_days",
+            Span::Seconds => "seconds_of_micros",
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(match self.span {
+            Span::DaysBetween | Span::Seconds => DataType::Int64,
+            Span::Length => LENGTH,
+            Span::WholeDays => INTERVAL,
+        })
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let scalar = arguments.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
+        let arrays = ColumnarValue::values_to_arrays(&arguments.args)?;
+        let told = self.of_arrays(&arrays)?;
+        match scalar {
+            true => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&told, 0)?)),
+            false => Ok(ColumnarValue::Array(told)),
+        }
+    }
+}
