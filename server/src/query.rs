@@ -15,6 +15,7 @@
 //! * [`wire`]: types as clients know them
 
 pub mod analysis;
+mod bounded_aggregates;
 mod bounded_functions;
 pub mod change;
 pub mod column_names;

@@ -34,6 +34,8 @@ scripts! {
     moments_beside_dates_and_texts = "moments.slt";
     /// Whole numbers that a type does not hold, and patterns of texts and dates.
     numbers_do_not_go_round_and_patterns_are_the_dialects = "numbers.slt";
+    /// What functions and aggregates come to, and what they give within their bounds.
+    what_functions_and_aggregates_come_to_is_bounded = "bounds.slt";
     /// The dialect of queries.
     queries_speak_the_dialect = "queries.slt";
     /// What is not there is refused by its name.

@@ -3,7 +3,12 @@
 //! The engine counts what its operators hold, and nothing of what a function makes on its way: `repeat('a', 2000000000)` is two
 //! gigabytes from thirty bytes, and a server that cannot have them ends. So it is estimated row by row what a call may come to;
 //! rows are given to the function as few at a time as that allows, and the sum is bounded.
+//!
+//! So it is with patterns that stand in rows: each is compiled, and kept until the function has done all the rows it is given.
 
+mod lists;
+
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,13 +18,17 @@ use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, FieldRef, Int64Type};
 use datafusion::common::ScalarValue;
 use datafusion::common::resources_datafusion_err;
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 
+pub(super) use self::lists::bytes_of;
+use self::lists::weights;
+
 /// The most bytes of what a call comes to for the rows of a batch.
-const BATCH_BYTES: u64 = 256 << 20;
+pub(super) const BATCH_BYTES: u64 = 256 << 20;
 /// The most bytes of a constant: it may stand in each row of a batch.
 const CONSTANT_BYTES: u64 = 1 << 20;
 /// The most bytes that are estimated for a constant, which may come to less.
@@ -30,6 +39,10 @@ const ROW_STEPS: u64 = 1 << 30;
 const BATCH_STEPS: u64 = 1 << 33;
 /// A part of a format that stands for so many bytes at most.
 const FORMATTED: u64 = 16;
+/// What an element of a list takes beside its bytes, at most.
+const ELEMENT_BYTES: u64 = 16;
+/// The most patterns that are compiled and kept at once.
+const PATTERNS: usize = 32;
 
 /// `function` held to the bounds, where it is one that enlarges.
 pub(super) fn bounded(function: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
@@ -38,11 +51,17 @@ pub(super) fn bounded(function: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
         "lpad" | "rpad" => Enlarges::Pad,
         "replace" => Enlarges::Replace,
         "regexp_replace" => Enlarges::RegexpReplace,
+        "regexp_match" => Enlarges::Match,
+        "regexp_count" | "regexp_instr" | "regexp_like" => Enlarges::Search,
         "concat" => Enlarges::Join,
         "overlay" => Enlarges::Overlay,
         "concat_ws" => Enlarges::JoinWith,
         "to_char" => Enlarges::Format,
         "levenshtein" => Enlarges::Compare,
+        "encode" => Enlarges::Encode,
+        "string_to_array" => Enlarges::Split,
+        "array_to_string" => Enlarges::JoinList,
+        "array_replace" | "array_replace_n" | "array_replace_all" => Enlarges::ReplaceElements,
         _ => return function,
     };
     Arc::new(ScalarUDF::new_from_impl(Bounded { function, enlarges }))
@@ -75,6 +94,18 @@ enum Enlarges {
     Format,
     /// Not at all; each character of the first is compared with each of the second.
     Compare,
+    /// Not at all; the second is a pattern.
+    Search,
+    /// The first for each group of the second, which is a pattern.
+    Match,
+    /// Each byte of the first as two at most.
+    Encode,
+    /// The first, and for each of its parts what an element takes.
+    Split,
+    /// The elements of the first, with the second between them and the third for NULL.
+    JoinList,
+    /// The elements of the first, with the third in the place of each.
+    ReplaceElements,
 }
 
 /// What an argument is in each row, as far as that counts here.
@@ -101,7 +132,15 @@ impl Known {
                     _ => None,
                 };
                 let text = scalar.try_as_str().flatten().map(|text| text.len() as u64);
-                Ok(Self::Same(number.and_then(|number| u64::try_from(number).ok()).or(text).unwrap_or(0)))
+                let bytes = match scalar {
+                    ScalarValue::Binary(Some(bytes))
+                    | ScalarValue::LargeBinary(Some(bytes))
+                    | ScalarValue::BinaryView(Some(bytes))
+                    | ScalarValue::FixedSizeBinary(_, Some(bytes)) => Some(bytes.len() as u64),
+                    _ => None,
+                };
+                let number = number.and_then(|number| u64::try_from(number).ok());
+                Ok(Self::Same(number.or(text).or(bytes).unwrap_or(0)))
             }
             ColumnarValue::Array(array) if array.data_type().is_integer() => {
                 Ok(Self::Each(cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().clone()))
@@ -115,9 +154,68 @@ impl Known {
             },
         }
     }
+
+    /// The elements of a list, and their bytes.
+    fn of_list(argument: &ColumnarValue) -> Result<(Self, Self)> {
+        match argument {
+            ColumnarValue::Scalar(scalar) => {
+                let weight = weights(&scalar.to_array()?)?.first().copied().unwrap_or_default();
+                Ok((Self::Same(weight.elements), Self::Same(weight.bytes)))
+            }
+            ColumnarValue::Array(array) => {
+                let weights = weights(array)?;
+                let number = |number| i64::try_from(number).unwrap_or(i64::MAX);
+                let elements = weights.iter().map(|weight| number(weight.elements));
+                let bytes = weights.iter().map(|weight| number(weight.bytes));
+                Ok((
+                    Self::Each(Int64Array::from_iter_values(elements)),
+                    Self::Each(Int64Array::from_iter_values(bytes)),
+                ))
+            }
+        }
+    }
 }
 
 impl Enlarges {
+    /// What counts of the arguments. Of a list, its bytes stand after all of them.
+    fn known(self, arguments: &[ColumnarValue]) -> Result<Vec<Known>> {
+        if !matches!(self, Self::JoinList | Self::ReplaceElements) {
+            return arguments.iter().map(Known::from).collect();
+        }
+        let (mut elements, mut bytes) = (Known::Same(0), Known::Same(0));
+        if let Some(list) = arguments.first() {
+            (elements, bytes) = Known::of_list(list)?;
+        }
+        let mut known = vec![elements];
+        for place in 1..3 {
+            known.push(match arguments.get(place) {
+                None => Known::Same(0),
+                Some(argument) if self == Self::JoinList => Known::from(argument)?,
+                Some(argument) => Known::of_list(argument)?.1,
+            });
+        }
+        known.push(bytes);
+        Ok(known)
+    }
+
+    /// Whether the function compiles what stands at a place of its arguments.
+    fn compiles(self, place: usize) -> bool {
+        match self {
+            Self::Search | Self::Match => place > 0,
+            Self::RegexpReplace => place == 1 || place == 3,
+            _ => false,
+        }
+    }
+
+    /// How often a mark that counts stands in an argument, at most.
+    fn references(self, arguments: &[ColumnarValue]) -> Result<u64> {
+        match self {
+            Self::RegexpReplace => arguments.get(2).map_or(Ok(0), |text| marks(text, b"$\\")),
+            Self::Match => arguments.get(1).map_or(Ok(0), |pattern| marks(pattern, b"(")),
+            _ => Ok(0),
+        }
+    }
+
     fn estimate(self, arguments: &[Known], references: u64, row: usize) -> u64 {
         let of = |place: usize| arguments.get(place).map_or(0, |known| known.of(row));
         let (first, second, third) = (of(0), of(1), of(2));
@@ -141,6 +239,15 @@ impl Enlarges {
                 .fold(0_u64, |sum, place| sum.saturating_add(of(place)).saturating_add(first)),
             Self::Format => second.saturating_mul(FORMATTED),
             Self::Compare => first.saturating_mul(second),
+            Self::Search => 0,
+            Self::Match => first.saturating_mul(references.saturating_add(1)),
+            Self::Encode => first.saturating_mul(2).saturating_add(4),
+            Self::Split => {
+                let parts = first.checked_div(second).unwrap_or(first).saturating_add(1);
+                first.saturating_add(parts.saturating_mul(ELEMENT_BYTES))
+            }
+            Self::JoinList => of(3).saturating_add(first.saturating_mul(second.saturating_add(third))),
+            Self::ReplaceElements => of(3).saturating_add(first.saturating_mul(third)),
         }
     }
 
@@ -155,16 +262,15 @@ impl Enlarges {
 
 impl Bounded {
     /// The rows in stretches, each of which comes to what is allowed at most.
-    fn stretches(
-        &self,
-        known: &[Known],
-        references: u64,
-        rows: usize,
-        most: u64,
-    ) -> Result<Vec<Range<usize>>> {
+    fn stretches(&self, call: &ScalarFunctionArgs, constant: bool) -> Result<Vec<Range<usize>>> {
+        let known = self.enlarges.known(&call.args)?;
+        let references = self.enlarges.references(&call.args)?;
+        let (rows, most) = (if constant { 1 } else { call.number_rows }, self.enlarges.most(constant));
+        let mut cuts = self.cuts(&call.args)?.into_iter().peekable();
         let (mut stretches, mut start, mut sum, mut steps) = (Vec::new(), 0, 0_u64, 0_u64);
         for row in 0..rows {
-            let own = self.enlarges.estimate(known, references, row);
+            let own = self.enlarges.estimate(&known, references, row);
+            let cut = cuts.next_if_eq(&row).is_some();
             if own > most {
                 return Err(self.too_large());
             }
@@ -173,7 +279,7 @@ impl Bounded {
                 if steps > BATCH_STEPS {
                     return Err(self.too_large());
                 }
-            } else if sum.saturating_add(own) > most {
+            } else if cut || sum.saturating_add(own) > most {
                 stretches.push(start..row);
                 (start, sum) = (row, 0);
             }
@@ -183,9 +289,43 @@ impl Bounded {
         Ok(stretches)
     }
 
-    fn too_large(&self) -> datafusion::error::DataFusionError {
-        resources_datafusion_err!("the result of {} is too large", self.function.name())
+    /// The rows before which a stretch ends, so that few patterns are compiled in each.
+    fn cuts(&self, arguments: &[ColumnarValue]) -> Result<Vec<usize>> {
+        let mut columns = Vec::new();
+        for (place, argument) in arguments.iter().enumerate() {
+            if let ColumnarValue::Array(array) = argument
+                && self.enlarges.compiles(place)
+                && !array.data_type().is_integer()
+            {
+                columns.push(cast(array, &DataType::Utf8View)?);
+            }
+        }
+        let columns: Vec<_> = columns.iter().map(|column| column.as_string_view()).collect();
+        let rows = columns.first().map_or(0, |column| column.len());
+        let (mut cuts, mut kept) = (Vec::new(), HashSet::new());
+        for row in 0..rows {
+            let texts = columns.iter().map(|column| column.is_valid(row).then(|| column.value(row)));
+            let pattern: Vec<Option<&str>> = texts.collect();
+            if kept.contains(&pattern) {
+                continue;
+            }
+            if kept.len() == PATTERNS {
+                cuts.push(row);
+                kept.clear();
+            }
+            kept.insert(pattern);
+        }
+        Ok(cuts)
     }
+
+    fn too_large(&self) -> DataFusionError {
+        too_large(self.function.name())
+    }
+}
+
+/// The refusal of what a function or an aggregate would come to.
+pub(super) fn too_large(name: &str) -> DataFusionError {
+    resources_datafusion_err!("the result of {} is too large", name)
 }
 
 impl ScalarUDFImpl for Bounded {
@@ -217,15 +357,20 @@ impl ScalarUDFImpl for Bounded {
         self.function.short_circuits()
     }
 
+    /// A search for a constant pattern becomes an operator. It stays a call where the pattern stands in rows: an operator is not
+    /// held to bounds.
+    fn simplify(&self, arguments: Vec<Expr>, context: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        match arguments.get(1) {
+            Some(Expr::Literal(..)) if self.enlarges == Enlarges::Search => {
+                self.function.simplify(arguments, context)
+            }
+            _ => Ok(ExprSimplifyResult::Original(arguments)),
+        }
+    }
+
     fn invoke_with_args(&self, call: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let known = call.args.iter().map(Known::from).collect::<Result<Vec<_>>>()?;
         let constant = call.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
-        let rows = if constant { 1 } else { call.number_rows };
-        let references = match self.enlarges {
-            Enlarges::RegexpReplace => call.args.get(2).map_or(Ok(0), references)?,
-            _ => 0,
-        };
-        let stretches = self.stretches(&known, references, rows, self.enlarges.most(constant))?;
+        let stretches = self.stretches(&call, constant)?;
         if constant {
             let value = self.function.invoke_with_args(call)?;
             return match size_of(&value)? <= CONSTANT_BYTES {
@@ -263,24 +408,63 @@ impl ScalarUDFImpl for Bounded {
     }
 }
 
-/// How often what is found may stand in a text that replaces it, at most.
-fn references(replacement: &ColumnarValue) -> Result<u64> {
-    let marks = |text: &str| text.bytes().filter(|byte| matches!(byte, b'$' | b'\\')).count() as u64;
-    match replacement {
-        ColumnarValue::Scalar(text) => Ok(text.try_as_str().flatten().map_or(0, marks)),
+/// How often one of some marks stands in a text, at most.
+fn marks(argument: &ColumnarValue, marks: &[u8]) -> Result<u64> {
+    let count = |text: &str| text.bytes().filter(|byte| marks.contains(byte)).count() as u64;
+    match argument {
+        ColumnarValue::Scalar(text) => Ok(text.try_as_str().flatten().map_or(0, count)),
         ColumnarValue::Array(texts) => {
-            let texts = cast(texts, &DataType::LargeUtf8)?;
-            Ok(texts.as_string::<i64>().iter().flatten().map(marks).max().unwrap_or(0))
+            let texts = cast(texts, &DataType::Utf8View)?;
+            Ok(texts.as_string_view().iter().flatten().map(count).max().unwrap_or(0))
         }
     }
 }
 
-/// The bytes of texts.
+/// The bytes of what a call came to.
 fn size_of(value: &ColumnarValue) -> Result<u64> {
-    match Known::from(value)? {
-        Known::Same(size) => Ok(size),
-        Known::Each(sizes) => {
-            Ok(arrow::compute::sum(&sizes).and_then(|sum| u64::try_from(sum).ok()).unwrap_or(0))
-        }
+    match value {
+        ColumnarValue::Scalar(scalar) => match scalar.try_as_str() {
+            Some(text) => Ok(text.map_or(0, |text| text.len() as u64)),
+            None => bytes_of(&scalar.to_array()?),
+        },
+        ColumnarValue::Array(array) => bytes_of(array),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
+
+    use arrow::array::StringArray;
+    use datafusion::execution::SessionStateDefaults;
+
+    use super::*;
+
+    fn search(name: &str) -> Bounded {
+        let functions = SessionStateDefaults::default_scalar_functions();
+        let function = functions.into_iter().find(|function| function.name() == name).unwrap();
+        Bounded { function, enlarges: Enlarges::Search }
+    }
+
+    fn column(texts: impl Iterator<Item = String>) -> ColumnarValue {
+        ColumnarValue::Array(Arc::new(StringArray::from_iter_values(texts)))
+    }
+
+    #[test]
+    fn stretches_hold_few_patterns() {
+        let like = search("regexp_like");
+        let texts = column((0..100).map(|_| "x".to_owned()));
+        let cuts = |patterns| like.cuts(&[texts.clone(), patterns]).unwrap();
+        assert_eq!(cuts(column((0..100).map(|row| format!("x{row}")))), [32, 64, 96]);
+        assert_eq!(cuts(column((0..100).map(|row| format!("x{}", row % 32)))), [0_usize; 0]);
+        assert_eq!(cuts(ColumnarValue::Scalar(ScalarValue::from("x"))), [0_usize; 0]);
+    }
+
+    #[test]
+    fn numbers_are_small_whatever_they_say() {
+        let number = ColumnarValue::Scalar(ScalarValue::Int64(Some(i64::MAX)));
+        assert!(size_of(&number).unwrap() < 100);
+        let numbers = ColumnarValue::Array(Arc::new(Int64Array::from(vec![i64::MAX, i64::MAX])));
+        assert!(size_of(&numbers).unwrap() < 100);
     }
 }

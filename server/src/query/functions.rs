@@ -14,6 +14,7 @@ use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use weir_enforce::ComparisonPlanner;
 
+use crate::query::bounded_aggregates;
 use crate::query::bounded_functions::bounded;
 use crate::query::division::DivisionPlanner;
 use crate::query::element_at::element_at;
@@ -255,6 +256,7 @@ pub fn aggregate() -> Vec<Arc<AggregateUDF>> {
     functions.retain(|function| AGGREGATE.contains(&function.name()));
     let looked = |function: Arc<AggregateUDF>| match function.name() {
         "sum" => whole_sums::checked(function),
+        "array_agg" | "string_agg" => bounded_aggregates::bounded(function),
         _ => function,
     };
     functions.into_iter().map(looked).collect()

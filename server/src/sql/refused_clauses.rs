@@ -7,10 +7,11 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     CeilFloorKind, DateTimeField, Expr, Function, FunctionArguments, GroupByExpr, Ident, Join,
-    JoinConstraint, JoinOperator, LimitClause, ObjectName, ObjectNamePart, OrderBy, OrderByExpr, OrderByKind,
-    Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, Spanned, Statement,
-    TableAlias, TableFactor, TableVersion, TableWithJoins, Value, Values, Visit, Visitor,
-    WildcardAdditionalOptions,
+    JoinConstraint, JoinOperator, LimitClause, NamedWindowDefinition, NamedWindowExpr, ObjectName,
+    ObjectNamePart, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr,
+    SetOperator, SetQuantifier, Spanned, Statement, TableAlias, TableFactor, TableVersion, TableWithJoins,
+    Value, ValueWithSpan, Values, Visit, Visitor, WildcardAdditionalOptions, WindowFrameBound, WindowSpec,
+    WindowType,
 };
 
 use super::cursor::{position_of, unsupported};
@@ -195,6 +196,11 @@ fn check_select(select: &Select) -> Result<()> {
         (modifiers, "GROUP BY … WITH ROLLUP, CUBE or TOTALS"),
     ];
     refuse(first(&clauses), select)?;
+    for NamedWindowDefinition(_, window) in &select.named_window {
+        if let NamedWindowExpr::WindowSpec(window) = window {
+            check_window(window, select)?;
+        }
+    }
     select.projection.iter().try_for_each(check_item)?;
     select.from.iter().flat_map(|from| &from.joins).try_for_each(check_join)
 }
@@ -333,6 +339,8 @@ fn check_alias(alias: Option<&TableAlias>) -> Result<()> {
     refuse(first(&clauses), alias)
 }
 
+/// The most columns of a CUBE, of which the planner makes a set for each subset.
+const CUBE_MAX: usize = 12;
 /// The most items of an IN list: pruning walks them by recursion.
 const IN_LIST_MAX: usize = 5_000;
 
@@ -352,6 +360,12 @@ fn check_one_expression(expression: &Expr) -> Result<()> {
         Expr::Prior(_) => Some("PRIOR"),
         Expr::Prefixed { .. } => Some("a prefix before a literal"),
         Expr::Function(function) => return check_function(function, expression),
+        Expr::Cube(sets) if sets.len() > CUBE_MAX => {
+            let text = format!("CUBE of {} columns; {CUBE_MAX} are the most", sets.len());
+            return Err(Error::new(Condition::ResourceExhausted, text)
+                .with_hint("name the groupings that are wanted in GROUPING SETS")
+                .at(position_of(expression.span().start)));
+        }
         Expr::InList { list, .. } if list.len() > IN_LIST_MAX => {
             let text = format!("an IN list of {} items; {IN_LIST_MAX} are the most", list.len());
             return Err(Error::new(Condition::ResourceExhausted, text)
@@ -367,8 +381,46 @@ fn check_one_expression(expression: &Expr) -> Result<()> {
     refuse(name, expression)
 }
 
+/// The most rows of a bound of a window's frame: the engine adds them to the places of rows.
+const FRAME_ROWS_MAX: u64 = 1 << 40;
+
+fn check_window(window: &WindowSpec, place: &impl Spanned) -> Result<()> {
+    let Some(frame) = &window.window_frame else { return Ok(()) };
+    let bounds = std::iter::once(&frame.start_bound).chain(&frame.end_bound);
+    let too_far = |bound: &WindowFrameBound| match bound {
+        WindowFrameBound::Preceding(Some(rows)) | WindowFrameBound::Following(Some(rows)) => match &**rows {
+            Expr::Value(ValueWithSpan { value: Value::Number(rows, _), .. }) => {
+                rows.parse::<u64>().is_ok_and(|rows| rows > FRAME_ROWS_MAX)
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    if !bounds.into_iter().any(too_far) {
+        return Ok(());
+    }
+    let text = format!("a window's frame reaches over more than {FRAME_ROWS_MAX} rows");
+    Err(Error::new(Condition::InvalidParameterValue, text)
+        .with_hint("UNBOUNDED PRECEDING and UNBOUNDED FOLLOWING reach over all of them")
+        .at(position_of(place.span().start)))
+}
+
 fn is_plain_rounding(kind: &CeilFloorKind) -> bool {
     matches!(kind, CeilFloorKind::DateTimeField(DateTimeField::NoDateTime))
+}
+
+/// Aggregates that hold all rows of a window, and would copy them for each row.
+const GATHERING: &[&str] = &["array_agg", "string_agg"];
+
+fn check_gathering(function: &Function, place: &Expr) -> Result<()> {
+    let [ObjectNamePart::Identifier(name)] = function.name.0.as_slice() else { return Ok(()) };
+    let name = name.value.to_lowercase();
+    if function.over.is_none() || !GATHERING.contains(&name.as_str()) {
+        return Ok(());
+    }
+    Err(unsupported(&format!("{name} with OVER"))
+        .with_hint("group by the keys and join with the result")
+        .at(position_of(place.span().start)))
 }
 
 fn check_function(function: &Function, place: &Expr) -> Result<()> {
@@ -381,6 +433,10 @@ fn check_function(function: &Function, place: &Expr) -> Result<()> {
         ),
     ];
     refuse(first(&clauses), place)?;
+    check_gathering(function, place)?;
+    if let Some(WindowType::WindowSpec(window)) = &function.over {
+        check_window(window, place)?;
+    }
     match &function.args {
         FunctionArguments::List(list) => list.clauses.iter().try_for_each(|clause| match clause {
             datafusion::sql::sqlparser::ast::FunctionArgumentClause::OrderBy(expressions) => {
