@@ -18,6 +18,26 @@ fn a_plan_that_doubles_with_each_cte_is_refused_before_it_is_planned() {
     });
 }
 
+#[test]
+fn subqueries_within_each_other_are_counted_as_often_as_they_are_walked() {
+    block_on(async {
+        let server = TestServer::start().await;
+        let nested = |depth: usize| {
+            let within = (0..depth).rev().fold("true".to_owned(), |within, level| {
+                let outer = level.checked_sub(1).map_or("a".to_owned(), |outer| format!("b{outer}"));
+                format!("EXISTS (SELECT 1 FROM (VALUES (1)) u{level}(b{level}) WHERE b{level} = {outer} AND {within})")
+            });
+            format!("SELECT count(*) FROM (VALUES (1)) t(a) WHERE {within}")
+        };
+        assert_eq!(server.rows("admin", &nested(6)).await, ["1"]);
+        let refusal = server.sql("admin", &nested(25)).await.unwrap_err();
+        assert!(refusal.text.contains("RESOURCE_EXHAUSTED"), "{}", refusal.text);
+        let sum = |terms: usize| format!("SELECT {} AS n", vec!["a"; terms].join(" + "));
+        let text = format!("{} FROM (VALUES (1)) t(a)", sum(900));
+        assert_eq!(server.rows("admin", &text).await, ["900"]);
+    });
+}
+
 /// A table of so many columns, all masked by one tag policy, and beside them one that is not.
 async fn wide(columns: usize) -> TestServer {
     let server = TestServer::start().await;

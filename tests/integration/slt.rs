@@ -42,6 +42,8 @@ scripts! {
     what_is_not_there_is_refused_by_name = "refused.slt";
     /// Volumes, locations, credentials, properties, columns, denials.
     securables_are_altered_and_guarded = "securables.slt";
+    /// JOIN … USING and NATURAL JOIN, outer ones among them.
+    joins_by_names_have_the_key_of_the_side_that_is_there = "using.slt";
     /// SHOW and DESCRIBE.
     listings_tell_what_the_caller_may_know = "listings.slt";
     /// MANAGE, BROWSE, EXECUTE, ALL PRIVILEGES, owners: what each gives and does not.

@@ -1,7 +1,8 @@
 //! Binding: from a syntax tree to a logical plan, every table name through the resolver.
 //!
 //! The names of a statement are resolved first, all of them, subqueries and CTEs included; then
-//! DataFusion plans over what was found. A name that was not resolved is not there. Calls of the
+//! DataFusion plans over what was found. A name that was not resolved is not there. Joins by the
+//! names of columns are written out before (`using_joins`). Calls of the
 //! catalog's functions are planned as calls; then their bodies take their places.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -9,8 +10,8 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DFSchema, TableReference, internal_err, not_impl_err};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, DFSchemaRef, TableReference, internal_err, not_impl_err};
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
@@ -28,7 +29,7 @@ use crate::resolver::{Access, Scope};
 use crate::sql_function::{Budget, Calls, Spot, Uses, exists, in_expression, in_plan};
 use crate::time_travel::Travels;
 use crate::type_names::TypeNames;
-use crate::{common_type, exponents, three_valued};
+use crate::{common_type, exponents, three_valued, using_joins};
 
 /// Plans a query (or `EXPLAIN`-free statement over queries) with the rights of `access`.
 pub async fn bind_statement(
@@ -50,6 +51,7 @@ pub(crate) async fn bind_with_uses(
     let calls = Calls::resolve(scope, access, &mut statement).await?;
     let binder = Binder::new(scope, access, &statement, calls, &travels).await?;
     let planner = SqlToRel::new_with_options(&binder, parser_options(scope.state()));
+    using_joins::write_out(&mut statement, &|query: ast::Query| columns_of(&planner, query))?;
     let plan = planner.statement_to_plan(ParsedStatement::Statement(Box::new(statement)))?;
     let plan = if binder.calls.is_empty() { plan } else { in_plan(plan, &Budget::default())? };
     let plan = three_valued::in_plan(common_type::in_plan(plan)?)?;
@@ -57,20 +59,53 @@ pub(crate) async fn bind_with_uses(
     Ok((plan, binder.uses()))
 }
 
+/// The columns that a query gives.
+fn columns_of(planner: &SqlToRel<'_, Binder<'_>>, query: ast::Query) -> Result<DFSchemaRef> {
+    let statement = ast::Statement::Query(Box::new(query));
+    let plan = planner.statement_to_plan(ParsedStatement::Statement(Box::new(statement)))?;
+    Ok(Arc::clone(plan.schema()))
+}
+
+/// The same for a query that sees the columns of `schema` around it.
+fn columns_over(
+    planner: &SqlToRel<'_, Binder<'_>>,
+    query: ast::Query,
+    schema: &DFSchema,
+) -> Result<DFSchemaRef> {
+    match planner.sql_to_expr(exists(query), schema, &mut PlannerContext::new())? {
+        Expr::Exists(found) => Ok(Arc::clone(found.subquery.subquery.schema())),
+        other => internal_err!("a query became `{}`", other.variant_name()),
+    }
+}
+
 /// The most operators of a plan, each CTE and open view counted as often as it is named.
 const OPERATORS_MAX: usize = 5_000;
 
-/// A short text can name a plan that doubles with each CTE; planning has no way to stop midway.
+/// A short text can name a plan that doubles with each CTE; planning has no way to stop midway. The engine walks through a
+/// subquery in an expression twice for each of those around it: its operators count so often.
 fn check_size(plan: &LogicalPlan) -> Result<()> {
     let mut operators = 0_usize;
-    plan.apply_with_subqueries(|_| {
-        operators += 1;
-        Ok(if operators > OPERATORS_MAX { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    })?;
+    add_operators(plan, 1, &mut operators)?;
     match operators > OPERATORS_MAX {
         true => Err(Refusal::TooLarge { operators_max: OPERATORS_MAX }.into()),
         false => Ok(()),
     }
+}
+
+/// Adds `weight` for each operator of `plan`, and twice as much for those of its subqueries, until there are too many.
+fn add_operators(plan: &LogicalPlan, weight: usize, operators: &mut usize) -> Result<()> {
+    plan.apply(|node| {
+        *operators = operators.saturating_add(weight);
+        if *operators > OPERATORS_MAX {
+            return Ok(TreeNodeRecursion::Stop);
+        }
+        node.apply_subqueries(|subquery| {
+            add_operators(subquery, weight.saturating_mul(2), operators)?;
+            Ok(TreeNodeRecursion::Jump)
+        })?;
+        Ok(TreeNodeRecursion::Continue)
+    })
+    .map(drop)
 }
 
 /// Plans an expression over the columns of `schema`, subqueries with the rights of `access`.
@@ -95,6 +130,7 @@ pub(crate) async fn bind_expression_with_uses(
     let calls = Calls::resolve(scope, access, &mut expression).await?;
     let binder = Binder::new(scope, access, &selection_of(expression.clone()), calls, &travels).await?;
     let planner = SqlToRel::new_with_options(&binder, parser_options(scope.state()));
+    using_joins::write_out(&mut expression, &|query: ast::Query| columns_over(&planner, query, schema))?;
     let planned = planner.sql_to_expr(expression, schema, &mut PlannerContext::new())?;
     let planned = match binder.calls.is_empty() {
         true => planned,

@@ -53,6 +53,7 @@ mod subqueries;
 mod three_valued;
 mod time_travel;
 mod type_names;
+mod using_joins;
 mod whole_numbers;
 pub mod witness;
 

@@ -6,7 +6,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, SelectItem, SetExpr};
+use datafusion::sql::sqlparser::ast::{Expr, Ident, JoinConstraint, Query, Select, SelectItem, SetExpr};
+
+use super::fold::constraint_of;
 
 /// Names of the `planned` columns of `query`. `spelling` tells how tables spell their columns.
 pub fn column_names(query: &Query, planned: &[String], spelling: &HashMap<String, String>) -> Vec<String> {
@@ -35,18 +37,53 @@ pub fn column_names(query: &Query, planned: &[String], spelling: &HashMap<String
 }
 
 /// Gives expressions that the outermost SELECT names twice distinct names for the planner, which
-/// takes each once; [`column_names`] gives them their own names back.
+/// takes each once, and so the columns of either side beside the one that stands for both in a join by names;
+/// [`column_names`] gives them their own names back.
 pub fn tell_apart(query: &mut Query) {
     let SetExpr::Select(select) = query.body.as_mut() else { return };
+    let of_both = names_of_both(select);
     let mut known = HashSet::new();
     for (position, item) in select.projection.iter_mut().enumerate() {
         if let SelectItem::UnnamedExpr(expression) = item
-            && !known.insert(expression.to_string())
+            && (!known.insert(expression.to_string()) || is_of_either(expression, of_both.as_ref()))
         {
             let alias = Ident::new(format!("{expression} #{position}"));
             *item = SelectItem::ExprWithAlias { expr: expression.clone(), alias };
         }
     }
+}
+
+/// Names by themselves in a SELECT over tables that are joined by the names of columns.
+struct OfBoth {
+    /// In lower case.
+    names: HashSet<String>,
+    /// Whether `*` gives them all.
+    all: bool,
+}
+
+fn names_of_both(select: &mut Select) -> Option<OfBoth> {
+    let mut joins = select.from.iter_mut().flat_map(|from| &mut from.joins);
+    let by_names = joins.any(|join| {
+        let constraint = constraint_of(&mut join.join_operator);
+        matches!(constraint, Some(JoinConstraint::Using(_) | JoinConstraint::Natural))
+    });
+    if !by_names {
+        return None;
+    }
+    let name = |item: &SelectItem| match item {
+        SelectItem::UnnamedExpr(Expr::Identifier(ident)) => Some(ident.value.to_lowercase()),
+        _ => None,
+    };
+    let names = select.projection.iter().filter_map(name).collect();
+    let all = select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_)));
+    Some(OfBoth { names, all })
+}
+
+/// Whether an expression is a column of one side that has the name of one of both.
+fn is_of_either(expression: &Expr, of_both: Option<&OfBoth>) -> bool {
+    let (Expr::CompoundIdentifier(idents), Some(of_both)) = (expression, of_both) else { return false };
+    let last = idents.last().map(|ident| ident.value.to_lowercase());
+    of_both.all || last.is_some_and(|last| of_both.names.contains(&last))
 }
 
 fn first_select(body: &SetExpr) -> Option<&[SelectItem]> {
