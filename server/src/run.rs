@@ -36,6 +36,7 @@ use crate::system::ServerTable;
 use changing::{changes, check_may_change};
 use querying::Ready;
 
+pub(crate) use crate::query::parameters::read_as;
 pub use crate::query::write::{IfExists, IfMissing, Ingestion, SentRows};
 pub use turns::{TurnLimits, Turns};
 
@@ -98,7 +99,7 @@ pub struct Described {
     pub answer: Answer,
     /// The wire schema of the rows; no fields for an update.
     pub schema: SchemaRef,
-    /// One nullable field for each parameter, by ordinal.
+    /// One nullable field for each parameter, by ordinal, with what `read_as` has to know of it.
     pub parameters: SchemaRef,
     /// The digest of what governs it, as it stands in history once it has run; none of what reads no table by a query.
     pub digest: Option<String>,
@@ -107,6 +108,11 @@ pub struct Described {
 impl Described {
     fn plain(answer: Answer, schema: SchemaRef) -> Self {
         Self { answer, schema, parameters: parameters::none(), digest: None }
+    }
+
+    /// The parameters as a client is told of them.
+    pub fn wire_parameters(&self) -> SchemaRef {
+        wire_schema(&self.parameters)
     }
 
     /// Rows that no query gives.

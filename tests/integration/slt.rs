@@ -44,6 +44,8 @@ scripts! {
     securables_are_altered_and_guarded = "securables.slt";
     /// JOIN … USING and NATURAL JOIN, outer ones among them.
     joins_by_names_have_the_key_of_the_side_that_is_there = "using.slt";
+    /// Views whose tables change below them, and texts that make a view or table again.
+    views_keep_their_columns_whatever_becomes_of_their_tables = "views.slt";
     /// SHOW and DESCRIBE.
     listings_tell_what_the_caller_may_know = "listings.slt";
     /// MANAGE, BROWSE, EXECUTE, ALL PRIVILEGES, owners: what each gives and does not.

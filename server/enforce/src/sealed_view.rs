@@ -6,7 +6,8 @@
 //! that the view leaves out.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -35,6 +36,8 @@ use crate::permit::{Barrier, Permit};
 use crate::resolver::{Access, Scope};
 use crate::sql_function::Uses;
 
+mod columns;
+
 /// The view's query as a plan, its columns under the view's names.
 pub(crate) async fn plan_of(
     scope: &Arc<Scope>,
@@ -44,14 +47,10 @@ pub(crate) async fn plan_of(
 ) -> Result<(LogicalPlan, Uses)> {
     let broken = |error: DataFusionError| broken_view(scope, table, &error);
     let query = (scope.sources().parse_query)(&view.text).map_err(broken)?;
-    let statement = ast::Statement::Query(Box::new(query));
+    let statement = ast::Statement::Query(Box::new(query.clone()));
     let (plan, uses) = bind_with_uses(scope, access, statement).await.map_err(broken)?;
-    let planned = plan.schema().columns();
-    if planned.len() != table.columns.len() {
-        let detail = "the query has another number of columns than the view";
-        return Err(broken_view(scope, table, &DataFusionError::Plan(detail.to_owned())));
-    }
-    let columns = planned
+    let columns = columns::in_order(scope, &query, &plan, table)
+        .map_err(broken)?
         .into_iter()
         .zip(&table.columns)
         .map(|(planned, column)| Expr::Column(planned).alias(column.name.to_lowercase()))
@@ -150,19 +149,61 @@ fn placed(
 }
 
 /// The parameters of a plan, those inside its sealed leaves among them, with their types where they
-/// are known.
-pub fn parameter_fields(plan: &LogicalPlan) -> Result<HashMap<String, Option<FieldRef>>> {
-    let mut fields = plan.get_parameter_fields()?;
-    tell_cast_ones(plan, &mut fields)?;
+/// are known, and whether the plan does nothing with one but cast it to that type.
+pub fn parameter_fields(plan: &LogicalPlan) -> Result<HashMap<String, (Option<FieldRef>, bool)>> {
+    let mut told = plan.get_parameter_fields()?;
+    tell_cast_ones(plan, &mut told)?;
+    let used = used_otherwise(plan, &told)?;
+    let with_uses = |(name, field): (String, Option<FieldRef>)| {
+        let only_cast = !used.contains(&name);
+        (name, (field, only_cast))
+    };
+    let mut fields: HashMap<String, (Option<FieldRef>, bool)> = told.into_iter().map(with_uses).collect();
     for inner in sealed_plans(plan)? {
-        for (name, field) in parameter_fields(&inner)? {
-            let known = fields.entry(name).or_default();
-            if known.is_none() {
-                *known = field;
+        for (name, (field, only_cast)) in parameter_fields(&inner)? {
+            match fields.entry(name) {
+                Entry::Vacant(entry) => {
+                    entry.insert((field, only_cast));
+                }
+                Entry::Occupied(mut entry) => {
+                    let (known, cast_here) = entry.get_mut();
+                    *cast_here &= only_cast && data_type(known.as_ref()) == data_type(field.as_ref());
+                    if known.is_none() {
+                        *known = field;
+                    }
+                }
             }
         }
     }
     Ok(fields)
+}
+
+/// The parameters with which the plan does anything else than to cast them to the type that is told of them.
+fn used_otherwise(plan: &LogicalPlan, told: &HashMap<String, Option<FieldRef>>) -> Result<HashSet<String>> {
+    let mut used = HashSet::new();
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expression| {
+            expression.apply(|part| {
+                let (inner, to) = match part {
+                    Expr::Cast(cast) => (cast.expr.as_ref(), Some(&cast.field)),
+                    Expr::TryCast(cast) => (cast.expr.as_ref(), Some(&cast.field)),
+                    other => (other, None),
+                };
+                let Expr::Placeholder(parameter) = inner else { return Ok(TreeNodeRecursion::Continue) };
+                let known = told.get(&parameter.id).and_then(Option::as_ref);
+                // One that has a type by itself has it of what it meets: the cast is the planner's.
+                if to.is_none() || parameter.field.is_some() || data_type(to) != data_type(known) {
+                    used.insert(parameter.id.clone());
+                }
+                Ok(TreeNodeRecursion::Jump)
+            })
+        })
+    })?;
+    Ok(used)
+}
+
+fn data_type(field: Option<&FieldRef>) -> Option<&DataType> {
+    field.map(|field| field.data_type())
 }
 
 /// A parameter of which nothing else tells the type is of the type to which it is cast; one that counts rows is a number.

@@ -1,17 +1,22 @@
 //! CREATE, DROP and ALTER VIEW.
 
+use std::sync::Arc;
+
 use weir_catalog::metastore::{OnExistingDefinition, ViewSpec};
 use weir_catalog::securable::SecurableKind;
-use weir_catalog::{ObjectName, TableKind, ViewDefinition};
+use weir_catalog::{Column, ObjectName, Snapshot, TableKind, ViewDefinition};
 
 use super::catalog::{on_missing, property_change};
 use super::sight::Sight;
 use super::table::in_place;
 use super::{Call, done, policy};
 use crate::error::{Condition, Error, Result};
+use crate::query::analysis::AnalysedView;
 use crate::run::Outcome;
 use crate::sql::types::quoted;
 use crate::sql::{CreateView, DropBehaviour, ObjectReference, ViewCommand, ast, parse_query};
+
+mod star;
 
 pub(super) async fn run(call: Call<'_>, command: &ViewCommand) -> Result<Outcome> {
     match command {
@@ -68,16 +73,8 @@ async fn of_view(call: Call<'_>, name: &ObjectReference) -> Result<ObjectName> {
 async fn create(call: Call<'_>, create: &CreateView) -> Result<()> {
     let name = create.name.resolve(&call.context.session)?;
     let snapshot = call.snapshot().await?;
-    let query = renamed(create)?;
-    let analysed = call.environment.analysis.view(call.context, &snapshot, &query).await?;
-    if !create.columns.is_empty() && create.columns.len() != analysed.columns.len() {
-        let message = format!(
-            "the view names {} columns, its query has {}",
-            create.columns.len(),
-            analysed.columns.len()
-        );
-        return Err(Error::new(Condition::InvalidStatement, message));
-    }
+    let analysed = analysed(call, &snapshot, create).await?;
+    check_count(create, &analysed.columns)?;
     let mut columns = analysed.columns;
     for (column, written) in columns.iter_mut().zip(&create.columns) {
         column.name.clone_from(&written.name);
@@ -106,6 +103,35 @@ async fn create(call: Call<'_>, create: &CreateView) -> Result<()> {
     let on_existing = on_existing_definition(create.or_replace, create.if_not_exists);
     call.metastore().view_create(call.by(), call.now(), spec, on_existing).await?;
     Ok(())
+}
+
+/// The view's query. Names that the view gives to what `*` gives are bound to the names that these columns have now: their
+/// places change with the tables.
+async fn analysed(call: Call<'_>, snapshot: &Arc<Snapshot>, create: &CreateView) -> Result<AnalysedView> {
+    let analysis = &call.environment.analysis;
+    if create.columns.is_empty() || !star::gives_columns(&create.query.body) {
+        let query = renamed(create)?;
+        return analysis.view(call.context, snapshot, &query).await;
+    }
+    let mut query = create.query.clone();
+    star::name_the_others(&mut query.body);
+    let own = analysis.view(call.context, snapshot, &query).await?;
+    check_count(create, &own.columns)?;
+    let mut written = create.columns.iter().zip(&own.columns);
+    if written.all(|(written, own)| written.name.to_lowercase() == own.name.to_lowercase()) {
+        return Ok(own);
+    }
+    let bound = star::renamed(&query, &own.columns, &create.columns)?;
+    analysis.view(call.context, snapshot, &bound).await
+}
+
+fn check_count(create: &CreateView, columns: &[Column]) -> Result<()> {
+    let (named, given) = (create.columns.len(), columns.len());
+    if named == 0 || named == given {
+        return Ok(());
+    }
+    let message = format!("the view names {named} columns, its query has {given}");
+    Err(Error::new(Condition::InvalidStatement, message))
 }
 
 /// The query, its columns renamed as the view says.

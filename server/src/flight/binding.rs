@@ -7,8 +7,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, UInt32Array};
-use arrow::compute::{CastOptions, cast_with_options, concat_batches, take};
-use arrow::datatypes::{DataType, Field, SchemaRef};
+use arrow::compute::{concat_batches, take};
+use arrow::datatypes::SchemaRef;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -24,7 +24,7 @@ use super::message_bounds::MessageBounds;
 use super::seal::handle_not_found;
 use super::unpacked::slices;
 use crate::error::{Condition, Error, Result};
-use crate::run::SentRows;
+use crate::run::{SentRows, read_as};
 
 /// The most that the bound values of a prepared query may take up in its handle.
 const HANDLE_PARAMETER_BYTES_MAX: usize = 1024 * 1024;
@@ -143,27 +143,10 @@ pub(crate) fn bind(batch: &RecordBatch, parameters: &SchemaRef) -> Result<Record
         .iter()
         .zip(parameters.fields())
         .enumerate()
-        .map(|(position, (column, field))| value(column, field, position + 1))
+        .map(|(position, (column, field))| read_as(column, field, position + 1))
         .collect::<Result<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::clone(parameters), columns, &options).map_err(Error::internal)
-}
-
-fn value(column: &ArrayRef, field: &Field, ordinal: usize) -> Result<ArrayRef> {
-    if column.data_type() == field.data_type() {
-        return Ok(Arc::clone(column));
-    }
-    let refused = || {
-        let (from, to) = (column.data_type(), field.data_type());
-        let text = format!("the value of parameter {ordinal} is {from} and cannot be read as {to}");
-        Error::new(Condition::DatatypeMismatch, text)
-    };
-    // A cast of these loses values without a word.
-    if matches!(column.data_type(), DataType::Union(..) | DataType::Duration(_)) {
-        return Err(refused());
-    }
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    cast_with_options(column, field.data_type(), &options).map_err(|cause| refused().caused_by(cause))
 }
 
 /// `batches` as bytes for a handle.
@@ -225,8 +208,10 @@ pub(crate) fn from_bytes(bytes: &Bytes) -> Result<RecordBatch> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
 
-    use arrow::array::{AsArray, DictionaryArray, Int64Array, LargeStringArray, StringViewArray};
-    use arrow::datatypes::{Int32Type, Int64Type, Schema};
+    use arrow::array::{
+        AsArray, DictionaryArray, Float64Array, Int64Array, LargeStringArray, StringViewArray,
+    };
+    use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema};
 
     use super::*;
 
@@ -268,6 +253,10 @@ mod tests {
         let error = bind(&batch, &parameters(&[DataType::Int64])).unwrap_err();
         assert_eq!(error.condition(), Condition::DatatypeMismatch);
         assert!(error.message().contains("parameter 1"));
+        let batch = given(vec![Arc::new(Float64Array::from(vec![2.0, 2.7]))]);
+        let error = bind(&batch, &parameters(&[DataType::Int64])).unwrap_err();
+        assert_eq!(error.condition(), Condition::InvalidParameterValue);
+        assert!(!error.message().contains("2.7"));
     }
 
     #[test]

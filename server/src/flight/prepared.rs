@@ -47,7 +47,7 @@ impl Door {
                 Answer::Rows | Answer::Receipt => ipc_message(&described.schema)?,
                 Answer::Update => Bytes::new(),
             },
-            parameter_schema: ipc_message(&described.parameters)?,
+            parameter_schema: ipc_message(&described.wire_parameters())?,
         };
         let mut answer = result.as_any();
         answer.value = with_is_update(&answer.value, described.answer == Answer::Update);

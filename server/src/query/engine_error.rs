@@ -106,9 +106,7 @@ fn from_root(error: DataFusionError) -> Error {
         DataFusionError::External(cause) => from_external(cause),
         DataFusionError::SchemaError(error, _) => from_schema(&error),
         DataFusionError::Plan(text) => from_planning(&text),
-        DataFusionError::NotImplemented(text) => {
-            Error::new(Condition::UnsupportedFeature, without_structure(first_line(&text)))
-        }
+        DataFusionError::NotImplemented(text) => from_unsupported(&text),
         DataFusionError::SQL(error, _) => {
             Error::new(Condition::ParseSyntaxError, first_line(&error.to_string()))
         }
@@ -163,6 +161,7 @@ fn from_shared(error: &DataFusionError) -> Error {
         DataFusionError::ArrowError(error, _) => from_arrow(&error.to_string()),
         DataFusionError::Execution(text) => from_arrow(text),
         DataFusionError::Plan(text) => from_planning(text),
+        DataFusionError::NotImplemented(text) => from_unsupported(text),
         DataFusionError::ResourcesExhausted(text) => exhausted(text),
         DataFusionError::External(cause) => from_shared_external(cause.as_ref()),
         other => unclassed(other),
@@ -216,8 +215,34 @@ fn from_schema(error: &SchemaError) -> Error {
     }
 }
 
+/// What the engine does not do. Its own structures, which stand in its texts, tell users nothing.
+fn from_unsupported(text: &str) -> Error {
+    let line = first_line(text);
+    match line.strip_prefix("physical plan does not support logical expression ") {
+        Some(expression) => unplanned(expression),
+        None => Error::new(Condition::UnsupportedFeature, without_structure(line)),
+    }
+}
+
+/// An expression that has no physical one where it stands: nearly always a subquery that did not become a join.
+fn unplanned(expression: &str) -> Error {
+    let of_subqueries =
+        ["OuterReferenceColumn(", "ScalarSubquery(", "Exists(", "InSubquery(", "SetComparison("];
+    match of_subqueries.iter().any(|told| expression.contains(told)) {
+        true => Error::new(Condition::UnsupportedFeature, "a subquery at this place is not supported")
+            .with_hint("write it as a join"),
+        false => Error::new(Condition::UnsupportedFeature, "an expression at this place is not supported")
+            .with_hint("compute it in a subquery in FROM and name its column here"),
+    }
+}
+
 fn from_planning(text: &str) -> Error {
     let line = first_line(text);
+    if line.contains(" require unique expression names") {
+        let message = "two columns of a subquery, view or new table have the same name";
+        return Error::new(Condition::InvalidStatement, message)
+            .with_hint("give one of them an alias with AS");
+    }
     if let Some(name) = line.strip_prefix("invalid function '") {
         let name = name.split('\'').next().unwrap_or_default();
         return Error::new(Condition::UnresolvedRoutine, format!("function `{name}` not found"))
@@ -265,6 +290,10 @@ fn from_arrow(text: &str) -> Error {
     if lower.starts_with("io error") {
         return from_spill(&lower, text);
     }
+    if lower.starts_with("interval expression cannot be ") {
+        let message = "an INTERVAL in a window frame whose number is not a text is not supported";
+        return Error::new(Condition::UnsupportedFeature, message).with_hint("write INTERVAL '1' DAY");
+    }
     let condition = if lower.contains("divide by zero") || lower.contains("division by zero") {
         Condition::DivideByZero
     } else if lower.contains("overflow") || lower.contains("out of range") {
@@ -303,9 +332,14 @@ fn first_line(text: &str) -> String {
     ]
     .iter()
     .fold(line, |line, prefix| line.strip_prefix(prefix).unwrap_or(line));
-    let mut characters = line.trim_end_matches('.').chars();
-    let first = characters.next().map(|c| c.to_lowercase().to_string()).unwrap_or_default();
-    format!("{first}{}", characters.as_str())
+    let line = line.trim_end_matches('.');
+    let mut characters = line.chars();
+    match (characters.next(), characters.clone().next()) {
+        // A name in capitals stays one.
+        (Some(_), Some(second)) if second.is_uppercase() => line.to_owned(),
+        (Some(first), _) => format!("{}{}", first.to_lowercase(), characters.as_str()),
+        (None, _) => String::new(),
+    }
 }
 
 /// A sentence without the parser's own structures, which the engine prints after a colon.
@@ -345,5 +379,44 @@ mod tests {
         let other = from_arrow("Io error: Input/output error (os error 5) while reading /spill/1");
         assert_eq!(other.condition(), Condition::InternalError);
         assert!(!other.to_string().contains("/spill"), "{other}");
+    }
+
+    #[test]
+    fn what_the_engine_does_not_do_is_told_without_its_structures() {
+        let unplanned = |expression: &str| {
+            let text = format!("Physical plan does not support logical expression {expression}");
+            DataFusionError::NotImplemented(text)
+        };
+        let interval = "INTERVAL expression cannot be Value(ValueWithSpan { value: Number(\"1\", false) })";
+        let twice = "Projections require unique expression names but the expression \"t.id\" at position 0 and \
+                     \"t.id\" at position 1 have the same name. Consider aliasing (\"AS\") one of them.";
+        let subquery = (Condition::UnsupportedFeature, "a subquery at this place is not supported");
+        for (error, told) in [
+            (unplanned("OuterReferenceColumn(Field { name: \"id\" }, Column { name: \"id\" })"), subquery),
+            (unplanned("ScalarSubquery(<subquery>)"), subquery),
+            (unplanned("Exists(Exists { subquery: <subquery>, negated: false })"), subquery),
+            (
+                unplanned("Unnest(Unnest { expr: x })"),
+                (Condition::UnsupportedFeature, "an expression at this place is not supported"),
+            ),
+            (
+                DataFusionError::Execution(interval.to_owned()),
+                (
+                    Condition::UnsupportedFeature,
+                    "an INTERVAL in a window frame whose number is not a text is not supported",
+                ),
+            ),
+            (
+                DataFusionError::Plan(twice.to_owned()),
+                (
+                    Condition::InvalidStatement,
+                    "two columns of a subquery, view or new table have the same name",
+                ),
+            ),
+        ] {
+            let error = from_root(error);
+            assert_eq!((error.condition(), error.message()), told);
+            assert!(error.hint().is_some(), "{error}");
+        }
     }
 }

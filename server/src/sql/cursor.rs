@@ -316,9 +316,21 @@ fn from_parser(error: ParserError) -> Error {
         ParserError::RecursionLimitExceeded => return super::nesting::too_deep(),
     };
     let (message, position) = split_position(&text);
+    if let Some(token) = message.strip_prefix("No infix parser for token ") {
+        return unknown_operator(token).at(position);
+    }
     let message = message.replace("Expected: ", "expected ").replace(", found: ", ", found ");
     let message = message.replace("found EOF", "found the end of the statement");
     Error::new(Condition::ParseSyntaxError, message).at(position)
+}
+
+/// The refusal of an operator that the grammar knows and nothing here does. `token` is the parser's structure around it.
+fn unknown_operator(token: &str) -> Error {
+    let word = token.split_once("value: \"").and_then(|(_, rest)| rest.split_once('"'));
+    match word {
+        Some((word, _)) => unsupported(&format!("operator {}", word.to_uppercase())),
+        None => unsupported("an operator at this place"),
+    }
 }
 
 /// Splits ` at Line: 1, Column: 8` off.

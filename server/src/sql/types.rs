@@ -8,7 +8,10 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit};
-use datafusion::sql::sqlparser::tokenizer::Token;
+use datafusion::sql::sqlparser::keywords::{
+    RESERVED_FOR_COLUMN_ALIAS, RESERVED_FOR_IDENTIFIER, RESERVED_FOR_TABLE_ALIAS,
+};
+use datafusion::sql::sqlparser::tokenizer::{Token, Word};
 
 use super::cursor::{Cursor, unsupported};
 use super::dialect::WarehouseDialect;
@@ -74,7 +77,7 @@ pub fn text_of(arrow: &DataType) -> String {
         DataType::Struct(fields) => {
             let fields: Vec<String> = fields
                 .iter()
-                .map(|field| format!("{}: {}", quoted(field.name()), text_of(field.data_type())))
+                .map(|field| format!("{}: {}", field_name(field.name()), text_of(field.data_type())))
                 .collect();
             format!("STRUCT<{}>", fields.join(", "))
         }
@@ -93,11 +96,82 @@ fn map_text(entries: &DataType) -> String {
     }
 }
 
-/// A name as it may stand in SQL: in backticks unless it is plain.
+/// Words that the grammars here take for another thing than a name where a name may stand, beside those that sqlparser reserves.
+const TAKEN: &[&str] = &[
+    "ALL",
+    "ALTER",
+    "AND",
+    "AS",
+    "ASC",
+    "BETWEEN",
+    "BY",
+    "CASE",
+    "CAST",
+    "CHECK",
+    "COLUMN",
+    "COLUMNS",
+    "COMMENT",
+    "CONSTRAINT",
+    "CREATE",
+    "CURRENT_DATE",
+    "CURRENT_TIME",
+    "CURRENT_TIMESTAMP",
+    "CURRENT_USER",
+    "DELETE",
+    "DESC",
+    "DISTINCT",
+    "DROP",
+    "ELSE",
+    "FALSE",
+    "FOREIGN",
+    "IF",
+    "ILIKE",
+    "IN",
+    "INSERT",
+    "IS",
+    "LIKE",
+    "LOCALTIME",
+    "LOCALTIMESTAMP",
+    "MASK",
+    "NOT",
+    "NULL",
+    "OR",
+    "PRIMARY",
+    "REGEXP",
+    "RLIKE",
+    "SESSION_USER",
+    "TABLE",
+    "THEN",
+    "TRUE",
+    "UNIQUE",
+    "UPDATE",
+    "USER",
+    "WHEN",
+];
+
+/// A name as it may stand in SQL: in backticks unless it is plain and no word of the grammar.
 pub fn quoted(name: &str) -> String {
-    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && name.chars().next().is_some_and(|c| !c.is_ascii_digit());
-    if plain { name.to_owned() } else { format!("`{}`", name.replace('`', "``")) }
+    if is_plain(name) && !is_taken(name) { name.to_owned() } else { in_backticks(name) }
+}
+
+/// The name of a field in a type's text, where any word can stand. Texts of types are stored, so that they keep their look.
+fn field_name(name: &str) -> String {
+    if is_plain(name) { name.to_owned() } else { in_backticks(name) }
+}
+
+fn in_backticks(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+fn is_plain(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && name.chars().next().is_some_and(|c| !c.is_ascii_digit())
+}
+
+fn is_taken(name: &str) -> bool {
+    let Token::Word(Word { keyword, .. }) = Token::make_keyword(name) else { return true };
+    let reserved = [RESERVED_FOR_COLUMN_ALIAS, RESERVED_FOR_IDENTIFIER, RESERVED_FOR_TABLE_ALIAS];
+    reserved.iter().any(|words| words.contains(&keyword)) || TAKEN.contains(&name.to_uppercase().as_str())
 }
 
 /// A name of several parts as it may stand in SQL.
@@ -287,5 +361,25 @@ impl Reader<'_, '_> {
             return Ok(());
         }
         self.cursor.expect_symbol(&Token::Gt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_word_of_the_grammar_is_quoted_and_an_ordinary_name_is_not() {
+        for name in
+            ["select", "Order", "null", "true", "interval", "group", "constraint", "primary", "1a", "a b", ""]
+        {
+            assert_eq!(quoted(name), format!("`{name}`"));
+        }
+        assert_eq!(quoted("a`b"), "`a``b`");
+        for name in
+            ["id", "name", "Name", "date", "day", "t", "orders", "default", "main", "region", "_x", "key"]
+        {
+            assert_eq!(quoted(name), name);
+        }
     }
 }

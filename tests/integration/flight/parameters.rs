@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Date32Array, Int32Array, Int64Array, LargeStringArray, RecordBatch, StringArray,
+    ArrayRef, Date32Array, Float64Array, Int32Array, Int64Array, LargeStringArray, ListArray, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
 };
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use weir_testkit::{TestServer, block_on};
 
 /// One batch of values; names do not count.
@@ -21,6 +22,15 @@ fn int(value: i32) -> ArrayRef {
 
 fn text(value: &str) -> ArrayRef {
     Arc::new(StringArray::from(vec![value]))
+}
+
+fn double(value: f64) -> ArrayRef {
+    Arc::new(Float64Array::from(vec![value]))
+}
+
+/// Seconds after the midnight with which 2020-01-02 begins.
+fn second_day(seconds: i64) -> ArrayRef {
+    Arc::new(TimestampMicrosecondArray::from(vec![(1_577_923_200 + seconds) * 1_000_000]))
 }
 
 async fn ground() -> TestServer {
@@ -210,5 +220,128 @@ fn values_are_values_and_never_text_of_the_statement() {
             .bound("SELECT id FROM main.default.t WHERE name = ?", &values(vec![text(evil)]))
             .await;
         assert_eq!(rows.unwrap().count(), 0);
+    });
+}
+
+#[test]
+fn values_that_would_become_others_are_refused() {
+    block_on(async {
+        let server = ground().await;
+        let client = server.client("admin");
+        for (sql, value) in [
+            ("SELECT id FROM main.default.t WHERE id = ?", double(2.7)),
+            ("SELECT id FROM main.default.t WHERE id < ?", double(1.5)),
+            ("SELECT id FROM main.default.t WHERE id IN (?, 3)", double(2.7)),
+            ("SELECT id FROM main.default.t WHERE id BETWEEN ? AND 9", double(1.5)),
+            ("SELECT id / ? FROM main.default.t", double(0.5)),
+            ("SELECT ? + 1", double(1.5)),
+            ("SELECT id FROM main.default.t LIMIT ?", double(1.5)),
+            ("SELECT id FROM main.default.t WHERE id = ?", double(f64::NAN)),
+            ("SELECT id FROM main.default.t WHERE id = ?", double(f64::INFINITY)),
+            ("SELECT id FROM main.default.t WHERE amount = ?", double(1.501)),
+            ("SELECT id FROM main.default.t WHERE amount = ?", text("1.501")),
+            ("SELECT id FROM main.default.t WHERE day < ?", second_day(1)),
+            ("SELECT id FROM main.default.t WHERE day = ?", text("2020-01-02 00:00:01")),
+        ] {
+            let told = client.bound(sql, &values(vec![value])).await.unwrap_err();
+            assert_eq!(told.code, tonic::Code::InvalidArgument, "{sql}: {told:?}");
+            assert!(told.text.contains("parameter 1"), "{sql}: {told:?}");
+        }
+        let told = client
+            .bound("SELECT id FROM main.default.t WHERE id = ?", &values(vec![double(2.7)]))
+            .await
+            .unwrap_err();
+        assert!(told.text.starts_with("[INVALID_PARAMETER_VALUE]"), "{told:?}");
+        assert!(told.text.contains("CAST(? AS DOUBLE)") && !told.text.contains("2.7"), "{told:?}");
+    });
+}
+
+#[test]
+fn no_row_is_changed_by_a_value_that_names_none() {
+    block_on(async {
+        let server = ground().await;
+        let admin = server.client("admin");
+        for sql in [
+            "DELETE FROM main.default.t WHERE id = ?",
+            "UPDATE main.default.t SET id = id * ?",
+            "UPDATE main.default.t SET amount = 0 WHERE id = ?",
+            "MERGE INTO main.default.t USING (SELECT 2 AS n) AS s ON t.id = s.n WHEN MATCHED AND t.id < ? THEN DELETE",
+        ] {
+            let prepared = admin.prepare(sql).await.unwrap();
+            let told = admin.run_update(&prepared.handle, Some(&values(vec![double(2.7)]))).await;
+            assert_eq!(told.unwrap_err().code, tonic::Code::InvalidArgument, "{sql}");
+        }
+        assert_eq!(
+            server.rows("admin", "SELECT id, amount FROM main.default.t").await,
+            ["1 | 1.50", "2 | 2.50", "3 | NULL"]
+        );
+        // The value in its own type, as a literal has it.
+        let sql = "DELETE FROM main.default.t WHERE id < CAST(? AS DOUBLE)";
+        let prepared = admin.prepare(sql).await.unwrap();
+        let sent = values(vec![double(1.5)]);
+        assert_eq!(admin.run_update(&prepared.handle, Some(&sent)).await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn values_of_other_types_that_lose_nothing_are_taken() {
+    block_on(async {
+        let server = ground().await;
+        let client = server.client("admin");
+        for (sql, value, expected) in [
+            ("SELECT id FROM main.default.t WHERE id = ?", double(2.0), "2"),
+            ("SELECT id FROM main.default.t WHERE id = ?", text("2"), "2"),
+            ("SELECT id FROM main.default.t WHERE amount = ?", double(2.5), "2"),
+            ("SELECT id FROM main.default.t WHERE amount = ?", int(2), ""),
+            ("SELECT id FROM main.default.t WHERE amount = ?", text("2.500"), "2"),
+            ("SELECT id FROM main.default.t WHERE day = ?", second_day(0), "2"),
+            ("SELECT id FROM main.default.t WHERE day = ?", text("2020-01-02"), "2"),
+            // Casts that the statement asks for cut, as they do of literals.
+            ("SELECT CAST(? AS INT)", double(2.7), "2"),
+            ("SELECT id FROM main.default.t WHERE id < CAST(? AS DOUBLE)", double(1.5), "1"),
+        ] {
+            let rows = client.bound(sql, &values(vec![value])).await.unwrap();
+            assert_eq!(rows.lines().join(","), expected, "{sql}");
+        }
+    });
+}
+
+#[test]
+fn what_is_stored_follows_the_rule_of_stores() {
+    block_on(async {
+        let server = ground().await;
+        let admin = server.client("admin");
+        for (sql, sent) in [
+            ("INSERT INTO main.default.t (id) VALUES (?)", vec![double(7.9)]),
+            ("UPDATE main.default.t SET amount = ? WHERE id = ?", vec![double(9.991), int(7)]),
+        ] {
+            let prepared = admin.prepare(sql).await.unwrap();
+            assert_eq!(admin.run_update(&prepared.handle, Some(&values(sent))).await.unwrap(), 1, "{sql}");
+        }
+        let stored = server.rows("admin", "SELECT id, amount FROM main.default.t WHERE id > 3").await;
+        assert_eq!(stored, ["7 | 9.99"]);
+        // One that is compared as well is held to what it is compared with.
+        let sql = "UPDATE main.default.t SET id = $1 WHERE id = $1";
+        let prepared = admin.prepare(sql).await.unwrap();
+        let told = admin.run_update(&prepared.handle, Some(&values(vec![double(7.9)]))).await;
+        assert_eq!(told.unwrap_err().code, tonic::Code::InvalidArgument);
+    });
+}
+
+#[test]
+fn lists_are_stored_in_arrays() {
+    block_on(async {
+        let server = ground().await;
+        server.prepare("CREATE TABLE main.default.lists (id INT, ns ARRAY<INT>)").await;
+        let admin = server.client("admin");
+        let prepared = admin.prepare("INSERT INTO main.default.lists VALUES (?, ?)").await.unwrap();
+        let list: ArrayRef =
+            Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>([Some([Some(1), None, Some(3)])]));
+        let sent = values(vec![int(1), list]);
+        assert_eq!(admin.run_update(&prepared.handle, Some(&sent)).await.unwrap(), 1);
+        assert_eq!(
+            server.rows("admin", "SELECT id, cardinality(ns) FROM main.default.lists").await,
+            ["1 | 3"]
+        );
     });
 }
