@@ -10,7 +10,6 @@ use std::fmt;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
-use deltalake::kernel::transaction::CommitBuilder;
 use deltalake::kernel::{
     Action, ArrayType, DataType, MapType, MetadataExt, MetadataValue, StructField, StructType,
 };
@@ -164,15 +163,10 @@ impl DeltaTables {
             metadata = metadata.add_config_key(MAX_ID.to_owned(), id.to_string()).map_err(unwritten)?;
         }
         let operation = DeltaOperation::UpdateFieldMetadata { fields: schema.fields().cloned().collect() };
-        let snapshot = table.snapshot().await?;
         let protocol = table_features::with_schema(table, schema)?;
         let actions = protocol.into_iter().chain([Action::Metadata(metadata)]).collect();
-        let commit = CommitBuilder::from(commit_properties(commit_metadata)).with_actions(actions).build(
-            Some(snapshot.as_ref()),
-            table.log_store(),
-            operation,
-        );
-        self.commit(location, commit).await?.1
+        let properties = commit_properties(commit_metadata, None);
+        self.commit(table, actions, properties, operation).await?.1
     }
 }
 

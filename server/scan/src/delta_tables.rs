@@ -16,8 +16,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use datafusion::error::DataFusionError;
-use deltalake::kernel::transaction::PreCommit;
+use deltalake::kernel::Action;
+use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
 use deltalake::logstore::{LogStoreRef, StorageConfig, commit_uri_from_version, default_logstore};
+use deltalake::protocol::DeltaOperation;
 use deltalake::{DeltaTable, DeltaTableError};
 use futures::{StreamExt, stream};
 use moka::sync::Cache;
@@ -232,13 +234,21 @@ impl DeltaTables {
         self.keep_log(&table).await;
     }
 
-    /// Commits without what delta-rs does afterwards, which goes through all files. Gives the number of its version, and the newest
+    /// Commits on `table` without what delta-rs does afterwards, which goes through all files. Gives the number of its version, and the newest
     /// then; the commit is made where that cannot be read.
     pub(crate) async fn commit(
         &self,
-        location: &TableLocation,
-        commit: PreCommit<'_>,
+        table: &PinnedTable,
+        actions: Vec<Action>,
+        properties: CommitProperties,
+        operation: DeltaOperation,
     ) -> Result<(u64, Result<PinnedTable>)> {
+        let (location, snapshot) = (table.location(), table.snapshot().await?);
+        let commit = CommitBuilder::from(properties).with_actions(actions).build(
+            Some(snapshot.as_ref()),
+            table.log_store(),
+            operation,
+        );
         let committed = async { commit.into_prepared_commit_future().await?.await };
         let version = match committed.await {
             Ok(committed) => committed.version,

@@ -20,8 +20,13 @@ pub(crate) fn check(location: &Path, range: &Range<u64>) -> Result<()> {
     }
     let name = location.filename().unwrap_or_default();
     let text = format!("{asked} bytes of `{name}` are too many to be read at once: {most} are the most");
-    let source = Box::new(io::Error::new(io::ErrorKind::FileTooLarge, text));
-    Err(Error::Generic { store: "router", source })
+    Err(too_large(text))
+}
+
+/// The refusal of a file that claims more than there is: damage, and no failure of its store.
+pub(crate) fn too_large(text: impl Into<String>) -> Error {
+    let source = Box::new(io::Error::new(io::ErrorKind::FileTooLarge, text.into()));
+    Error::Generic { store: "router", source }
 }
 
 fn is_held(location: &Path) -> bool {

@@ -8,7 +8,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::ops::Range;
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -276,9 +275,7 @@ async fn within_reach(file: GetResult) -> Result<GetResult> {
     let looked_at = bytes.clone();
     let look = weir_meter::inherit(move || vector_reach::reaches_too_far(&looked_at));
     if tokio::task::spawn_blocking(look).await? {
-        let text = "a deletion vector marks rows that no file has";
-        let source = Box::new(io::Error::new(io::ErrorKind::FileTooLarge, text));
-        return Err(Error::Generic { store: "router", source });
+        return Err(read_bound::too_large("a deletion vector marks rows that no file has"));
     }
     let payload = GetResultPayload::Stream(stream::once(async { Ok(bytes) }).boxed());
     Ok(GetResult { payload, meta, range, attributes })

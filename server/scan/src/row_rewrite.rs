@@ -13,7 +13,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::ExecutionPlanProperties;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake::kernel::transaction::CommitProperties;
 use deltalake::kernel::{Action, EagerSnapshot};
 use deltalake::protocol::DeltaOperation;
 use futures::stream::BoxStream;
@@ -27,7 +27,7 @@ use crate::error::{self, Error, Result};
 use crate::identified_table::IdentifiedTable;
 use crate::pinned_table::PinnedTable;
 use crate::row_changes::{Changed, RowChanges};
-use crate::table_writer::{Input, added, bytes_of, check_partitions, measured};
+use crate::table_writer::{Input, added, bytes_of, check_partitions, commit_properties};
 
 /// Which statement changes rows, for readers of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +94,6 @@ impl DeltaTables {
         operation: RowOperation,
         commit_metadata: Vec<(String, String)>,
     ) -> Result<Rewritten> {
-        let location = table.location();
         if changes.is_empty() {
             return Ok(Rewritten::default());
         }
@@ -114,11 +113,9 @@ impl DeltaTables {
             actions.extend(feed.close(table).await?);
         }
         let rewritten = Rewritten { files_added, bytes_added, files_removed, rows_copied };
-        let commit = CommitBuilder::from(properties(commit_metadata, changes, rewritten))
-            .with_actions(actions)
-            .build(Some(snapshot.as_ref()), table.log_store(), operation.told());
+        let properties = properties(commit_metadata, changes, rewritten);
         // The rows are changed, whether or not the new version can be read.
-        drop(self.commit(location, commit).await?);
+        drop(self.commit(table, actions, properties, operation.told()).await?);
         Ok(rewritten)
     }
 
@@ -239,5 +236,5 @@ fn properties(
         "numAddedFiles": rewritten.files_added,
         "numRemovedFiles": rewritten.files_removed,
     });
-    measured(metadata, metrics)
+    commit_properties(metadata, Some(metrics))
 }

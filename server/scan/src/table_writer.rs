@@ -22,7 +22,7 @@ use datafusion::prelude::SessionConfig;
 use deltalake::delta_datafusion::SessionFallbackPolicy;
 use deltalake::delta_datafusion::planner::DeltaPlanner;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
-use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake::kernel::transaction::CommitProperties;
 use deltalake::kernel::{Action, Add, StructType, Transaction};
 use deltalake::logstore::LogStoreRef;
 use deltalake::operations::create::CreateBuilder;
@@ -107,7 +107,7 @@ impl DeltaTables {
             .with_partition_columns(definition.partition_columns)
             .with_actions(table_features::of_new_table(location, &definition.properties)?)
             .with_configuration(definition.properties.into_iter().map(|(key, value)| (key, Some(value))))
-            .with_commit_properties(commit_properties(commit_metadata));
+            .with_commit_properties(commit_properties(commit_metadata, None));
         if let Some(comment) = definition.comment {
             builder = builder.with_comment(comment);
         }
@@ -143,7 +143,7 @@ impl DeltaTables {
             .await?
             .add_columns()
             .with_fields(fields)
-            .with_commit_properties(commit_properties(commit_metadata))
+            .with_commit_properties(commit_properties(commit_metadata, None))
             .await
             .map_err(|failure| error::commit_failure(location, failure))?;
         let extended = PinnedTable::new(location.clone(), extended)?;
@@ -176,15 +176,12 @@ impl DeltaTables {
             "numOutputRows": rows,
             "numOutputBytes": bytes,
         });
-        let mut properties = measured(commit_metadata, metrics);
+        let mut properties = commit_properties(commit_metadata, Some(metrics));
         if let Some((app_id, version)) = &app_txn {
             properties = properties.with_application_transaction(Transaction::new(app_id, *version));
         }
-        let snapshot = table.snapshot().await?;
-        let commit = CommitBuilder::from(properties)
-            .with_actions(added.into_iter().map(Action::Add).collect())
-            .build(Some(snapshot.as_ref()), table.log_store(), appending(&table));
-        match self.commit(location, commit).await {
+        let actions = added.into_iter().map(Action::Add).collect();
+        match self.commit(&table, actions, properties, appending(&table)).await {
             // The rows are there, whether or not the new version can be read.
             Ok((version, _)) => Ok(Appended { rows, files, bytes, version, already_applied: false }),
             // The same transaction may have been committed by somebody else in the meantime.
@@ -293,14 +290,14 @@ fn without_upkeep() -> CommitProperties {
     CommitProperties::default().with_create_checkpoint(false).with_cleanup_expired_logs(Some(false))
 }
 
-pub(crate) fn commit_properties(metadata: Vec<(String, String)>) -> CommitProperties {
-    without_upkeep().with_metadata(metadata.into_iter().map(|(key, value)| (key, value.into())))
-}
-
-/// The same for a commit that says what it did, in numbers.
-pub(crate) fn measured(metadata: Vec<(String, String)>, metrics: serde_json::Value) -> CommitProperties {
-    let metadata = metadata.into_iter().map(|(key, value)| (key, value.into()));
-    without_upkeep().with_metadata(metadata.chain([("operationMetrics".to_owned(), metrics)]))
+/// What a commit says of itself: words, and what it did in numbers.
+pub(crate) fn commit_properties(
+    metadata: Vec<(String, String)>,
+    metrics: Option<serde_json::Value>,
+) -> CommitProperties {
+    let words = metadata.into_iter().map(|(key, value)| (key, value.into()));
+    let metrics = metrics.map(|metrics| ("operationMetrics".to_owned(), metrics));
+    without_upkeep().with_metadata(words.chain(metrics))
 }
 
 async fn applied_before(table: &PinnedTable, app_txn: Option<&(String, i64)>) -> Result<Option<Appended>> {

@@ -125,6 +125,15 @@ fn table(path: &str) -> TableLocation {
     TableLocation::new(RootName::new("main").unwrap(), path).unwrap()
 }
 
+/// A table of a hundred people, of which nothing is known yet.
+async fn written(ground: &Ground) -> TableLocation {
+    let location = table("people");
+    ground.tables.create(&location, people_schema(), &[]).await.unwrap();
+    ground.append(&location, people(0..100, "x")).await.unwrap();
+    ground.tables.forget(&location);
+    location
+}
+
 fn people_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("id", DataType::Int64, false),

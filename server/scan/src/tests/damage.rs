@@ -6,7 +6,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::prelude::{col, lit};
 use weir_meter::Meter;
 
-use super::{Ground, data_files, people, people_schema, table};
+use super::{Ground, data_files, people, people_schema, table, written};
 use crate::{Error, TableLocation};
 
 /// What a user may read: no type, no backtrace, no path of this machine.
@@ -16,14 +16,6 @@ fn assert_clean(ground: &Ground, error: &Error) {
     for banned in [machine, "::", "Error", "backtrace", "\n", "kernel", "delta-rs", "gov://"] {
         assert!(!text.contains(banned), "`{banned}` in `{text}`");
     }
-}
-
-async fn written(ground: &Ground) -> TableLocation {
-    let location = table("people");
-    ground.tables.create(&location, people_schema(), &[]).await.unwrap();
-    ground.append(&location, people(0..100, "x")).await.unwrap();
-    ground.tables.forget(&location);
-    location
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,19 +12,11 @@ use object_store::{Error as StoreError, ObjectStoreExt};
 use weir_meter::Meter;
 
 use super::deleted::mark;
-use super::{Ground, data_files, people, people_schema, table};
-use crate::{Error, PinnedTable, TableLocation};
+use super::{Ground, data_files, written};
+use crate::{Error, PinnedTable};
 
 /// A read that waits for a pipe waits for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-async fn written(ground: &Ground) -> TableLocation {
-    let location = table("people");
-    ground.tables.create(&location, people_schema(), &[]).await.unwrap();
-    ground.append(&location, people(0..100, "x")).await.unwrap();
-    ground.tables.forget(&location);
-    location
-}
 
 async fn is_read(ground: &Ground, pinned: &PinnedTable) -> bool {
     let logical = LogicalPlanBuilder::scan("t", provider_as_source(pinned.provider()), None).unwrap();
