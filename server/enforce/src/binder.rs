@@ -173,13 +173,16 @@ pub(crate) fn bind_constant(scope: &Scope, access: &Access, mut expression: ast:
 
 /// `SELECT expression`, so that its table names can be collected.
 fn selection_of(expression: ast::Expr) -> ast::Statement {
-    ast::Statement::Query(Box::new(ast::Query {
-        with: None,
-        body: Box::new(ast::SetExpr::Values(ast::Values {
-            explicit_row: false,
-            value_keyword: false,
-            rows: vec![ast::Parens::with_empty_span(vec![expression])],
-        })),
+    let rows = vec![ast::Parens::with_empty_span(vec![expression])];
+    let values = ast::Values { explicit_row: false, value_keyword: false, rows };
+    ast::Statement::Query(Box::new(query_of(None, ast::SetExpr::Values(values))))
+}
+
+/// A query that is its body and nothing more.
+pub(crate) fn query_of(with: Option<ast::With>, body: ast::SetExpr) -> ast::Query {
+    ast::Query {
+        with,
+        body: Box::new(body),
         order_by: None,
         limit_clause: None,
         fetch: None,
@@ -188,7 +191,7 @@ fn selection_of(expression: ast::Expr) -> ast::Statement {
         settings: None,
         format_clause: None,
         pipe_operators: vec![],
-    }))
+    }
 }
 
 fn parser_options(state: &SessionState) -> ParserOptions {

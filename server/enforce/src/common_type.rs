@@ -101,11 +101,10 @@ pub(crate) fn in_expression(expression: Expr, schema: &DFSchema) -> Result<Expr>
 fn outermost(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     expression.transform_up(|part| {
         Ok(match part {
-            Expr::BinaryExpr(part) if !tells_apart(part.op) => match spans::written(part, schema) {
-                Ok(written) => Transformed::yes(written),
-                Err(part) => whole_numbers::checked(Expr::BinaryExpr(part), schema),
-            },
-            part if whole_numbers::counts(&part) => whole_numbers::checked(part, schema),
+            part if whole_numbers::counts(&part) => {
+                let looked = whole_numbers::checked(part, schema);
+                if looked.transformed { looked } else { spans::written(looked.data, schema) }
+            }
             Expr::Between(Between { expr, negated, low, high }) => {
                 let common = compared([&*expr, &*low, &*high], schema);
                 let [expr, low, high] =

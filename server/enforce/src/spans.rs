@@ -14,6 +14,7 @@ use datafusion::arrow::datatypes::{
     DataType, Date32Type, DurationMicrosecondType, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType,
     IntervalUnit, TimeUnit,
 };
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, ScalarValue, exec_datafusion_err, exec_err, internal_err};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::expr::ScalarFunction;
@@ -41,36 +42,39 @@ pub(crate) fn seconds(micros: Expr) -> Expr {
     call(Span::Seconds, vec![micros])
 }
 
-/// A sum or difference in which a date stands, as what it means; the same where none does.
-pub(crate) fn written(part: BinaryExpr, schema: &DFSchema) -> Result<Expr, BinaryExpr> {
-    let BinaryExpr { left, op, right } = part;
-    if !matches!(op, Operator::Plus | Operator::Minus) {
-        return Err(BinaryExpr { left, op, right });
+/// A sum or difference in which a date stands, as what it means.
+pub(crate) fn written(part: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    match part {
+        Expr::BinaryExpr(part) if matches!(part.op, Operator::Plus | Operator::Minus) => {
+            with_dates(part, schema)
+        }
+        other => Transformed::no(other),
     }
+}
+
+fn with_dates(part: BinaryExpr, schema: &DFSchema) -> Transformed<Expr> {
     // reason: a parameter may have no type yet, and is left to the engine
-    let (Ok(of_left), Ok(of_right)) = (left.get_type(schema), right.get_type(schema)) else {
-        return Err(BinaryExpr { left, op, right });
+    let (Ok(of_left), Ok(of_right)) = (part.left.get_type(schema), part.right.get_type(schema)) else {
+        return Transformed::no(Expr::BinaryExpr(part));
     };
+    let op = part.op;
     let (left, right) = match (&of_left, &of_right) {
         (DataType::Date32 | DataType::Date64, DataType::Date32 | DataType::Date64)
             if op == Operator::Minus =>
         {
-            let dates = [*left, *right].map(|date| cast(date, DataType::Date32));
-            return Ok(call(Span::DaysBetween, dates.into()));
+            let dates = [*part.left, *part.right].map(|date| cast(date, DataType::Date32));
+            return Transformed::yes(call(Span::DaysBetween, dates.into()));
         }
-        (DataType::Timestamp(..), DataType::Date32) => {
-            let right = Box::new(cast(*right, of_left));
-            (left, right)
-        }
-        (DataType::Date32, DataType::Timestamp(..)) => (Box::new(cast(*left, of_right)), right),
-        (DataType::Date32, DataType::Interval(_)) => with_interval(left, right),
+        (DataType::Timestamp(..), DataType::Date32) => (part.left, Box::new(cast(*part.right, of_left))),
+        (DataType::Date32, DataType::Timestamp(..)) => (Box::new(cast(*part.left, of_right)), part.right),
+        (DataType::Date32, DataType::Interval(_)) => with_interval(part.left, part.right),
         (DataType::Interval(_), DataType::Date32) if op == Operator::Plus => {
-            let (date, interval) = with_interval(right, left);
+            let (date, interval) = with_interval(part.right, part.left);
             (interval, date)
         }
-        _ => return Err(BinaryExpr { left, op, right }),
+        _ => return Transformed::no(Expr::BinaryExpr(part)),
     };
-    Ok(Expr::BinaryExpr(BinaryExpr { left, op, right }))
+    Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right }))
 }
 
 /// A date, as a moment where the interval beside it has hours; one that is not known yet must not have any.

@@ -22,6 +22,7 @@ use datafusion::sql::sqlparser::ast::{
     Value, Visit, VisitMut, Visitor, VisitorMut, WildcardAdditionalOptions, With,
 };
 
+use crate::binder::query_of;
 use crate::error::Refusal;
 use sides::{Given, Side, ambiguous, key_names, parts, quoted};
 
@@ -457,18 +458,8 @@ fn outputs(select: &Select, side: &Side) -> Vec<(String, Expr)> {
 
 fn query(ctes: Vec<Cte>, projection: Vec<SelectItem>, from: Vec<TableWithJoins>) -> Query {
     let with = With { with_token: AttachedToken::empty(), recursive: false, cte_tables: ctes };
-    Query {
-        with: if with.cte_tables.is_empty() { None } else { Some(with) },
-        body: Box::new(SetExpr::Select(Box::new(select(projection, from)))),
-        order_by: None,
-        limit_clause: None,
-        fetch: None,
-        locks: vec![],
-        for_clause: None,
-        settings: None,
-        format_clause: None,
-        pipe_operators: vec![],
-    }
+    let with = Some(with).filter(|with| !with.cte_tables.is_empty());
+    query_of(with, SetExpr::Select(Box::new(select(projection, from))))
 }
 
 fn select(projection: Vec<SelectItem>, from: Vec<TableWithJoins>) -> Select {
