@@ -11,6 +11,7 @@ use weir_server::config::{Bucket, Config, Period, Size};
 use weir_testkit::{Fault, FaultyStore, S3Server, Setup, TestServer, block_on};
 
 mod azure;
+mod google;
 
 const SECRET: &str = "s3cr3t-0f-th3-lake";
 

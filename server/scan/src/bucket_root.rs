@@ -164,11 +164,15 @@ impl Bucket {
                 Arc::new(builder.build().map_err(flaw)?)
             }
             Service::Google => {
-                let builder = GoogleCloudStorageBuilder::new()
+                let mut builder = GoogleCloudStorageBuilder::new()
                     .with_bucket_name(&self.name)
                     .with_service_account_key(google_key(&self.secret)?)
                     .with_client_options(client)
                     .with_retry(retry);
+                if let Some(endpoint) = &self.endpoint {
+                    // The client puts `/` behind it, whether one is there or not.
+                    builder = builder.with_base_url(endpoint.trim_end_matches('/'));
+                }
                 Arc::new(builder.build().map_err(flaw)?)
             }
         })

@@ -29,10 +29,10 @@ pub(super) const BUCKET_EXAMPLE: &[&str] = &[
     "# secret_is = \"client_secret\"",
     "# tenant_id = \"00000000-0000-0000-0000-000000000000\"",
     "# client_id = \"00000000-0000-0000-0000-000000000000\"",
-    "# of s3 and abfss: a server that is not Amazon's or Microsoft's",
+    "# another server that speaks as the service does, or another address of the service",
     "endpoint = \"https://s3.example.com\"",
     "# lets an endpoint beyond this machine be asked without TLS; only where requests are signed, not where they carry the",
-    "# secret itself or a token for it (`sas_token`, `client_secret`)",
+    "# secret itself or a token for it (`sas_token`, `client_secret`, any key of gs://)",
     "allow_http = false",
     "# how long one request may take, how often and for how long it is tried again",
     "request_timeout = \"30s\"",
@@ -51,7 +51,7 @@ pub struct Bucket {
     /// The region that requests are signed for, of S3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Another server that speaks as the service does.
+    /// Another server that speaks as the service does, or another address of the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
     /// Whether an endpoint beyond this machine may be asked without TLS.
@@ -126,12 +126,15 @@ impl Bucket {
             }
             _ => {}
         }
-        self.service().map_or_else(|what| refuse(&what), |_| Ok(()))?;
+        let service = match self.service() {
+            Ok(service) => service,
+            Err(what) => return refuse(&what),
+        };
         let Some(endpoint) = &self.endpoint else { return Ok(()) };
         match url::Url::parse(endpoint) {
             Ok(url) if url.scheme() == "https" => Ok(()),
             Ok(url) if url.scheme() == "http" && is_loopback(&url) => Ok(()),
-            Ok(url) if url.scheme() == "http" && self.allow_http && self.is_shown() => refuse(
+            Ok(url) if url.scheme() == "http" && is_shown(&service) => refuse(
                 "would show its secret, or a token for it, to whoever listens: `allow_http` is for credentials that sign; write an `https://` endpoint",
             ),
             Ok(url) if url.scheme() == "http" && self.allow_http => Ok(()),
@@ -140,11 +143,6 @@ impl Bucket {
             ),
             _ => refuse("has an `endpoint` that is no `http://` or `https://` URL"),
         }
-    }
-
-    /// Whether requests carry the secret itself or a token for it, instead of being signed with it.
-    fn is_shown(&self) -> bool {
-        matches!(self.secret_is, Some(SecretIs::SasToken | SecretIs::ClientSecret))
     }
 
     /// The service that the URL names, with what its credential has beside the secret; else what is wrong. Keys of another
@@ -160,9 +158,7 @@ impl Bucket {
         let foreign: Vec<(&str, bool)> = match scheme {
             "s3" => of_azure.to_vec(),
             "abfss" => of_s3.to_vec(),
-            "gs" => {
-                of_s3.into_iter().chain(of_azure).chain([("endpoint", self.endpoint.is_some())]).collect()
-            }
+            "gs" => of_s3.into_iter().chain(of_azure).collect(),
             _ => return Err("has a url that is none of s3://, gs:// and abfss://".to_owned()),
         };
         if let Some((key, _)) = foreign.iter().find(|(_, is_set)| *is_set) {
@@ -208,6 +204,15 @@ impl Bucket {
             "" => Err(of("its secret is empty".to_owned())),
             secret => Ok(Secret::new(secret)),
         }
+    }
+}
+
+/// Whether requests carry the secret itself or a token for it, instead of being signed with it.
+fn is_shown(service: &Service) -> bool {
+    match service {
+        Service::S3 { .. } | Service::Azure { secret: AzureSecret::AccountKey, .. } => false,
+        Service::Azure { secret: AzureSecret::SharedAccess | AzureSecret::ClientSecret { .. }, .. }
+        | Service::Google => true,
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::google_server::unescaped;
 use crate::script_server::{ScriptServer, ask};
 
 const SCRIPT: &str = concat!(include_str!("made_once.sh"), include_str!("s3_server.sh"));
@@ -114,7 +115,7 @@ async fn serve(
     let request = request(&mut client).await?;
     let head = String::from_utf8_lossy(&request);
     let asked_for = head.split(" HTTP/").next().unwrap_or_default().to_owned();
-    let writes_data = asked_for.starts_with("PUT ") && !asked_for.contains("/_delta_log/");
+    let writes_data = asked_for.starts_with("PUT ") && !unescaped(&asked_for).contains("/_delta_log/");
     asked.send_modify(|asked| asked.push(asked_for));
     if matches!(*told.borrow(), Some(Fault::NoData(_))) && !writes_data {
         return hand_on(client, ask(store, &request).await?).await;
