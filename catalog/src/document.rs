@@ -6,6 +6,7 @@
 //!
 //! The structs spell the shape; nested values have the shape in which stores keep them.
 
+mod columns;
 mod difference;
 mod export;
 mod ids;
@@ -31,9 +32,9 @@ pub const VERSION: u32 = 1;
 /// What an import does with what the document does not name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
-    /// It stays: objects, and of objects that are named their policies, tags, members and grants.
+    /// It stays: objects, and of objects that are named their columns, policies, tags, members and grants.
     Keep,
-    /// It goes.
+    /// It goes, but for columns with governed tags or masks: for these the import is refused.
     Prune,
 }
 

@@ -6,6 +6,7 @@
 //! [not found](Error::NotFound), with the same value as for a missing one.
 
 mod reserved;
+mod words;
 
 use std::fmt;
 
@@ -17,6 +18,7 @@ use crate::securable::{SecurableKind, SecurableName};
 use crate::store;
 use crate::tag::TagKey;
 pub use reserved::Reserved;
+use words::{arity, list, overlapped, quoted};
 
 /// What the caller can do about an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,6 +35,8 @@ pub enum ErrorKind {
     Conflict,
     /// Something else needs what was to be dropped or altered.
     DependencyExists,
+    /// There is as much of it as there may be; let go of some, or wait.
+    Exhausted,
     /// The store does not answer; try again later.
     Unavailable,
     /// Our fault.
@@ -49,6 +53,7 @@ impl ErrorKind {
             ErrorKind::Invalid => "invalid",
             ErrorKind::Conflict => "conflict",
             ErrorKind::DependencyExists => "dependency_exists",
+            ErrorKind::Exhausted => "exhausted",
             ErrorKind::Unavailable => "unavailable",
             ErrorKind::Internal => "internal",
         }
@@ -271,6 +276,16 @@ pub enum Error {
     ReasonTooLong {
         /// The bound.
         bytes_max: usize,
+    },
+    /// One principal would have more of something than anybody has.
+    #[error("nobody has more than {most} {what}")]
+    TooMany {
+        /// In the plural.
+        what: &'static str,
+        /// The bound.
+        most: usize,
+        /// What to do about it.
+        hint: &'static str,
     },
     /// The name is taken.
     #[error("{kind} `{name}` already exists", kind = .kind.noun())]
@@ -527,6 +542,7 @@ impl Error {
             | Error::DependentsExist { .. }
             | Error::TaggedColumn { .. }
             | Error::LastAccountAdmin { .. } => ErrorKind::DependencyExists,
+            Error::TooMany { .. } => ErrorKind::Exhausted,
             Error::PasswordHash => ErrorKind::Internal,
             Error::Store(error) => error.kind(),
         }
@@ -555,32 +571,10 @@ impl Error {
                  tag policy",
             ),
             Error::Contention => Some("try again"),
+            Error::TooMany { hint, .. } => Some(*hint),
             Error::ReplacesExternal { .. } => Some("drop it and create it again, or insert into it"),
             Error::PropertyNotFound { .. } => Some("say IF EXISTS to pass over properties that are not set"),
             _ => None,
         }
-    }
-}
-
-fn list(missing: &[MissingPrivilege]) -> String {
-    missing.iter().map(MissingPrivilege::to_string).collect::<Vec<_>>().join(", ")
-}
-
-fn quoted(texts: &[String]) -> String {
-    texts.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", ")
-}
-
-fn overlapped(other: Option<&SecurableName>) -> String {
-    match other {
-        Some(name) => format!("that of {name}"),
-        None => "another one".to_owned(),
-    }
-}
-
-fn arity(least: usize, most: usize) -> String {
-    match (least, most) {
-        (1, 1) => "1 argument".to_owned(),
-        (least, most) if least == most => format!("{most} arguments"),
-        (least, most) => format!("{least} to {most} arguments"),
     }
 }

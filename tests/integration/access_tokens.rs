@@ -232,3 +232,21 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     }
     files
 }
+
+#[test]
+fn nobody_has_more_tokens_than_may_be() {
+    block_on(async {
+        let server = TestServer::start().await;
+        let (first, _) = made(&server, "alice", "CREATE ACCESS TOKEN nightly").await;
+        for _ in 1..weir_catalog::metastore::ACCESS_TOKENS_MAX {
+            made(&server, "alice", "CREATE ACCESS TOKEN nightly").await;
+        }
+        let refusal = server.client("alice").statement("CREATE ACCESS TOKEN more").await.unwrap_err();
+        assert_eq!(refusal.code, Code::ResourceExhausted, "{refusal:?}");
+        assert!(refusal.text.starts_with("[RESOURCE_EXHAUSTED]"), "{refusal:?}");
+        assert!(refusal.text.contains("DROP ACCESS TOKEN"), "{refusal:?}");
+        made(&server, "bob", "CREATE ACCESS TOKEN nightly").await;
+        server.done("alice", &format!("DROP ACCESS TOKEN '{first}'")).await;
+        made(&server, "alice", "CREATE ACCESS TOKEN more").await;
+    });
+}

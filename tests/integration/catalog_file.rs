@@ -152,3 +152,48 @@ fn a_file_that_cannot_be_imported_is_refused_in_a_sentence_and_changes_nothing()
         assert_eq!(printed(&catalog(&["export"], &data)), text);
     });
 }
+
+#[test]
+fn an_older_file_takes_neither_columns_nor_their_tags_away() {
+    block_on(async {
+        let server = TestServer::start_with(Setup::default()).await;
+        server
+            .prepare(
+                "CREATE SCHEMA main.i;
+                 CREATE GOVERNED TAG pii VALUES ('ssn');
+                 CREATE FUNCTION main.i.star(v STRING) RETURNS STRING RETURN '***';
+                 CREATE POLICY hide ON CATALOG main COLUMN MASK main.i.star TO `account users` EXCEPT hr FOR TABLES MATCH COLUMNS has_tag_value('pii', 'ssn') AS c ON COLUMN c;
+                 CREATE TABLE main.i.plain (id INT, name STRING);
+                 CREATE TABLE main.i.mapped (id INT, ssn STRING) TBLPROPERTIES ('delta.columnMapping.mode' = 'name');
+                 GRANT USE CATALOG ON CATALOG main TO alice;
+                 GRANT USE SCHEMA, SELECT ON SCHEMA main.i TO alice",
+            )
+            .await;
+        let ground = server.stop().await;
+        let (data, file) = (ground.path().join("data"), ground.path().join("catalog.yaml"));
+        let path = file.to_str().unwrap().to_owned();
+        printed(&catalog(&["export", "--file", &path], &data));
+        let server = TestServer::start_in(ground, Setup::default()).await;
+        server
+            .prepare(
+                "ALTER TABLE main.i.plain ADD COLUMN (ssn STRING);
+                 ALTER TABLE main.i.plain ALTER COLUMN ssn SET TAGS ('pii' = 'ssn');
+                 INSERT INTO main.i.plain VALUES (1, 'ann', 'SECRET');
+                 ALTER TABLE main.i.mapped RENAME COLUMN ssn TO number;
+                 ALTER TABLE main.i.mapped ALTER COLUMN number SET TAGS ('pii' = 'ssn');
+                 INSERT INTO main.i.mapped VALUES (1, 'SECRET')",
+            )
+            .await;
+        let ground = server.stop().await;
+        let before = printed(&catalog(&["export"], &data));
+        let imported = catalog(&["import", &path, "--as", ADMIN], &data);
+        assert_eq!(printed(&imported), "");
+        assert!(String::from_utf8_lossy(&imported.stderr).contains("nothing differs"), "{imported:?}");
+        let said = sentence(&catalog(&["import", &path, "--as", ADMIN, "--prune"], &data));
+        assert!(said.contains("column `ssn`") && said.contains("governed tags `pii`"), "{said}");
+        assert_eq!(printed(&catalog(&["export"], &data)), before);
+        let server = TestServer::start_in(ground, Setup::default()).await;
+        assert_eq!(server.rows("alice", "SELECT * FROM main.i.plain").await, ["1 | ann | ***"]);
+        assert_eq!(server.rows("alice", "SELECT * FROM main.i.mapped").await, ["1 | ***"]);
+    });
+}

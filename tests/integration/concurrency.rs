@@ -226,3 +226,37 @@ fn a_policy_that_is_replaced_lapses_at_no_moment() {
         }
     });
 }
+
+#[test]
+fn of_columns_added_at_once_each_has_its_own_mask_or_does_not_come() {
+    block_on(async {
+        let server = ground().await;
+        let mapping = "TBLPROPERTIES ('delta.columnMapping.mode' = 'name')";
+        server.prepare(&format!("CREATE TABLE main.default.grown (id INT) {mapping}")).await;
+        for round in 0..10 {
+            let (plain, secret) = (format!("p{round}"), format!("s{round}"));
+            let statements = [
+                format!("ALTER TABLE main.default.grown ADD COLUMN ({plain} STRING)"),
+                format!(
+                    "ALTER TABLE main.default.grown ADD COLUMN ({secret} STRING MASK main.default.stars)"
+                ),
+            ];
+            let told = at_once(&server, &statements).await;
+            assert!(told.iter().any(Result::is_ok), "round {round}: {told:?}");
+            for ((sql, column), told) in statements.iter().zip([&plain, &secret]).zip(&told) {
+                let Err(refusal) = told else { continue };
+                assert_conflict(refusal, &[]);
+                let query = format!("SELECT {column} FROM main.default.grown");
+                let missing = server.refused("alice", &query).await;
+                assert!(missing.starts_with("[UNRESOLVED_COLUMN]"), "round {round}: {missing}");
+                server.done(ADMIN, sql).await;
+            }
+            let insert = "INSERT INTO main.default.grown";
+            server
+                .done(ADMIN, &format!("{insert} (id, {plain}, {secret}) VALUES ({round}, 'raw', 'raw')"))
+                .await;
+            let query = format!("SELECT {plain}, {secret} FROM main.default.grown WHERE id = {round}");
+            assert_eq!(server.rows("alice", &query).await, ["raw | ***"], "round {round}: {told:?}");
+        }
+    });
+}

@@ -276,3 +276,17 @@ fn a_dry_run_for_too_many_says_how_to_name_them() {
         );
     });
 }
+
+#[test]
+fn nobody_asks_for_access_without_end() {
+    block_on(async {
+        let server = ground().await;
+        server.prepare("GRANT BROWSE ON CATALOG main TO bob").await;
+        let ask = "REQUEST ACCESS ON TABLE main.default.people";
+        for _ in 0..weir_catalog::metastore::ACCESS_REQUESTS_MAX {
+            server.rows("bob", ask).await;
+        }
+        let refusal = server.refused("bob", ask).await;
+        assert!(refusal.starts_with("[RESOURCE_EXHAUSTED]") && refusal.contains("wait"), "{refusal}");
+    });
+}

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::ids::{Ids, Told};
 use super::name::{one, three, two};
-use super::{ContainerEntry, Document, Removal, TableEntry, Texts, VERSION};
+use super::{ContainerEntry, Document, Removal, TableEntry, Texts, VERSION, columns};
 use crate::function::{Function, Returns};
 use crate::grant::{Effect, Grant};
 use crate::id::{PolicyTestId, PrincipalId, TagPolicyId};
@@ -261,13 +261,14 @@ impl<'a> Import<'a> {
                 let name = three(name).ok_or("invalid name")?;
                 let old = import.snapshot.table(&name);
                 let kind = import.table_kind(entry, old)?;
-                let (row_filter, masks) = import.policies(entry, old)?;
+                let imported = import.columns(entry, old)?;
+                let (row_filter, masks) = import.policies(entry, old, &imported)?;
                 let built = Table {
                     id: *import.ids.tables.get(&name).ok_or("not found")?,
                     schema: import.ids.schema_of(&name)?,
                     owner: import.ids.principal(&entry.owner)?,
                     kind,
-                    columns: import.columns(entry, old)?,
+                    columns: imported.columns,
                     row_filter,
                     masks,
                     properties: import.merged(old.map(|old| &old.properties), entry.properties.clone()),
@@ -276,7 +277,7 @@ impl<'a> Import<'a> {
                     stamps: old.map_or(import.stamps, |old| old.stamps),
                     name,
                 };
-                Ok(settled!(import, old, built))
+                Ok(settled!(import, old, crate::metastore::respelled(built)))
             },
         )
     }
@@ -312,20 +313,17 @@ impl<'a> Import<'a> {
         }
     }
 
-    fn columns(&self, entry: &TableEntry, old: Option<&Table>) -> Told<Vec<Column>> {
-        let columns = entry.columns.iter().map(|column| {
-            let column = column.clone().into_model().map_err(|error| error.to_string())?;
-            let was = old.and_then(|old| old.columns.iter().find(|was| was.name == column.name));
-            let tags = self.merged(was.map(|was| &was.tags), column.tags);
-            Ok(Column { tags, ..column })
-        });
-        columns.collect()
+    fn columns(&self, entry: &TableEntry, old: Option<&Table>) -> Told<columns::Imported> {
+        let said =
+            entry.columns.iter().map(|one| one.clone().into_model().map_err(|error| error.to_string()));
+        columns::imported(said.collect::<Told<Vec<Column>>>()?, old, self.removal, self.snapshot)
     }
 
     fn policies(
         &self,
         entry: &TableEntry,
         old: Option<&Table>,
+        imported: &columns::Imported,
     ) -> Told<(Option<crate::policy::RowFilter>, Vec<crate::policy::ColumnMask>)> {
         let old = old.filter(|_| self.keeps());
         let filter = match &entry.row_filter {
@@ -333,7 +331,9 @@ impl<'a> Import<'a> {
             Some(filter) => {
                 let mut filter = filter.clone();
                 filter.function = self.ids.called(&filter.function)?;
-                Some(filter.into_model().map_err(|error| error.to_string())?)
+                let mut filter = filter.into_model().map_err(|error| error.to_string())?;
+                imported.bind_arguments(&mut filter.arguments)?;
+                Some(filter)
             }
         };
         let masks = entry.masks.iter().map(|mask| {
@@ -341,13 +341,8 @@ impl<'a> Import<'a> {
             mask.function = self.ids.called(&mask.function)?;
             mask.into_model().map_err(|error| error.to_string())
         });
-        let mut masks = masks.collect::<Told<Vec<_>>>()?;
-        for was in old.map(|old| &old.masks).into_iter().flatten() {
-            if !masks.iter().any(|mask| mask.column.name == was.column.name && mask.path == was.path) {
-                masks.push(was.clone());
-            }
-        }
-        Ok((filter, masks))
+        let kept = old.map(|old| old.masks.as_slice()).unwrap_or_default();
+        Ok((filter, imported.masks(masks.collect::<Told<Vec<_>>>()?, kept)?))
     }
 
     fn functions(&mut self) -> Vec<Function> {

@@ -1,7 +1,7 @@
 //! Asking for access: a request is kept for those who may grant it to read. It gives nothing and moves
-//! no epoch.
+//! no epoch. Lists show the latest, so nobody may fill them.
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Duration, SubsecRound, Utc};
 
 use super::caller::Caller;
 use super::{Metastore, Request, facts};
@@ -20,9 +20,16 @@ const REASON_BYTES_MAX: usize = 4096;
 /// How far back requests are listed.
 const LISTED_MAX: u32 = 10_000;
 
+/// How many requests one principal makes at most in [`ACCESS_REQUEST_DAYS`].
+pub const ACCESS_REQUESTS_MAX: usize = 100;
+
+/// For how many days a request counts.
+pub const ACCESS_REQUEST_DAYS: i64 = 7;
+
 impl Metastore {
     /// Needs that the caller may be told of the securable: BROWSE suffices. Without `privileges` it is
-    /// what the kind is for: SELECT, of a function EXECUTE, of a volume READ VOLUME.
+    /// what the kind is for: SELECT, of a function EXECUTE, of a volume READ VOLUME. Refused after
+    /// [`ACCESS_REQUESTS_MAX`] of late.
     pub async fn access_request_add(
         &self,
         by: impl Into<Requester> + Send,
@@ -35,7 +42,8 @@ impl Metastore {
         let snapshot = request.requester.catalog(&self.newest().await?);
         let asked = Caller::new(&snapshot, request.requester.by)
             .and_then(|caller| asked(&caller, now, securable, privileges, reason));
-        let asked = match asked {
+        let kept = self.store.access_request_list(LISTED_MAX).await?;
+        let asked = match asked.and_then(|asked| bounded(asked, &kept)) {
             Ok(asked) => asked,
             Err(error) => return Err(self.refuse(&snapshot, &request, error).await),
         };
@@ -94,6 +102,20 @@ fn asked(
         securable_name: securable.to_string(),
         privileges: wanted,
         reason,
+    })
+}
+
+/// Refuses one more than its asker may make.
+fn bounded(asked: AccessRequest, kept: &[AccessRequest]) -> Result<AccessRequest, Error> {
+    let since = asked.at - Duration::days(ACCESS_REQUEST_DAYS);
+    let own = kept.iter().filter(|request| request.by == asked.by && request.at > since);
+    if own.count() < ACCESS_REQUESTS_MAX {
+        return Ok(asked);
+    }
+    Err(Error::TooMany {
+        what: "requests for access within a week",
+        most: ACCESS_REQUESTS_MAX,
+        hint: "ask for a schema or catalog instead of each table in it, or wait",
     })
 }
 

@@ -198,7 +198,7 @@ impl Metastore {
     }
 
     /// Needs MANAGE. With [`Contents::Cascade`] all it contains goes too, unless something in
-    /// another catalog uses it. Returns whether there was anything to drop.
+    /// another catalog uses it; external tables need what dropping them needs. Returns whether there was anything to drop.
     pub async fn catalog_drop(
         &self,
         by: impl Into<Requester> + Send,
@@ -215,12 +215,13 @@ impl Metastore {
                 }
                 found => found?,
             };
-            let because = caller.require(Privilege::Manage, SecurableId::Catalog(catalog.id))?;
+            let mut because = caller.require(Privilege::Manage, SecurableId::Catalog(catalog.id))?;
             let mut schemas = caller.snapshot.schemas(catalog.id).peekable();
             if contents == Contents::Restrict && schemas.peek().is_some() {
                 return Err(Error::NotEmpty { kind: SecurableKind::Catalog, name: name.to_string() });
             }
             let going = Objects::of_catalog(caller.snapshot, catalog.id);
+            because.extend(caller.require_releasable(&going)?);
             caller.check_droppable(&securable, &going)?;
             let mut changes = going.removals(caller.snapshot);
             changes.extend(schemas.map(|schema| Change::SchemaRemove(schema.id)));

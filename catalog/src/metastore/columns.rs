@@ -1,6 +1,6 @@
 //! Columns of tables and views as the catalog knows them, and what policies need of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -47,7 +47,7 @@ impl Metastore {
 
     /// Adds columns to a table, after those it has. Needs MANAGE, and for a mask what a mask needs. The catalog
     /// knows of a column and its mask before the table's log has it, so that the column is at no time there
-    /// without its mask.
+    /// without its mask. A conflict where a field id is another column's already: masks and tags hang on it.
     pub async fn columns_add(
         &self,
         by: impl Into<Requester> + Send,
@@ -62,6 +62,7 @@ impl Metastore {
             let mut altered = table.clone();
             altered.columns.extend(added.iter().map(|spec| spec.column.clone()));
             check_columns(&altered.columns)?;
+            check_ids_free(table, added)?;
             for mask in added.iter().filter_map(|spec| spec.mask.as_ref()) {
                 because.extend(require_maskable(caller, name, mask)?);
                 altered.masks.push(mask.clone());
@@ -112,6 +113,13 @@ impl Metastore {
         })
         .await
     }
+}
+
+/// Refuses field ids by which the table knows something already: it got columns since its log was looked at.
+fn check_ids_free(table: &Table, added: &[ColumnSpec]) -> Result<(), Error> {
+    let mut taken: BTreeSet<i64> = table.field_ids().collect();
+    let mut ids = added.iter().filter_map(|spec| spec.column.field_id);
+    if ids.all(|id| taken.insert(id)) { Ok(()) } else { Err(Error::Contention) }
 }
 
 fn check_bound_columns(table: &Table, columns: &[Column]) -> Result<(), Error> {

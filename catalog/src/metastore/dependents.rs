@@ -107,14 +107,18 @@ impl Objects {
         }
     }
 
+    /// The tables and views.
+    pub(super) fn tables<'s>(&self, snapshot: &'s Snapshot) -> impl Iterator<Item = &'s Table> {
+        self.tables.iter().filter_map(|id| snapshot.table_by_id(*id))
+    }
+
     fn function_names(&self, snapshot: &Snapshot) -> Vec<String> {
         let functions = self.functions.iter().filter_map(|id| snapshot.function_by_id(*id));
         functions.map(|function| function.name.to_string()).collect()
     }
 
     fn table_names(&self, snapshot: &Snapshot) -> Vec<String> {
-        let tables = self.tables.iter().filter_map(|id| snapshot.table_by_id(*id));
-        tables.map(|table| table.name.to_string()).collect()
+        self.tables(snapshot).map(|table| table.name.to_string()).collect()
     }
 }
 

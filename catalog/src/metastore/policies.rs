@@ -124,7 +124,7 @@ impl Metastore {
 
 /// With each column that policies are bound to by field id under the name it has now: it may have been renamed
 /// since the caller looked.
-fn respelled(mut table: Table) -> Table {
+pub(crate) fn respelled(mut table: Table) -> Table {
     let named = table.columns.iter().filter_map(|column| Some((column.field_id?, column.name.clone())));
     let names: HashMap<i64, String> = named.collect();
     for binding in bindings_mut(&mut table) {

@@ -1,4 +1,4 @@
-//! Properties of catalogs, schemas, tables and views: which values some of them take, and SET and UNSET.
+//! Properties of catalogs, schemas, tables and views: which values some of them take, SET and UNSET, and what a replacement keeps.
 
 use std::collections::BTreeMap;
 
@@ -43,6 +43,18 @@ impl PropertyChange {
         }
         Ok(properties)
     }
+}
+
+/// Those of a table or view that is replaced by one with `said`: what governs it stays, unless the statement says otherwise.
+pub(super) fn replaced_properties(
+    before: &BTreeMap<String, String>,
+    said: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let governing = [PROTECTION_PROPERTY, POLICY_DEFAULT_PROPERTY];
+    let mut properties = before.clone();
+    properties.retain(|property, _| governing.contains(&property.as_str()));
+    properties.extend(said.clone());
+    properties
 }
 
 /// The properties of governance take known values only, on tables, schemas and catalogs alike.

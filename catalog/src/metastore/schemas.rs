@@ -138,7 +138,7 @@ impl Metastore {
     }
 
     /// Needs MANAGE. With [`Contents::Cascade`] all it contains goes too, unless something
-    /// outside uses it. Returns whether there was anything to drop.
+    /// outside uses it; external tables need what dropping them needs. Returns whether there was anything to drop.
     pub async fn schema_drop(
         &self,
         by: impl Into<Requester> + Send,
@@ -155,11 +155,12 @@ impl Metastore {
                 }
                 found => found?,
             };
-            let because = caller.require(Privilege::Manage, SecurableId::Schema(schema.id))?;
+            let mut because = caller.require(Privilege::Manage, SecurableId::Schema(schema.id))?;
             let going = Objects::of_schema(caller.snapshot, schema.id);
             if contents == Contents::Restrict && !going.is_empty() {
                 return Err(Error::NotEmpty { kind: SecurableKind::Schema, name: name.to_string() });
             }
+            because.extend(caller.require_releasable(&going)?);
             caller.check_droppable(&securable, &going)?;
             let mut changes = going.removals(caller.snapshot);
             changes.push(Change::SchemaRemove(schema.id));

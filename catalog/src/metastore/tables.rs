@@ -10,7 +10,7 @@ use super::columns::{check_policies_kept, rebound};
 use super::dependents::Objects;
 use super::places::{ExternalUse, Storage, check_place, require_external};
 use super::policies::{check_policy_cycles, put_mask};
-use super::properties::{PropertyChange, check_properties};
+use super::properties::{PropertyChange, check_properties, replaced_properties};
 use super::tags::{Keeping, carry_tags};
 use super::views::require_policies;
 use super::{Contents, Created, Metastore, OnExisting, OnMissing, Request, Write};
@@ -21,10 +21,7 @@ use crate::id::TableId;
 use crate::name::{Name, ObjectName};
 use crate::policy::{ColumnMask, RowFilter};
 use crate::privilege::Privilege;
-use crate::securable::{
-    Column, POLICY_DEFAULT_PROPERTY, PROTECTION_PROPERTY, SecurableId, SecurableKind, SecurableName, Table,
-    TableKind,
-};
+use crate::securable::{Column, SecurableId, SecurableKind, SecurableName, Table, TableKind};
 use crate::store::Change;
 use crate::tag::Tags;
 
@@ -145,8 +142,8 @@ impl Metastore {
         }
     }
 
-    /// Needs MANAGE. Refused while a view or function reads it. Returns the table that was
-    /// dropped, so that the server can remove a managed one's files.
+    /// Needs MANAGE, and of an external table what taking off its governed tags needs: its files stay. Refused while a view or
+    /// function reads it. Returns the table that was dropped, so that the server can remove a managed one's files.
     pub async fn table_drop(
         &self,
         by: impl Into<Requester> + Send,
@@ -202,6 +199,7 @@ impl Metastore {
                     going
                 }
             };
+            because.extend(caller.require_releasable(&going)?);
             caller.check_droppable(described(table), &going)?;
             let changes = going.removals(caller.snapshot);
             Ok(Write { changes, because, value: Some(table.clone()) })
@@ -296,14 +294,10 @@ fn replacement(caller: &Caller<'_>, table: &Table, spec: &TableSpec) -> Result<T
     let unnumbered = |column: &Column| Column { field_id: None, ..column.clone() };
     let by_name = Table { columns: table.columns.iter().map(unnumbered).collect(), ..table.clone() };
     let columns = carry_tags(caller, &by_name, spec.columns.clone(), Keeping::Tagged)?;
-    let governing = [PROTECTION_PROPERTY, POLICY_DEFAULT_PROPERTY];
-    let mut properties = table.properties.clone();
-    properties.retain(|property, _| governing.contains(&property.as_str()));
-    properties.extend(spec.properties.clone());
     Ok(rebound(Table {
         kind: TableKind::Managed { location: location.clone() },
         columns,
-        properties,
+        properties: replaced_properties(&table.properties, &spec.properties),
         comment: spec.comment.clone(),
         stamps: caller.altered(table.stamps),
         ..table.clone()

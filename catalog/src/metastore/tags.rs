@@ -2,7 +2,7 @@
 //!
 //! A governed tag is set, changed and removed by those alone who hold ASSIGN on it, beside APPLY TAG
 //! on the thing: who owns a table cannot lift a policy by taking its tag away, nor by giving the
-//! tag another value, nor by letting go of the tagged column.
+//! tag another value, nor by letting go of the tagged column, nor of the table while its files stay (`registrations.rs`).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -155,6 +155,19 @@ fn require_assign(caller: &Caller<'_>, key: &TagKey) -> Result<Vec<Reason>, Erro
             Err(Error::PermissionDenied { missing })
         }
     }
+}
+
+/// ASSIGN on each of them that is governed; all that is missing is told at once.
+pub(super) fn require_assign_on(caller: &Caller<'_>, keys: &BTreeSet<TagKey>) -> Result<Vec<Reason>, Error> {
+    let (mut because, mut lacks) = (Vec::new(), Vec::new());
+    for key in keys {
+        match require_assign(caller, key) {
+            Ok(reasons) => because.extend(reasons),
+            Err(Error::PermissionDenied { missing }) => lacks.extend(missing),
+            Err(other) => return Err(other),
+        }
+    }
+    if lacks.is_empty() { Ok(because) } else { Err(Error::PermissionDenied { missing: lacks }) }
 }
 
 fn check_value(caller: &Caller<'_>, key: &TagKey, value: &str) -> Result<(), Error> {

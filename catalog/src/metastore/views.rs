@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::columns::check_policies_kept;
 use super::functions::{reads_behind, require_calls};
 use super::policies::{check_callable, check_policy_cycles, put_mask, reads_of};
-use super::properties::check_properties;
+use super::properties::{check_properties, replaced_properties};
 use super::tables::{check_columns, exists};
 use super::tags::{Keeping, carry_tags};
 use super::{Contents, Created, Metastore, OnExistingDefinition, OnMissing, Request, Write};
@@ -43,8 +43,8 @@ pub struct ViewSpec {
 
 impl Metastore {
     /// Needs CREATE VIEW (which CREATE TABLE gives) on the schema with USE on the way, SELECT on all
-    /// it reads and EXECUTE on all that it and its policies call. Only the owner replaces a view; id, grants, policies and
-    /// the tags of columns of the same names stay. Refused when a column would go that has a governed
+    /// it reads and EXECUTE on all that it and its policies call. Only the owner replaces a view; id, grants, policies,
+    /// the properties that govern it and the tags of columns of the same names stay. Refused when a column would go that has a governed
     /// tag, or that a policy is bound to.
     pub async fn view_create(
         &self,
@@ -85,6 +85,8 @@ impl Metastore {
             let mut masks = existing.map(|view| view.masks.clone()).unwrap_or_default();
             spec.masks.iter().try_for_each(|mask| put_mask(&mut masks, mask))?;
             let kept = existing.and_then(|view| view.row_filter.clone());
+            let none = BTreeMap::new();
+            let before = existing.map_or(&none, |view| &view.properties);
             let view = Table {
                 id: existing.map_or_else(TableId::fresh, |view| view.id),
                 schema: schema.id,
@@ -94,7 +96,7 @@ impl Metastore {
                 columns,
                 row_filter: spec.row_filter.clone().or(kept),
                 masks,
-                properties: spec.properties.clone(),
+                properties: replaced_properties(before, &spec.properties),
                 comment: spec.comment.clone(),
                 tags: existing.map(|view| view.tags.clone()).unwrap_or_default(),
                 stamps: existing.map_or(caller.stamps, |view| caller.altered(view.stamps)),

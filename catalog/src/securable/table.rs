@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{KeyPart, SecurableKind};
 use crate::id::{FunctionId, PrincipalId, SchemaId, TableId};
 use crate::name::ObjectName;
-use crate::policy::{ColumnMask, PolicyFunction, RowFilter};
+use crate::policy::{ColumnMask, PolicyArgument, PolicyFunction, RowFilter};
 use crate::stamps::Stamps;
 use crate::tag::Tags;
 
@@ -174,6 +174,24 @@ impl Table {
     /// [`Snapshot::is_governed`](crate::Snapshot::is_governed).
     pub fn has_own_policy(&self) -> bool {
         self.row_filter.is_some() || !self.masks.is_empty()
+    }
+
+    /// The field ids by which it knows columns: of those it has, and of those that its policies are bound to.
+    pub fn field_ids(&self) -> impl Iterator<Item = i64> {
+        let filters = self.row_filter.iter().flat_map(|filter| &filter.arguments);
+        let arguments = filters.chain(self.masks.iter().flat_map(|mask| &mask.arguments));
+        let read = arguments.filter_map(|argument| match argument {
+            PolicyArgument::Column(binding) => Some(binding),
+            PolicyArgument::Literal(_) => None,
+        });
+        let bound = self.masks.iter().map(|mask| &mask.column).chain(read);
+        let known = self.columns.iter().filter_map(|column| column.field_id);
+        known.chain(bound.filter_map(|binding| binding.field_id))
+    }
+
+    /// The highest of them: what is above it is nobody's.
+    pub fn highest_field_id(&self) -> Option<i64> {
+        self.field_ids().max()
     }
 
     /// The column of that name; case does not matter.

@@ -1,11 +1,11 @@
 //! REQUEST ACCESS and SHOW ACCESS REQUESTS.
 
-use weir_catalog::AccessRequest;
+use weir_catalog::{AccessRequest, Error as CatalogError};
 
 use super::Call;
 use super::listing::{Columns, Row, listing};
 use super::sight::Sight;
-use crate::error::Result;
+use crate::error::{Condition, Error, Result};
 use crate::run::Outcome;
 use crate::sql::AccessCommand;
 
@@ -33,7 +33,8 @@ pub(super) async fn run(call: Call<'_>, command: &AccessCommand) -> Result<Outco
             let request = call
                 .metastore()
                 .access_request_add(call.by(), call.now(), &on, privileges, comment.clone())
-                .await?;
+                .await
+                .map_err(bounded)?;
             let id = request.id.to_string();
             vec![Row::of([id.as_str(), request.securable_name.as_str(), privileges_of(&request).as_str()])]
         }
@@ -44,6 +45,16 @@ pub(super) async fn run(call: Call<'_>, command: &AccessCommand) -> Result<Outco
         }
     };
     listing(columns(command), &rows)
+}
+
+/// What the catalog refuses because its asker has as much of it as anybody may have is told as such.
+pub(super) fn bounded(error: CatalogError) -> Error {
+    match error {
+        CatalogError::TooMany { hint, .. } => {
+            Error::new(Condition::ResourceExhausted, error.to_string()).with_hint(hint)
+        }
+        other => other.into(),
+    }
 }
 
 fn privileges_of(request: &AccessRequest) -> String {

@@ -6,6 +6,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use weir_catalog::AccessToken;
 use weir_catalog::metastore::AccessTokenSpec;
 
+use super::access::bounded;
 use super::listing::{Columns, Row, listing};
 use super::sight::Sight;
 use super::{Call, done};
@@ -46,7 +47,8 @@ pub(super) async fn run(call: Call<'_>, command: &AccessTokenCommand) -> Result<
                 read_only: *read_only,
                 days: *days,
             };
-            let token = call.metastore().access_token_create(call.by(), call.now(), spec).await?;
+            let created = call.metastore().access_token_create(call.by(), call.now(), spec).await;
+            let token = created.map_err(bounded)?;
             let row = Row::of([token.id.to_string().as_str(), &text, &moment(token.expires_at)]);
             answer(command, &[row])
         }

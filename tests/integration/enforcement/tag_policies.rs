@@ -4,7 +4,11 @@
 //! Each [`Attack`] is put to alice, whom the policies name, and must give the honest answer; and to carol,
 //! whom they leave out, where it must *not*: an attack that gets the same from both proves nothing.
 
-use weir_testkit::{Client, Way, block_on};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use weir_testkit::{Client, OtherWriter, TestServer, Way, block_on};
 
 use super::{Attack, Honest, People, canary_in, either, metadata_of, refused, rows, text_of};
 
@@ -441,5 +445,57 @@ fn an_answer_of_rows_is_an_honest_one_only_when_it_is_whole() {
         for sql in ["SELECT 2", "SELECT id FROM main.hr.people", "SELECT 1 WHERE FALSE", "SELECT nothing"] {
             assert!(attack.breach(&people.client("alice").statement(sql).await).is_some(), "{sql}");
         }
+    });
+}
+
+/// Bob owns the schema and may register the files; the tag is the governor's.
+#[test]
+fn files_that_are_registered_again_have_not_lost_their_tags() {
+    block_on(async {
+        let server = TestServer::start().await;
+        let ssn = Field::new("ssn", DataType::Utf8, true);
+        let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int32, true), ssn]));
+        let values: Vec<ArrayRef> =
+            vec![Arc::new(Int32Array::from(vec![1])), Arc::new(StringArray::from(vec!["CANARY"]))];
+        let writer = OtherWriter::of(&server.external());
+        writer.create("a", Arc::clone(&schema), &[]).await;
+        writer.append("a", RecordBatch::try_new(schema, values).unwrap()).await;
+        let register = format!(
+            "CREATE TABLE main.own.a USING DELTA LOCATION '{}'",
+            server.external().join("a").display()
+        );
+        server
+            .prepare(&format!(
+                "CREATE SCHEMA main.own;
+                 CREATE GOVERNED TAG pii VALUES ('ssn');
+                 CREATE FUNCTION main.default.star(v STRING) RETURNS STRING RETURN '***';
+                 CREATE POLICY hide ON CATALOG main COLUMN MASK main.default.star TO `account users` EXCEPT hr FOR TABLES MATCH COLUMNS has_tag_value('pii', 'ssn') AS c ON COLUMN c;
+                 CREATE EXTERNAL LOCATION ext URL 'file://{}';
+                 GRANT CREATE EXTERNAL TABLE ON EXTERNAL LOCATION ext TO bob;
+                 GRANT USE CATALOG ON CATALOG main TO bob;
+                 ALTER SCHEMA main.own OWNER TO bob;
+                 GRANT USE SCHEMA, APPLY TAG ON SCHEMA main.own TO admin",
+                server.external().display()
+            ))
+            .await;
+        server.done("bob", &register).await;
+        server.done("bob", "DROP TABLE main.own.a").await;
+        server.done("bob", &register).await;
+        server.prepare("ALTER TABLE main.own.a ALTER COLUMN ssn SET TAGS ('pii' = 'ssn')").await;
+        assert_eq!(server.rows("bob", "SELECT ssn FROM main.own.a").await, ["***"]);
+        for sql in [
+            "ALTER TABLE main.own.a ALTER COLUMN ssn UNSET TAGS ('pii')",
+            "DROP TABLE main.own.a",
+            "DROP TABLE main.own.a CASCADE",
+            "DROP SCHEMA main.own CASCADE",
+        ] {
+            let told = server.refused("bob", sql).await;
+            assert!(told.starts_with("[INSUFFICIENT_PERMISSIONS]"), "{sql}: {told}");
+            assert!(told.contains("ASSIGN on governed tag `pii`"), "{sql}: {told}");
+        }
+        server.done("bob", "ALTER TABLE main.own.a RENAME TO main.own.b").await;
+        assert_eq!(server.rows("bob", "SELECT ssn FROM main.own.b").await, ["***"]);
+        server.prepare("GRANT ASSIGN ON GOVERNED TAG pii TO bob").await;
+        server.done("bob", "DROP TABLE main.own.b").await;
     });
 }

@@ -270,3 +270,50 @@ async fn external_use_is_the_catalog_owners_to_grant() {
     assert!(matches!(refused, Err(Error::Reserved { act: Reserved::GrantExternalUse })));
     metastore.grant_add(fixture.root, now(), &on, "bob", &external).await.unwrap();
 }
+
+#[tokio::test]
+async fn nobody_has_more_access_tokens_than_may_be() {
+    let fixture = Fixture::new().await;
+    let metastore = &fixture.metastore;
+    let (alice, most) = (fixture.alice, u8::try_from(ACCESS_TOKENS_MAX).unwrap());
+    let make = |by, number: u8, days_later| {
+        let digest = [number; 32];
+        let spec = AccessTokenSpec { name: name("job"), principal: None, digest, read_only: true, days: 1 };
+        metastore.access_token_create(by, now() + chrono::TimeDelta::days(days_later), spec)
+    };
+    for number in 0..most {
+        make(alice, number, 0).await.unwrap();
+    }
+    let (refused, text) = told(make(alice, most, 0).await);
+    assert_eq!(refused, ErrorKind::Exhausted);
+    assert!(text.contains("nobody has more than 100") && text.contains("DROP ACCESS TOKEN"), "{text}");
+    make(fixture.bob, most + 1, 0).await.unwrap();
+    // One that is let go makes room, and so does one that has expired, which is told of for a while.
+    let first = metastore.access_token(&[0; 32]).await.unwrap().unwrap();
+    metastore.access_token_drop(alice, now(), first.id).await.unwrap();
+    make(alice, most + 2, 0).await.unwrap();
+    assert_eq!(kind(make(alice, most + 3, 0).await), ErrorKind::Exhausted);
+    make(alice, most + 3, 2).await.unwrap();
+    assert_eq!(metastore.access_token_list(alice).await.unwrap().len(), ACCESS_TOKENS_MAX + 1);
+    make(alice, most + 4, 60).await.unwrap();
+    assert_eq!(metastore.access_token_list(alice).await.unwrap().len(), 1);
+    assert_eq!(metastore.access_token_list(fixture.bob).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn of_access_tokens_made_at_once_none_is_over_the_bound() {
+    let fixture = Fixture::new().await;
+    let metastore = &fixture.metastore;
+    let make = |number: u8| {
+        let digest = [number; 32];
+        let spec = AccessTokenSpec { name: name("job"), principal: None, digest, read_only: true, days: 1 };
+        metastore.access_token_create(fixture.alice, now(), spec)
+    };
+    for number in 1..u8::try_from(ACCESS_TOKENS_MAX).unwrap() {
+        make(number).await.unwrap();
+    }
+    let told = tokio::join!(make(201), make(202), make(203));
+    let made = [told.0.is_ok(), told.1.is_ok(), told.2.is_ok()];
+    assert_eq!(made.iter().filter(|made| **made).count(), 1, "{made:?}");
+    assert_eq!(metastore.access_token_list(fixture.alice).await.unwrap().len(), ACCESS_TOKENS_MAX);
+}

@@ -295,6 +295,26 @@ async fn a_replaced_view_keeps_id_grants_and_owner_and_only_its_owner_replaces_i
 }
 
 #[tokio::test]
+async fn a_replaced_view_keeps_the_properties_that_govern_it() {
+    let fixture = Fixture::new().await;
+    let properties = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    };
+    let replaced = async |said: &[(&str, &str)]| {
+        let spec = ViewSpec { properties: properties(said), ..view_of("main.default.v", "two", &[]) };
+        let replace = OnExistingDefinition::Replace;
+        let view = fixture.metastore.view_create(fixture.root, now(), spec, replace).await.unwrap();
+        view.into_inner().properties
+    };
+    let (strict, deny) = (("governance.protection", "strict"), ("policy.default", "deny"));
+    replaced(&[strict, deny, ("team", "blue")]).await;
+    assert_eq!(replaced(&[("team", "red")]).await, properties(&[strict, deny, ("team", "red")]));
+    assert_eq!(replaced(&[]).await, properties(&[strict, deny]));
+    let standard = ("governance.protection", "standard");
+    assert_eq!(replaced(&[standard]).await, properties(&[standard, deny]));
+}
+
+#[tokio::test]
 async fn a_view_needs_select_on_what_it_reads() {
     let fixture = Fixture::new().await;
     let table = fixture.table(fixture.root, "main.default.t").await;

@@ -123,3 +123,23 @@ async fn access_is_asked_for_where_one_may_know_of_the_thing() {
     fixture.grant(on.clone(), "alice", &[Privilege::Manage]).await;
     assert_eq!(metastore.access_request_list(fixture.alice, None).await.unwrap(), [asked]);
 }
+
+#[tokio::test]
+async fn nobody_fills_the_list_of_requests() {
+    let fixture = Fixture::new().await;
+    fixture.table(fixture.root, "main.default.t").await;
+    let metastore = &fixture.metastore;
+    for user in ["alice", "bob"] {
+        fixture.grant(SecurableName::Catalog(name("main")), user, &[Privilege::Browse]).await;
+    }
+    let on = on_table("main.default.t");
+    let ask = |by, days_later| {
+        metastore.access_request_add(by, now() + chrono::TimeDelta::days(days_later), &on, &[], None)
+    };
+    for _ in 0..ACCESS_REQUESTS_MAX {
+        ask(fixture.bob, 0).await.unwrap();
+    }
+    assert_eq!(kind(ask(fixture.bob, ACCESS_REQUEST_DAYS - 1).await), ErrorKind::Exhausted);
+    ask(fixture.alice, 0).await.unwrap();
+    ask(fixture.bob, ACCESS_REQUEST_DAYS).await.unwrap();
+}

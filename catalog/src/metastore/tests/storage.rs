@@ -267,3 +267,33 @@ async fn a_renamed_column_takes_what_is_bound_to_it_along_and_a_used_one_is_not_
     assert_eq!(names, ["area", "ssn"]);
     assert_eq!(kind(metastore.columns_drop(fixture.alice, now(), &t, &[]).await), ErrorKind::NotFound);
 }
+
+#[tokio::test]
+async fn a_field_id_is_of_one_column_whoever_adds_the_next() {
+    let fixture = Fixture::new().await;
+    let metastore = &fixture.metastore;
+    let (root, t) = (fixture.root, object("main.default.t"));
+    fixture.table(root, "main.default.t").await;
+    let spec = |name: &str, id| {
+        let column = Column { field_id: Some(id), ..Column::new(name, "STRING") };
+        ColumnSpec { column, mask: None }
+    };
+    let add = async |specs: &[ColumnSpec]| metastore.columns_add(root, now(), &t, specs).await;
+    add(&[spec("plain", 3)]).await.unwrap();
+    assert!(matches!(add(&[spec("secret", 3)]).await, Err(Error::Contention)));
+    assert!(matches!(add(&[spec("a", 4), spec("b", 4)]).await, Err(Error::Contention)));
+    add(&[spec("secret", 4)]).await.unwrap();
+    // Nor is it that of a column of which policies alone know.
+    let mask = crate::policy::ColumnMask {
+        column: ColumnBinding { field_id: Some(9), ..column("elsewhere") },
+        path: vec![],
+        function: crate::policy::PolicyFunction::Builtin(crate::policy::BuiltinMask::MaskNull),
+        arguments: vec![],
+        semantics: crate::policy::SEMANTICS,
+    };
+    metastore.mask_set(root, now(), &t, mask).await.unwrap();
+    assert!(matches!(add(&[spec("more", 9)]).await, Err(Error::Contention)));
+    let snapshot = metastore.snapshot().await.unwrap();
+    let table = snapshot.table(&t).unwrap();
+    assert_eq!((table.columns.len(), table.highest_field_id()), (4, Some(9)));
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::policy::BuiltinMask;
-use crate::securable::SecurableId;
+use crate::securable::{SecurableId, SecurableKind};
 use crate::tag::{TagKey, Tags};
 use crate::tag_policy::{
     ColumnMatch, Composition, OnNoMatch, TagCondition, TagPolicy, TagPolicyArgument, TagPolicyRule,
@@ -135,6 +135,92 @@ async fn an_owner_cannot_lose_a_tagged_column() {
     let table = snapshot.table(&object(T)).unwrap();
     assert!(table.column("region").unwrap().tags.is_empty());
     assert_eq!(table.column("ssn").unwrap().tags, tags(&[("pii", "ssn")]));
+}
+
+/// Alice may make tables over the files below `file:///x/`, and has one.
+async fn registered() -> Fixture {
+    let fixture = Fixture::new().await;
+    fixture.grant_use("alice").await;
+    fixture.grant(default_schema(), "alice", &[Privilege::CreateTable]).await;
+    let url = "file:///x/".to_owned();
+    let spec = ExternalLocationSpec { name: name("x"), url, credential: None, comment: None };
+    fixture.metastore.external_location_create(fixture.root, now(), spec, OnExisting::Fail).await.unwrap();
+    let on = SecurableName::ExternalLocation(name("x"));
+    fixture.grant(on, "alice", &[Privilege::CreateExternalTable]).await;
+    fixture.register(T).await;
+    fixture
+}
+
+impl Fixture {
+    async fn register(&self, text: &str) {
+        let spec = external(text, "file:///x/t/");
+        self.metastore.table_create(self.alice, now(), spec, OnExisting::Fail).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_owner_cannot_lift_a_policy_by_registering_files_again() {
+    let fixture = registered().await;
+    let metastore = &fixture.metastore;
+    let (root, alice, t) = (fixture.root, fixture.alice, object(T));
+    let drop = || metastore.table_drop(alice, now(), &t, OnMissing::Fail);
+    drop().await.unwrap();
+    fixture.register(T).await;
+    fixture.governed("pii", &["ssn"]).await;
+    fixture.governed("area", &[]).await;
+    fixture.grant_use("root").await;
+    fixture.grant(on_table(T), "root", &[Privilege::ApplyTag]).await;
+    metastore.tags_set(root, now(), &ssn(), tags(&[("pii", "ssn"), ("team", "red")])).await.unwrap();
+    // Elsewhere it would not inherit it.
+    let schema_target = TagTarget::Securable(default_schema());
+    metastore.tags_set(root, now(), &schema_target, tags(&[("area", "eu")])).await.unwrap();
+    let (refused, text) = told(drop().await);
+    assert_eq!(refused, ErrorKind::PermissionDenied);
+    for tag in ["area", "pii"] {
+        assert!(text.contains(&format!("ASSIGN on governed tag `{tag}`")), "{text}");
+    }
+    let cascade = metastore.drop_with_readers(alice, now(), &t, SecurableKind::Table, OnMissing::Fail).await;
+    assert_eq!(kind(cascade), ErrorKind::PermissionDenied);
+    // Nor with what contains it, and a new name changes nothing.
+    metastore.owner_set(root, now(), &default_schema(), "alice").await.unwrap();
+    metastore.owner_set(root, now(), &SecurableName::Catalog(name("main")), "alice").await.unwrap();
+    let (default, all) = (schema("main.default"), Contents::Cascade);
+    let dropped = metastore.schema_drop(alice, now(), &default, all, OnMissing::Fail).await;
+    assert_eq!(kind(dropped), ErrorKind::PermissionDenied);
+    let dropped = metastore.catalog_drop(alice, now(), &name("main"), all, OnMissing::Fail).await;
+    assert_eq!(kind(dropped), ErrorKind::PermissionDenied);
+    metastore.table_rename(alice, now(), &t, &name("u")).await.unwrap();
+    metastore.table_rename(alice, now(), &object("main.default.u"), &name("t")).await.unwrap();
+    assert_eq!(kind(drop().await), ErrorKind::PermissionDenied);
+    for tag in ["area", "pii"] {
+        fixture.grant(SecurableName::GovernedTag(key(tag)), "alice", &[Privilege::Assign]).await;
+    }
+    drop().await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_lifts_a_denial_by_registering_files_again() {
+    let fixture = registered().await;
+    let metastore = &fixture.metastore;
+    let t = object(T);
+    let denied = &[Privilege::Select];
+    let drop = || metastore.table_drop(fixture.alice, now(), &t, OnMissing::Fail);
+    for on in [on_table(T), default_schema()] {
+        metastore.deny_add(fixture.root, now(), &on, "alice", denied).await.unwrap();
+        let refused = drop().await;
+        assert!(
+            matches!(refused, Err(Error::Reserved { act: Reserved::LiftOwnDenial })),
+            "{on}: {refused:?}"
+        );
+        metastore.deny_remove(fixture.root, now(), &on, "alice", denied).await.unwrap();
+    }
+    // One that holds for another is not lifted by whom it does not hold for: it is the other's to ask.
+    metastore.deny_add(fixture.root, now(), &on_table(T), "bob", denied).await.unwrap();
+    drop().await.unwrap();
+    // What is managed goes with its rows.
+    fixture.table(fixture.alice, T).await;
+    metastore.deny_add(fixture.root, now(), &on_table(T), "alice", denied).await.unwrap();
+    drop().await.unwrap();
 }
 
 #[tokio::test]

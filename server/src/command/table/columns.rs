@@ -2,7 +2,9 @@
 //! its part back.
 //!
 //! A column to be added has its mask in the catalog before the log has the column; a table with a mask on a column that
-//! its log lacks is not read, so the column is at no time there without its mask. A column to be renamed is bound
+//! its log lacks is not read, so the column is at no time there without its mask. Where the log knows columns by ids, the column
+//! comes under the id that the catalog was told, or not at all: of two that are added at once, one is refused, and so is one
+//! beside which another writer adds one. A column to be renamed is bound
 //! by its field id before the log has the new name, so its mask and tags hold under both. The catalog takes nothing back unless
 //! the log was read again and is without the change: a commit that is made may look like one that failed.
 
@@ -12,7 +14,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use weir_catalog::metastore::ColumnSpec;
 use weir_catalog::securable::{SecurableId, SecurableKind, SecurableName};
 use weir_catalog::{Column, ColumnMask, ObjectName, Privilege, Snapshot, Table};
-use weir_scan::{PinnedTable, TableLocation};
+use weir_scan::{NewColumns, PinnedTable, TableLocation};
 
 use crate::command::sight::Sight;
 use crate::command::{Call, policy};
@@ -27,7 +29,9 @@ pub(super) async fn add(call: Call<'_>, name: &ObjectName, added: &[ColumnDefini
     let fields = added.iter().map(super::field_of);
     let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let opened = call.environment.tables.open(&place).await?;
-    let field_ids = opened.added_field_ids(&schema)?;
+    // The catalog may know of columns that are about to come, or that never came.
+    let columns = opened.new_columns(&schema, table.highest_field_id())?;
+    let field_ids = columns.field_ids();
     let mut specs = Vec::new();
     for column in added {
         let known = Column {
@@ -40,15 +44,22 @@ pub(super) async fn add(call: Call<'_>, name: &ObjectName, added: &[ColumnDefini
         specs.push(ColumnSpec { column: known, mask });
     }
     call.metastore().columns_add(call.by(), call.now(), name, &specs).await?;
-    let extended = call.environment.tables.add_columns(&place, schema, statement(call)).await;
+    let extended = call.environment.tables.add_new_columns(&opened, &columns, statement(call)).await;
     if let Err(failure) = extended {
         let names: Vec<String> = added.iter().map(|column| column.name.clone()).collect();
-        if is_unchanged(call, &place, &names).await {
+        if lacks_all(call, &place, &columns, &names).await {
             call.metastore().columns_withdraw(call.by(), call.now(), name, &names).await?;
         }
         return Err(failure.into());
     }
     Ok(())
+}
+
+/// Whether the table has none of the columns that were to come to it, as its log is now. Not where the log cannot be read: the
+/// commit may be made, and a column that came must not be without its mask.
+async fn lacks_all(call: Call<'_>, place: &TableLocation, columns: &NewColumns, names: &[String]) -> bool {
+    let Ok(opened) = call.environment.tables.open(place).await else { return false };
+    !names.iter().any(|name| opened.has_new_column(columns, name))
 }
 
 async fn mask(
@@ -80,7 +91,7 @@ pub(super) async fn rename(call: Call<'_>, name: &ObjectName, column: &str, to: 
     metastore.column_rename(call.by(), call.now(), name, (from, to), id).await?;
     let renamed = call.environment.tables.rename_column(&place, from, to, statement(call)).await;
     if let Err(failure) = renamed {
-        if !is_unchanged(call, &place, &[to.to_owned()]).await {
+        if !is_unchanged(call, &place, to).await {
             return Err(failure.into());
         }
         metastore.column_rename(call.by(), call.now(), name, (to, from), id).await?;
@@ -122,11 +133,11 @@ pub(super) async fn drop(
     Ok(())
 }
 
-/// Whether the table has none of the columns that it was to get, as its log is now. Not where the log cannot be read: the commit
-/// may be made, and a column that came must not be without its mask.
-async fn is_unchanged(call: Call<'_>, place: &TableLocation, columns: &[String]) -> bool {
+/// Whether the table has no column of the new name, as its log is now. Not where the log cannot be read: the commit
+/// may be made, and what is bound to the column must hold under its new name.
+async fn is_unchanged(call: Call<'_>, place: &TableLocation, to: &str) -> bool {
     let Ok(opened) = call.environment.tables.open(place).await else { return false };
-    columns.iter().all(|column| opened.schema().field_with_name(column).is_err())
+    opened.schema().field_with_name(to).is_err()
 }
 
 /// Whether the table has all of the columns still that it was to lose. Not where its log cannot be read.
