@@ -204,6 +204,15 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    /// A value that partitions the table, and with which a file would have a longer name than storage takes.
+    #[error("a new value of a column that partitions the table is too long to be the name of a folder")]
+    LongName {
+        /// Where.
+        table: TableLocation,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
     /// A text that is longer than its column takes.
     #[error(transparent)]
     TextTooLong(#[from] TooLong),
@@ -276,6 +285,7 @@ impl Error {
             | Self::AlreadyExists { table }
             | Self::Conflict { table, .. }
             | Self::InvalidRows { table, .. }
+            | Self::LongName { table, .. }
             | Self::InvalidDefinition { table, .. } => Some(table),
             _ => None,
         }

@@ -4,9 +4,12 @@
 //! `file:///…` are names of files elsewhere. Whoever may write to a folder writes its log as well, and could read through it what
 //! lies beside. So three things are held to the folder, each by itself:
 //!
-//! * what a snapshot names, when it is made ([`check`]);
+//! * what a snapshot names, when it is made ([`check`]), and what a commit is to name ([`check_named`]);
 //! * what delta-rs reads of log and checkpoints ([`OwnFolder`]);
 //! * what a plan reads, before it leaves this crate ([`only_own`]).
+//!
+//! A path is decoded once, and is the name that a store is asked for then. What is encoded still is part of the name: the folder
+//! of the value `a/b` is `p=a%2Fb`, which a log spells `p=a%252Fb`, and its slash leads nowhere.
 
 use std::fmt;
 use std::ops::Range;
@@ -19,7 +22,7 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
-use deltalake::kernel::{EagerSnapshot, StorageType};
+use deltalake::kernel::{Action, EagerSnapshot, StorageType};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use object_store::path::Path;
@@ -29,6 +32,7 @@ use object_store::{
     Result as StoreResult,
 };
 
+use crate::caught_panic::vector_of;
 use crate::error::{self, Error, Result};
 use crate::location::{MOUNT, TableLocation};
 use crate::vector_reach::{self, ROWS_MAX, Reach};
@@ -52,18 +56,19 @@ pub(crate) fn check(location: &TableLocation, snapshot: &EagerSnapshot) -> Resul
         if file.size() < 0 {
             return Err(corrupt("a file has a size below zero"));
         }
+        // Decoded once, as a store is asked for it.
         if !is_below(&file.path()) {
             return Err(elsewhere());
         }
-        let Some(vector) = file.deletion_vector_descriptor() else { continue };
+        let Some(vector) = vector_of(&file).map_err(corrupt)? else { continue };
         let place = vector.path_or_inline_dv.as_str();
         let own = match vector.storage_type {
             StorageType::Inline => true,
             StorageType::UuidRelativePath => {
                 let prefix = place.len().checked_sub(VECTOR_NUMBER).and_then(|end| place.get(..end));
-                prefix.is_some_and(is_below)
+                prefix.is_some_and(is_spelled_below)
             }
-            StorageType::AbsolutePath => place.strip_prefix(folder.as_str()).is_some_and(is_below),
+            StorageType::AbsolutePath => place.strip_prefix(folder.as_str()).is_some_and(is_spelled_below),
         };
         if !own {
             return Err(elsewhere());
@@ -98,21 +103,62 @@ fn is_of_vectors(url: &str) -> bool {
     url.ends_with(vector_reach::FILE_SUFFIX) && !url.contains(['?', '#'])
 }
 
-/// Whether a path of a log stays below the folder that it is relative to, decoded or not.
+/// Refuses a commit that would name files which [`check`] refuses. Values cannot bring that about, as they are encoded in the names of
+/// folders; names of columns are not, and `a:b=1/part.parquet` is a URL.
+pub(crate) fn check_named(location: &TableLocation, actions: &[Action]) -> Result<()> {
+    let is_own = |action: &Action| match action {
+        Action::Add(file) => is_below(&file.path),
+        Action::Cdc(file) => is_below(&file.path),
+        _ => true,
+    };
+    match actions.iter().all(is_own) {
+        true => Ok(()),
+        false => {
+            let features = vec!["partitions by a column whose name leads out of its folder".to_owned()];
+            Err(Error::UnsupportedWrite { table: location.clone(), features })
+        }
+    }
+}
+
+/// Whether a path stays below the folder that it is relative to. It is one of a log, decoded once.
 fn is_below(path: &str) -> bool {
     let is_scheme = |before: &str| {
         before.starts_with(|first: char| first.is_ascii_alphabetic())
             && before.chars().all(|part| part.is_ascii_alphanumeric() || "+-.".contains(part))
     };
     let names_a_store = path.split_once(':').is_some_and(|(before, _)| is_scheme(before));
-    let climbs = |path: &str| path.split(['/', '\\']).any(|segment| segment == "..");
     !path.starts_with(['/', '\\'])
         // A URL is trimmed before it is read.
         && path.trim() == path
         && !names_a_store
         && !path.chars().any(char::is_control)
-        && !climbs(path)
-        && (!path.contains('%') || Path::from_url_path(path).is_ok())
+        && !path.split(['/', '\\']).any(is_up)
+}
+
+/// The same of a path as a log spells it.
+fn is_spelled_below(path: &str) -> bool {
+    let is_decoded_below = || Path::from_url_path(path).is_ok_and(|path| is_below(path.as_ref()));
+    is_below(path) && (!path.contains('%') || is_decoded_below())
+}
+
+/// Whether a part of a path means the folder above, or would to somebody who decodes it once more. Folders of values have the name of
+/// their column before that.
+fn is_up(part: &str) -> bool {
+    // In a URL these end the path.
+    let part = part.split(['?', '#']).next().unwrap_or(part);
+    behind_dot(part).and_then(behind_dot) == Some("")
+}
+
+/// What of a part stands behind a dot at its beginning, however often that is encoded.
+fn behind_dot(part: &str) -> Option<&str> {
+    if let Some(rest) = part.strip_prefix('.') {
+        return Some(rest);
+    }
+    let mut encoded = part.strip_prefix('%')?;
+    while let Some(within) = encoded.strip_prefix("25") {
+        encoded = within;
+    }
+    encoded.strip_prefix("2e").or_else(|| encoded.strip_prefix("2E"))
 }
 
 /// `plan`, which reads files of the table's folder and nothing else.
@@ -244,7 +290,38 @@ impl ObjectStore for OwnFolder {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
+
     use super::*;
+
+    /// What is no path below a table's folder, as a log spells it.
+    const ELSEWHERE: [&str; 25] = [
+        "../t/part.parquet",
+        "a/../../t/part.parquet",
+        "..",
+        " ../t/part.parquet",
+        " /data/t/part.parquet",
+        " file:///etc/passwd",
+        "a\\..\\..\\t",
+        "%2e%2e/t/part.parquet",
+        "%2E./t/part.parquet",
+        "a%2f..%2f..%2ft",
+        ".\t./t/part.parquet",
+        "/data/t/part.parquet",
+        "//mount/data/t/part.parquet",
+        "\\\\mount\\t",
+        "gov://mount/data/t/part.parquet",
+        "file:///etc/passwd",
+        "file:/etc/passwd",
+        "FILE://localhost/etc/passwd",
+        "s3a://bucket/part.parquet",
+        "file%3A/etc/passwd",
+        "%252e%252e/t/part.parquet",
+        "a/%25252E./t/part.parquet",
+        "a/.%252E/t/part.parquet",
+        "..?x",
+        "a/..#/t/part.parquet",
+    ];
 
     #[test]
     fn a_path_of_a_log_stays_in_its_folder_or_is_none() {
@@ -257,30 +334,53 @@ mod tests {
             "_change_data/cdc-1.parquet",
             "",
         ] {
-            assert!(is_below(own), "{own}");
+            assert!(is_spelled_below(own), "{own}");
         }
-        for other in [
-            "../t/part.parquet",
-            "a/../../t/part.parquet",
-            "..",
-            " ../t/part.parquet",
-            " /data/t/part.parquet",
-            " file:///etc/passwd",
-            "a\\..\\..\\t",
-            "%2e%2e/t/part.parquet",
-            "%2E./t/part.parquet",
-            "a%2f..%2f..%2ft",
-            ".\t./t/part.parquet",
-            "/data/t/part.parquet",
-            "//mount/data/t/part.parquet",
-            "\\\\mount\\t",
-            "gov://mount/data/t/part.parquet",
-            "file:///etc/passwd",
-            "file:/etc/passwd",
-            "FILE://localhost/etc/passwd",
-            "s3a://bucket/part.parquet",
+        for other in ELSEWHERE {
+            assert!(!is_spelled_below(other), "{other}");
+            // As delta-rs hands it on.
+            let decoded = other
+                .replace("%2e", ".")
+                .replace("%2E", ".")
+                .replace("%2f", "/")
+                .replace("%3A", ":")
+                .replace("%25", "%");
+            assert!(!is_below(&decoded), "{other}: {decoded}");
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_still_is_part_of_a_name() {
+        for own in [
+            "p=%2F/part.parquet",
+            "p=%2F%2F/part.parquet",
+            "p=http%3A%2F%2Fx/part.parquet",
+            "p=x%2F..%2Fy/part.parquet",
+            "p=..%2F..%2F..%2Fetc/part.parquet",
+            "p=../part.parquet",
+            "p=%252e%252e/part.parquet",
+            "p=%0A%09%0D%01%7F/part.parquet",
+            "_change_data/p=%2F/part.parquet",
         ] {
-            assert!(!is_below(other), "{other}");
+            assert!(is_below(own), "{own}");
+            let spelled = own.replace('%', "%25");
+            assert!(is_spelled_below(&spelled), "{spelled}");
+        }
+    }
+
+    #[test]
+    fn a_commit_names_no_file_that_would_be_refused() {
+        use deltalake::kernel::{Add, AddCDCFile};
+
+        use crate::location::RootName;
+
+        let location = TableLocation::new(RootName::new("main").unwrap(), "t").unwrap();
+        let add = |path: &str| Action::Add(Add { path: path.to_owned(), ..Add::default() });
+        let cdc = |path: &str| Action::Cdc(AddCDCFile { path: path.to_owned(), ..AddCDCFile::default() });
+        check_named(&location, &[add("p=%2F/part.parquet"), cdc("_change_data/p=%2F/part.parquet")]).unwrap();
+        for named in [add("a:b=1/part.parquet"), cdc("../part.parquet")] {
+            let refused = check_named(&location, &[add("part.parquet"), named]);
+            assert!(matches!(refused, Err(Error::UnsupportedWrite { .. })), "{refused:?}");
         }
     }
 }

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -19,9 +20,9 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use moka::sync::Cache;
 use object_store::path::Path;
 use object_store::{
-    Attributes, CopyOptions, Error, GetOptions, GetRange, GetResult, GetResultPayload, ListResult,
+    Attributes, CopyMode, CopyOptions, Error, GetOptions, GetRange, GetResult, GetResultPayload, ListResult,
     MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload,
-    PutResult, RenameOptions, Result,
+    PutResult, RenameOptions, RenameTargetMode, Result,
 };
 use url::Url;
 
@@ -35,6 +36,10 @@ use crate::{read_bound, vector_reach};
 
 /// How many files keep their size and entity tag in memory.
 const KNOWN_FILES: u64 = 100_000;
+
+/// The longest name that a file has in a bucket, in bytes: the same with all three services. They answer otherwise that the request is no
+/// good, each in its own words.
+const KEY_BYTES_MAX: usize = 1024;
 
 /// Routes paths to storage roots. Clones share everything.
 #[derive(Clone)]
@@ -182,6 +187,16 @@ impl Router {
         let name = parts.next().and_then(|part| RootName::new(part.as_ref()).ok()).ok_or_else(unknown)?;
         let root = self.roots.borrow().get(&name).cloned().ok_or_else(unknown)?;
         Ok((name, root, parts.collect()))
+    }
+
+    /// The store that takes a new file, and the path inside it.
+    fn route_new(&self, location: &Path) -> Result<(Arc<dyn ObjectStore>, Path)> {
+        let (_, root, inner) = self.root_of(location)?;
+        if !root.near && inner.as_ref().len() > KEY_BYTES_MAX {
+            let source = Box::new(io::Error::from(io::ErrorKind::InvalidFilename));
+            return Err(Error::Generic { store: "router", source });
+        }
+        Ok((root.store, inner))
     }
 
     /// Size and time of a file that never changes.
@@ -338,6 +353,12 @@ fn at(location: &Path, error: Error) -> Error {
     }
 }
 
+/// The client for Google's service takes the two modes of copying for each other (object_store 0.13.2), and what must not be there
+/// yet would be overwritten. Files are put there on condition instead.
+fn on_condition() -> Error {
+    Error::NotSupported { source: "in a bucket nothing is copied or moved on condition".into() }
+}
+
 fn across_roots() -> Error {
     Error::NotSupported { source: "objects cannot be copied or moved between storage roots".into() }
 }
@@ -358,7 +379,7 @@ impl fmt::Display for Router {
 #[warn(clippy::missing_trait_methods)]
 impl ObjectStore for Router {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        let (_, store, inner) = self.route(location)?;
+        let (store, inner) = self.route_new(location)?;
         store.put_opts(&inner, payload, options).await
     }
 
@@ -367,7 +388,7 @@ impl ObjectStore for Router {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        let (_, store, inner) = self.route(location)?;
+        let (store, inner) = self.route_new(location)?;
         store.put_multipart_opts(&inner, options).await
     }
 
@@ -449,6 +470,9 @@ impl ObjectStore for Router {
         if from_root != to_root {
             return Err(across_roots());
         }
+        if options.mode == CopyMode::Create && self.is_far(&to_root) {
+            return Err(on_condition());
+        }
         store.copy_opts(&from, &to, options).await
     }
 
@@ -458,11 +482,18 @@ impl ObjectStore for Router {
         if from_root != to_root {
             return Err(across_roots());
         }
+        if options.target_mode == RenameTargetMode::Create && self.is_far(&to_root) {
+            return Err(on_condition());
+        }
         store.rename_opts(&from, &to, options).await
     }
 }
 
 impl Router {
+    fn is_far(&self, root: &RootName) -> bool {
+        self.roots.borrow().get(root).is_some_and(|root| !root.near)
+    }
+
     /// Lists below a prefix, which must name a root: there is no listing over all of them.
     fn list_after(
         &self,

@@ -25,6 +25,7 @@ use crate::change_data::{ChangeData, ChangeType};
 use crate::delta_tables::DeltaTables;
 use crate::error::{self, Error, Result};
 use crate::identified_table::IdentifiedTable;
+use crate::null_twins::Aside;
 use crate::pinned_table::PinnedTable;
 use crate::row_changes::{Changed, RowChanges};
 use crate::table_writer::{Input, added, bytes_of, check_partitions, commit_properties};
@@ -104,7 +105,7 @@ impl DeltaTables {
         let feed = Arc::new(Mutex::new(ChangeData::of(table, &changes.schema())?));
         let rows = recorded(self.changed(table, session, changes).await?, Arc::clone(&feed));
         let rows: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(changes.schema(), rows));
-        let input = Arc::new(Input::for_writer(rows));
+        let input = Arc::new(Input::for_writer(rows, Aside::of(table, session)));
         let written = added(table, session, &input).await?;
         let (files_added, bytes_added) = (written.len() as u64, bytes_of(&written));
         let rows_copied = input.rows().saturating_sub(changes.updated()).saturating_sub(changes.inserted());

@@ -32,10 +32,12 @@ use futures::{StreamExt, stream};
 use tokio::sync::{Mutex, Notify};
 
 use crate::caught_commit::CaughtCommit;
+use crate::caught_panic::unless_panicked;
 use crate::delta_tables::DeltaTables;
 use crate::error::{self, Error, Result};
 use crate::file_layout::writer_properties;
 use crate::location::TableLocation;
+use crate::null_twins::Aside;
 use crate::pinned_table::PinnedTable;
 use crate::text_length::{self, TextLengths};
 use crate::{table_features, table_schema};
@@ -168,7 +170,8 @@ impl DeltaTables {
             return Ok(applied);
         }
         check_partitions(&table)?;
-        let input = Arc::new(Input::for_writer(TextLengths::of_all(&table)?.checked(input)));
+        let input = TextLengths::of_all(&table)?.checked(input);
+        let input = Arc::new(Input::for_writer(input, Aside::of(&table, session)));
         let added = added(&table, session, &input).await?;
         let (rows, files, bytes) = (input.rows(), added.len() as u64, bytes_of(&added));
         let metrics = serde_json::json!({
@@ -223,6 +226,18 @@ pub(crate) async fn added(
     session: &dyn Session,
     input: &Arc<Input>,
 ) -> Result<Vec<Add>> {
+    let mut added = added_together(table, session, input).await?;
+    for rows in input.kept_aside().await {
+        let rows = stream::iter(rows.into_iter().map(Ok));
+        let rows = RecordBatchStreamAdapter::new(Arc::clone(&input.schema), rows);
+        let input = Arc::new(Input::for_writer(Box::pin(rows), None));
+        added.extend(added_together(table, session, &input).await?);
+    }
+    Ok(added)
+}
+
+/// The same of rows of which no two with different values have one folder.
+async fn added_together(table: &PinnedTable, session: &dyn Session, input: &Arc<Input>) -> Result<Vec<Add>> {
     let location = table.location();
     let caught = CaughtCommit::new(table.log_store());
     let store: LogStoreRef = Arc::clone(&caught) as _;
@@ -263,7 +278,13 @@ async fn write(
         .with_writer_properties(writer_properties())
         .with_session_state(Arc::new(writer_state(session, !table.partition_columns().is_empty())))
         .with_session_fallback_policy(SessionFallbackPolicy::RequireSessionState);
-    write.await.map(drop).map_err(|failure| error::commit_failure(table.location(), failure))
+    // It cannot plan a subquery, nor a variable, in what a log says of its columns.
+    let unplannable = || Error::UnsupportedWrite {
+        table: table.location().clone(),
+        features: vec!["a constraint or a generated column that is no expression over one row".to_owned()],
+    };
+    let written = unless_panicked(write.into_future()).await.ok_or_else(unplannable)?;
+    written.map(drop).map_err(|failure| error::commit_failure(table.location(), failure))
 }
 
 /// A session of its own for the writer: the caller's memory and parallelism, none of its rules and settings.
@@ -325,6 +346,8 @@ pub struct Input {
     failure: Arc<Mutex<Option<Arc<DataFusionError>>>>,
     /// Told of an error in place of the reader, where there is one.
     told: Option<Arc<Notify>>,
+    /// Keeps rows from the reader that are written after the others.
+    aside: Option<Arc<Aside>>,
     stream: Arc<Mutex<InputStream>>,
 }
 
@@ -345,13 +368,22 @@ impl Input {
             rows: Arc::default(),
             failure: Arc::default(),
             told: None,
+            aside: None,
             stream: Arc::new(Mutex::new(InputStream(stream))),
         }
     }
 
     /// The same for a reader that never hears of an error: who started it waits for [`Input::failed`] beside it, and stops it.
-    pub(crate) fn for_writer(stream: SendableRecordBatchStream) -> Self {
-        Self { told: Some(Arc::default()), ..Self::new(stream) }
+    pub(crate) fn for_writer(stream: SendableRecordBatchStream, aside: Option<Aside>) -> Self {
+        Self { told: Some(Arc::default()), aside: aside.map(Arc::new), ..Self::new(stream) }
+    }
+
+    /// The rows that were kept from the reader, in parts.
+    async fn kept_aside(&self) -> Vec<Vec<RecordBatch>> {
+        match &self.aside {
+            Some(aside) => aside.take().await,
+            None => Vec::new(),
+        }
     }
 
     /// Until an error came that the reader is not told.
@@ -369,7 +401,7 @@ impl Input {
         Ok(Arc::new(table.map_err(|cause| Error::Input(Box::new(cause)))?))
     }
 
-    /// How many have been read.
+    /// How many have been read, those kept aside among them.
     pub fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
     }
@@ -404,12 +436,14 @@ impl PartitionStream for Input {
             let failure = DataFusionError::Execution("rows to write can be read only once".to_owned());
             return Box::pin(RecordBatchStreamAdapter::new(schema, stream::once(async { Err(failure) })));
         }
-        let (rows, failure, told) = (Arc::clone(&self.rows), Arc::clone(&self.failure), self.told.clone());
+        let (rows, failure) = (Arc::clone(&self.rows), Arc::clone(&self.failure));
+        let (told, aside) = (self.told.clone(), self.aside.clone());
         let counted = stream::unfold(Arc::clone(&self.stream), move |shared| {
-            let (rows, failure, told) = (Arc::clone(&rows), Arc::clone(&failure), told.clone());
+            let (rows, failure) = (Arc::clone(&rows), Arc::clone(&failure));
+            let (told, aside) = (told.clone(), aside.clone());
             async move {
                 let batch = shared.lock().await.0.next().await?;
-                let batch = observe(batch, &rows, &failure).await;
+                let batch = observe(batch, &rows, &failure, aside.as_deref()).await;
                 if let (Err(_), Some(told)) = (&batch, told) {
                     told.notify_one();
                     std::future::pending::<()>().await;
@@ -425,12 +459,20 @@ async fn observe(
     batch: Result<RecordBatch, DataFusionError>,
     rows: &AtomicU64,
     failure: &Mutex<Option<Arc<DataFusionError>>>,
+    aside: Option<&Aside>,
 ) -> Result<RecordBatch, DataFusionError> {
-    match batch {
+    let passed = match batch {
         Ok(batch) => {
             rows.fetch_add(u64::try_from(batch.num_rows()).unwrap_or(u64::MAX), Ordering::Relaxed);
-            Ok(batch)
+            match aside {
+                Some(aside) => aside.others(&batch).await,
+                None => Ok(batch),
+            }
         }
+        Err(error) => Err(error),
+    };
+    match passed {
+        Ok(batch) => Ok(batch),
         Err(error) => {
             let error = Arc::new(error);
             *failure.lock().await = Some(Arc::clone(&error));

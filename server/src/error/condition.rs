@@ -151,6 +151,8 @@ conditions! {
     DeltaTableCorrupt = "DELTA_TABLE_CORRUPT", "58030", FailedPrecondition;
     /// The Delta table needs something this server cannot read.
     DeltaFeatureUnsupported = "DELTA_UNSUPPORTED_FEATURES_FOR_READ", "56038", FailedPrecondition;
+    /// The Delta table needs something this server cannot write.
+    DeltaFeatureUnwritten = "DELTA_UNSUPPORTED_FEATURES_FOR_WRITE", "56038", FailedPrecondition;
     /// A version that the Delta table's log does not have.
     VersionNotFound = "DELTA_VERSION_NOT_FOUND", "22003", Invalid;
     /// A moment before the first version that the Delta table's log has.

@@ -158,9 +158,10 @@ impl From<ScanError> for Error {
                     )
                     .caused_by(error);
             }
-            ScanError::UnsupportedFeature { .. }
-            | ScanError::UnsupportedWrite { .. }
-            | ScanError::UnsupportedProtocol { .. } => Condition::DeltaFeatureUnsupported,
+            ScanError::UnsupportedFeature { .. } | ScanError::UnsupportedProtocol { .. } => {
+                Condition::DeltaFeatureUnsupported
+            }
+            ScanError::UnsupportedWrite { .. } => Condition::DeltaFeatureUnwritten,
             ScanError::VersionNotFound { .. } => Condition::VersionNotFound,
             ScanError::BeforeFirstVersion { .. } => Condition::TimestampTooEarly,
             ScanError::ChangeRange { .. } => Condition::InvalidChangeRange,
@@ -173,6 +174,7 @@ impl From<ScanError> for Error {
                 let hint = format!("write a shorter text, as left(…, {}) gives it", too_long.length_max);
                 return Error::new(Condition::TextTooLong, error.to_string()).with_hint(hint);
             }
+            ScanError::LongName { .. } => Condition::InvalidParameterValue,
             ScanError::UnwrittenText { .. } => Condition::UnsupportedFeature,
             ScanError::InvalidRows { .. } => Condition::ConstraintViolated,
             ScanError::UnsupportedType { .. } => Condition::DatatypeMismatch,

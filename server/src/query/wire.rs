@@ -14,6 +14,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, Uni
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use crate::error::{Condition, Error, Result};
+use crate::query::write::assigned::open;
 
 /// The schema as it goes out: wire types, the same names and nullability, no metadata.
 pub fn wire_schema(schema: &Schema) -> SchemaRef {
@@ -49,6 +50,10 @@ fn to_type(column: &ArrayRef, wanted: &DataType) -> Result<ArrayRef> {
     // a value that does not fit must be an error, never a silent NULL
     let options = CastOptions { safe: false, ..CastOptions::default() };
     cast_with_options(column, wanted, &options).map_err(|_| {
+        if wanted.is_nested() && cast_with_options(column, &open(wanted), &options).is_ok() {
+            let text = "a field or element within a value is NOT NULL and a row has NULL there";
+            return Error::new(Condition::ConstraintViolated, text);
+        }
         // The engine's own text has the value.
         Error::new(
             Condition::ArithmeticError,

@@ -9,20 +9,22 @@
 //! the table keeps its policies, and until then everybody reads what was there.
 
 mod admitted;
+pub(crate) mod assigned;
 mod change_rows;
 mod ingestion;
 
+use assigned::assigned;
 pub use change_rows::PreparedChange;
 pub use ingestion::{IfExists, IfMissing, Ingestion, PreparedIngestion, SentRows};
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
@@ -505,15 +507,12 @@ fn rows_for(plan: LogicalPlan, table: &Schema, columns: &[Ident], name: &ObjectN
             _ => return Err(Error::new(Condition::InvalidStatement, "a column is named twice")),
         }
     }
-    let values = table
-        .fields()
-        .iter()
-        .zip(sources)
-        .map(|(field, source)| {
-            let value = source.unwrap_or_else(|| lit(ScalarValue::Null));
-            cast(value, field.data_type().clone()).alias(field.name())
-        })
-        .collect::<Vec<_>>();
+    let value = |(field, source): (&FieldRef, Option<Expr>)| -> Result<Expr> {
+        let value = source.unwrap_or_else(|| lit(ScalarValue::Null));
+        let from = value.get_type(plan.schema())?;
+        Ok(assigned(value, &from, field)?.alias(field.name()))
+    };
+    let values = table.fields().iter().zip(sources).map(value).collect::<Result<Vec<_>>>()?;
     Ok(LogicalPlanBuilder::from(plan).project(values)?.build()?)
 }
 

@@ -154,6 +154,12 @@ pub fn quoted(name: &str) -> String {
     if is_plain(name) && !is_taken(name) { name.to_owned() } else { in_backticks(name) }
 }
 
+/// Whether one of the types is a number and the other a day, a time or a length of time: what the number counts, whether days,
+/// seconds or microseconds, stands nowhere.
+pub(crate) fn counts_time(one: &DataType, other: &DataType) -> bool {
+    one.is_temporal() && other.is_numeric() || one.is_numeric() && other.is_temporal()
+}
+
 /// The name of a field in a type's text, where any word can stand. Texts of types are stored, so that they keep their look.
 fn field_name(name: &str) -> String {
     if is_plain(name) { name.to_owned() } else { in_backticks(name) }

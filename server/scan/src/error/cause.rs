@@ -3,6 +3,7 @@
 //! Decided by types, not by texts: what a lower layer has flattened into a text becomes the general error of its place.
 
 use std::error::Error as StdError;
+use std::io;
 
 use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
@@ -24,7 +25,7 @@ pub(crate) fn from_delta(table: &TableLocation, error: DeltaTableError) -> Error
         }
         other => match storage_cause(&other) {
             Some(StorageCause::Changed(path)) => Error::ChangedFile { path, source: Box::new(other) },
-            Some(StorageCause::Unavailable) => {
+            Some(StorageCause::LongName | StorageCause::Unavailable) => {
                 Error::Io { place: table.to_string(), source: Box::new(other) }
             }
             Some(StorageCause::Missing(path)) => Error::MissingFile { path, source: Box::new(other) },
@@ -60,7 +61,9 @@ pub(crate) fn read_failure(table: &TableLocation, error: DataFusionError) -> Err
     match storage_cause(&error) {
         Some(StorageCause::Missing(path)) => Error::MissingFile { path, source: Box::new(error) },
         Some(StorageCause::Changed(path)) => Error::ChangedFile { path, source: Box::new(error) },
-        Some(StorageCause::Unavailable) => Error::Io { place: table.to_string(), source: Box::new(error) },
+        Some(StorageCause::LongName | StorageCause::Unavailable) => {
+            Error::Io { place: table.to_string(), source: Box::new(error) }
+        }
         None => Error::CorruptFile { path: None, source: Box::new(error) },
     }
 }
@@ -84,13 +87,14 @@ pub(crate) fn commit_failure(table: &TableLocation, error: DeltaTableError) -> E
         DeltaTableError::UnsupportedColumnMapping { .. } => {
             Error::UnsupportedWrite { table: table.clone(), features: vec!["columnMapping".to_owned()] }
         }
-        DeltaTableError::ObjectStore { source } => from_store(table, source),
+        DeltaTableError::ObjectStore { source } if !is_long_name(&source) => from_store(table, source),
         DeltaTableError::InvalidData { .. } | DeltaTableError::SchemaMismatch { .. } => {
             Error::InvalidRows { table: table.clone(), reason: source_text(&error), source: Box::new(error) }
         }
         other => match storage_cause(&other) {
             Some(StorageCause::Missing(path)) => Error::MissingFile { path, source: Box::new(other) },
             Some(StorageCause::Changed(path)) => Error::ChangedFile { path, source: Box::new(other) },
+            Some(StorageCause::LongName) => Error::LongName { table: table.clone(), source: Box::new(other) },
             Some(StorageCause::Unavailable) => {
                 Error::Io { place: table.to_string(), source: Box::new(other) }
             }
@@ -106,6 +110,8 @@ pub(crate) fn commit_failure(table: &TableLocation, error: DeltaTableError) -> E
 enum StorageCause {
     Missing(String),
     Changed(String),
+    /// Longer than the store has names.
+    LongName,
     Unavailable,
 }
 
@@ -118,6 +124,7 @@ fn storage_cause(error: &(dyn StdError + 'static)) -> Option<StorageCause> {
                 object_store::Error::NotFound { path, .. } => Some(StorageCause::Missing(path.clone())),
                 object_store::Error::Precondition { path, .. } => Some(StorageCause::Changed(path.clone())),
                 _ if is_damage(store) => None,
+                _ if is_long_name(store) => Some(StorageCause::LongName),
                 _ => Some(StorageCause::Unavailable),
             };
         }
@@ -126,7 +133,7 @@ fn storage_cause(error: &(dyn StdError + 'static)) -> Option<StorageCause> {
             return storage_cause(inner.as_ref());
         }
         // What an error of the system wraps is no cause of it, but it.
-        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         cause = match wrapped {
             Some(wrapped) => Some(wrapped as &(dyn StdError + 'static)),
             None => error.source(),
@@ -137,11 +144,19 @@ fn storage_cause(error: &(dyn StdError + 'static)) -> Option<StorageCause> {
 
 /// Whether a read failed because the file ends too early or claims to be too long, which is damage and not a failing store.
 fn is_damage(error: &object_store::Error) -> bool {
+    is_of(error, &[io::ErrorKind::UnexpectedEof, io::ErrorKind::FileTooLarge])
+}
+
+/// Whether a store has no names that long.
+fn is_long_name(error: &object_store::Error) -> bool {
+    is_of(error, &[io::ErrorKind::InvalidFilename])
+}
+
+/// Whether an error of the system that is of one of these kinds is behind it.
+fn is_of(error: &object_store::Error, kinds: &[io::ErrorKind]) -> bool {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<std::io::Error>()
-            && matches!(io.kind(), std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::FileTooLarge)
-        {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| kinds.contains(&error.kind())) {
             return true;
         }
         cause = error.source();

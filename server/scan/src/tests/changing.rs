@@ -42,7 +42,7 @@ impl Ground {
     }
 
     /// Changes rows by id: 0 takes them out, 1 gives them another name, 2 puts them in.
-    async fn change(&self, location: &TableLocation, wanted: &[(i32, i64)]) -> crate::Result<()> {
+    pub(super) async fn change(&self, location: &TableLocation, wanted: &[(i32, i64)]) -> crate::Result<()> {
         let table = self.tables.open(location).await?;
         let clauses = vec![Clause::Delete, Clause::Update(vec![1]), Clause::Insert];
         let state = self.state(1);
@@ -75,7 +75,7 @@ impl Ground {
         Ok(())
     }
 
-    async fn names(&self, location: &TableLocation) -> BTreeMap<i64, (String, String)> {
+    pub(super) async fn names(&self, location: &TableLocation) -> BTreeMap<i64, (String, String)> {
         let table = self.tables.open(location).await.unwrap();
         let plan = self.plan(&table, None, 1).await;
         let mut names = BTreeMap::new();

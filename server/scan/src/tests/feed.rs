@@ -17,7 +17,7 @@ use crate::{ChangeFeed, Error, NewTable, TableLocation};
 
 impl Ground {
     /// A table that keeps a feed, with ids 0 to 2 in its version 1.
-    async fn fed(&self, path: &str, partitioned: bool) -> TableLocation {
+    pub(super) async fn fed(&self, path: &str, partitioned: bool) -> TableLocation {
         let location = table(path);
         let definition = NewTable {
             schema: people_schema(),
@@ -47,13 +47,22 @@ impl Ground {
         std::fs::write(self.log(location, version), text).unwrap();
     }
 
-    async fn feed(&self, location: &TableLocation, first: u64, last: u64) -> crate::Result<ChangeFeed> {
+    pub(super) async fn feed(
+        &self,
+        location: &TableLocation,
+        first: u64,
+        last: u64,
+    ) -> crate::Result<ChangeFeed> {
         let newest = self.tables.open(location).await?;
         self.tables.changes(&newest, first, last).await
     }
 
     /// What a feed tells: how many rows by version and kind, and the regions.
-    async fn told(&self, feed: &ChangeFeed, filter: Option<Expr>) -> BTreeMap<(i64, String, String), usize> {
+    pub(super) async fn told(
+        &self,
+        feed: &ChangeFeed,
+        filter: Option<Expr>,
+    ) -> BTreeMap<(i64, String, String), usize> {
         let source = provider_as_source(feed.provider());
         let mut plan = LogicalPlanBuilder::scan("f", source, None).unwrap();
         if let Some(filter) = filter {

@@ -10,6 +10,7 @@ use weir_scan::{CLAUSE, Clause, PLACE, RowOperation};
 use super::{Found, Target, check_name};
 use crate::error::{Condition, Error, Result};
 use crate::query::plan::bind_query;
+use crate::query::write::assigned::assigned;
 use crate::sql::ast::Ident;
 use crate::sql::{Assignment, Merge, MergeAction, MergeClause, MergeRows};
 
@@ -153,7 +154,7 @@ impl Target<'_> {
             match (found.next(), found.next()) {
                 (Some((relation, field)), None) => {
                     let column = Expr::Column(Column::new(relation.cloned(), field.name()));
-                    Ok((position, self.typed(column, position)?))
+                    Ok((position, assigned(column, field.data_type(), &*self.own_field(position)?)?))
                 }
                 (Some(_), Some(_)) => Err(Error::new(
                     Condition::InvalidStatement,

@@ -16,7 +16,7 @@ use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Field, Float64Type, TimeUnit};
 
 use crate::error::{Condition, Error, Result};
-use crate::sql::types::text_of;
+use crate::sql::types::{counts_time, text_of};
 
 /// In the metadata of a parameter's field: the statement does nothing with it but cast it to that type.
 const ONLY_CAST: &str = "weir:only_cast";
@@ -39,13 +39,8 @@ pub(crate) fn read_as(column: &ArrayRef, field: &Field, ordinal: usize) -> Resul
         let text = format!("the value of parameter {ordinal} is {from} and cannot be read as {to}");
         Error::new(Condition::DatatypeMismatch, text)
     };
-    // A cast of these loses values without a word, and nobody can know whether a number counts days, seconds or microseconds.
-    let counts_time = |one: &DataType, other: &DataType| one.is_temporal() && other.is_numeric();
-    let (given, taken) = (plain(from), plain(to));
-    if matches!(from, DataType::Union(..) | DataType::Duration(_))
-        || counts_time(given, taken)
-        || counts_time(taken, given)
-    {
+    // A cast of these loses values without a word, or nobody can know what it should mean.
+    if matches!(from, DataType::Union(..) | DataType::Duration(_)) || counts_time(plain(from), plain(to)) {
         return Err(refused());
     }
     let options = CastOptions { safe: false, ..CastOptions::default() };

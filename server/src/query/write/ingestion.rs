@@ -20,8 +20,8 @@ use weir_enforce::govern;
 use weir_enforce::new_rows::NewRows;
 
 use super::{
-    Existing, NewTable, PreparedWrite, Writer, catalog_columns, check_may_create, check_may_replace,
-    told_apart, writable,
+    Existing, NewTable, PreparedWrite, Writer, assigned, catalog_columns, check_may_create,
+    check_may_replace, told_apart, writable,
 };
 use crate::context::Context;
 use crate::error::{Condition, Error, Result};
@@ -196,6 +196,11 @@ impl Columns {
             return Err(Error::new(Condition::UnresolvedColumn, text));
         }
         let place = |field: &FieldRef| sent.fields().iter().position(|given| same(given, field));
+        for field in table.fields() {
+            if let Some(given) = sent.fields().iter().find(|given| same(given, field)) {
+                assigned::check(given.data_type(), field)?;
+            }
+        }
         let open = |field: &FieldRef| field.as_ref().clone().with_nullable(true);
         Ok(Self {
             schema: Arc::new(Schema::new(table.fields().iter().map(open).collect::<Vec<_>>())),
