@@ -28,8 +28,8 @@ pub trait OpenTable: Debug + Send + Sync {
     /// A snapshot of `table` that was the newest at some moment not longer than `age` ago.
     async fn open_within(&self, table: &Table, age: Duration) -> Result<OpenedTable, OpenError>;
 
-    /// The snapshot of `table` that was the newest at `moment`, no later than its version `newest`. The columns have
-    /// the ids by which they are known in that version.
+    /// The snapshot of `table` that was the newest at `moment`, no later than its version `newest`. The columns, and the
+    /// fields inside them, have the ids by which they are known in that version.
     async fn open_past(
         &self,
         table: &Table,
@@ -87,6 +87,9 @@ pub struct OpenedTable {
     pub mark: String,
     /// Column-mapping field ids by column name; empty where the table has none.
     pub field_ids: HashMap<String, i64>,
+    /// The same ids of the fields inside a column that has such, each before those inside it, by the column's name. A column of
+    /// which a field has none is not among them.
+    pub inner_ids: HashMap<String, Vec<i64>>,
     /// Counts the files of a planned scan.
     pub numbers: Arc<dyn ScanNumbers>,
     /// The same rows for statements that change them. `None` where rows cannot be changed.

@@ -38,6 +38,7 @@ pub(crate) fn opened(
         version: None,
         mark: String::new(),
         field_ids: HashMap::new(),
+        inner_ids: HashMap::new(),
         numbers: Arc::new(BodyNumbers { seal }),
         identified: None,
     })

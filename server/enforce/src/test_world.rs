@@ -226,6 +226,7 @@ impl World {
             version: Some(7),
             mark: String::new(),
             field_ids: HashMap::new(),
+            inner_ids: HashMap::new(),
             numbers: Arc::new(NoFiles),
             identified: None,
         };

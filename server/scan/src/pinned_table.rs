@@ -14,6 +14,7 @@ use deltalake::kernel::{EagerSnapshot, MetadataValue, StructField};
 use deltalake::logstore::LogStoreRef;
 
 use crate::column_changes::PHYSICAL_NAME;
+use crate::column_ids::ColumnIds;
 use crate::error::{Error, Result};
 use crate::file_list::{FileColumn, FileList};
 use crate::file_scan::FileScan;
@@ -45,7 +46,7 @@ struct Pinned {
 struct Head {
     location: TableLocation,
     schema: SchemaRef,
-    field_ids: HashMap<String, i64>,
+    ids: ColumnIds,
     declared_texts: HashMap<String, DeclaredText>,
     partition_columns: Vec<String>,
 }
@@ -61,19 +62,13 @@ impl PinnedTable {
             .try_into_arrow()
             .map_err(|source| Error::CorruptLog { table: location.clone(), source: Box::new(source) })?;
         let schema = table_schema::without_metadata(&arrow_schema);
-        let field_ids: HashMap<String, i64> = columns
-            .fields()
-            .filter_map(|field| match field.metadata().get(FIELD_ID) {
-                Some(MetadataValue::Number(id)) => Some((field.name().clone(), *id)),
-                _ => None,
-            })
-            .collect();
+        let ids = ColumnIds::of(&columns);
         let config = DeltaScanConfig {
             file_column_name: None,
             wrap_partition_values: false,
             // The engine hands filters to the files by itself, but not to files with other names for columns; both would
             // ask each filter twice.
-            enable_parquet_pushdown: !field_ids.is_empty(),
+            enable_parquet_pushdown: !ids.columns.is_empty(),
             schema_force_view_types: false,
             schema: Some(table_schema::as_read(&schema)),
         };
@@ -87,7 +82,7 @@ impl PinnedTable {
         });
         let files = own_names.transpose()?;
         let declared_texts = DeclaredText::of_fields(columns.fields());
-        let head = Arc::new(Head { location, schema, field_ids, declared_texts, partition_columns });
+        let head = Arc::new(Head { location, schema, ids, declared_texts, partition_columns });
         let provider = RecheckedTable { delta: Arc::new(delta), config, log: Arc::clone(&log), files };
         Ok(Self::with(head, log, provider, file_count))
     }
@@ -156,7 +151,12 @@ impl PinnedTable {
 
     /// Column-mapping ids of the top-level columns, by name; empty for tables without column mapping.
     pub fn field_ids(&self) -> &HashMap<String, i64> {
-        &self.0.head.field_ids
+        &self.ids().columns
+    }
+
+    /// Column-mapping ids of the columns and of the fields inside them.
+    pub fn ids(&self) -> &ColumnIds {
+        &self.0.head.ids
     }
 
     /// What columns of texts were declared as, by name, where it is more than a text.
@@ -164,24 +164,17 @@ impl PinnedTable {
         &self.0.head.declared_texts
     }
 
-    /// The ids that the columns of this version have in `newest`. Where it is from before column mapping, a column is
-    /// known by the name that its files have it by. None where another table came to the place.
-    pub fn field_ids_in(&self, newest: &PinnedTable) -> Option<HashMap<String, i64>> {
+    /// The ids that the columns of this version, and the fields inside them, have in `newest`. Where it is from before column
+    /// mapping, each is known by the name that its files have it by. None where another table came to the place.
+    pub fn ids_in(&self, newest: &PinnedTable) -> Option<ColumnIds> {
         if self.described().metadata().id() != newest.described().metadata().id() {
             return None;
         }
-        let (own_ids, newest_ids) = (self.field_ids(), newest.field_ids());
-        if !own_ids.is_empty() || newest_ids.is_empty() {
-            return Some(own_ids.clone());
+        if !self.field_ids().is_empty() || newest.field_ids().is_empty() {
+            return Some(self.ids().clone());
         }
-        let columns = newest.described().schema();
-        let is_mapped = newest.has_column_mapping();
-        let ids = columns.fields().filter_map(|field| {
-            let file_name = name_in_files(field, is_mapped);
-            let id = newest_ids.get(field.name())?;
-            self.0.head.schema.field_with_name(file_name).ok().map(|own| (own.name().clone(), *id))
-        });
-        Some(ids.collect())
+        let (columns, later) = (self.described().schema(), newest.described().schema());
+        Some(ColumnIds::of_unmapped(&columns, &later, newest.has_column_mapping()))
     }
 
     /// The columns that partition the table, in order.

@@ -4,7 +4,7 @@
 //! come, with its mask and tags, between the two looks: then the statement is told to try again, so that nobody reads
 //! a column without what came with it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,9 @@ use weir_enforce::open_table::OpenError;
 use weir_enforce::{
     IdentifyRows, Moment, OpenTable, OpenedChanges, OpenedTable, PlannedFiles, ScanNumbers, Stretch,
 };
-use weir_scan::{CHANGE_COLUMNS, ChangeFeed, DeltaTables, PinnedTable, in_order, rows_read, scan_numbers};
+use weir_scan::{
+    CHANGE_COLUMNS, ChangeFeed, ColumnIds, DeltaTables, PinnedTable, in_order, rows_read, scan_numbers,
+};
 
 use crate::error::{Condition, Error};
 use crate::location::Locations;
@@ -82,9 +84,9 @@ impl OpenTable for OpenDelta {
     async fn open_within(&self, table: &Table, age: Duration) -> Result<OpenedTable, OpenError> {
         let pinned = self.recent(table, age).await?;
         self.check_known(table, &pinned).await?;
-        let field_ids = pinned.field_ids().clone();
+        let ids = pinned.ids().clone();
         let identified: Arc<dyn IdentifyRows> = Arc::new(DeltaRows(pinned.clone()));
-        Ok(OpenedTable { identified: Some(identified), ..opened(pinned, field_ids) })
+        Ok(OpenedTable { identified: Some(identified), ..opened(pinned, ids) })
     }
 
     async fn open_past(
@@ -100,11 +102,11 @@ impl OpenTable for OpenDelta {
             Moment::Time(micros) => self.tables.version_at(&pinned, micros).await.map_err(of_table)?,
         };
         let past = self.tables.open_version(&pinned, version).await.map_err(of_table)?;
-        let field_ids = past.field_ids_in(&pinned).ok_or_else(|| {
+        let ids = past.ids_in(&pinned).ok_or_else(|| {
             let message = format!("table `{}` is another one since that version", table.name);
             Error::new(Condition::VersionNotFound, message)
         })?;
-        Ok(opened(past, field_ids))
+        Ok(opened(past, ids))
     }
 
     async fn open_changes(
@@ -127,7 +129,7 @@ impl OpenTable for OpenDelta {
         // A start after the newest version is told as a version that is not there.
         let last = if stretch.to.is_none() { last.max(first) } else { last };
         let feed = self.tables.changes(&pinned, first, last).await.map_err(of_table)?;
-        let field_ids = feed.last().field_ids_in(&pinned).ok_or_else(|| {
+        let ids = feed.last().ids_in(&pinned).ok_or_else(|| {
             let message = format!("table `{}` is another one since that version", table.name);
             Error::new(Condition::VersionNotFound, message)
         })?;
@@ -136,7 +138,8 @@ impl OpenTable for OpenDelta {
             provider: feed.provider(),
             version: Some(pinned.version()),
             mark: pinned.mark(),
-            field_ids,
+            field_ids: ids.columns,
+            inner_ids: ids.inside,
             numbers: Arc::new(FeedNumbers(feed)),
             identified: None,
         };
@@ -149,12 +152,13 @@ fn about(table: &Table, error: weir_scan::Error) -> Error {
     Error::from(error).about(&format!("table `{}`", table.name))
 }
 
-fn opened(pinned: PinnedTable, field_ids: HashMap<String, i64>) -> OpenedTable {
+fn opened(pinned: PinnedTable, ids: ColumnIds) -> OpenedTable {
     OpenedTable {
         provider: pinned.provider(),
         version: Some(pinned.version()),
         mark: pinned.mark(),
-        field_ids,
+        field_ids: ids.columns,
+        inner_ids: ids.inside,
         numbers: Arc::new(DeltaNumbers(pinned)),
         // Nobody changes rows of the past.
         identified: None,

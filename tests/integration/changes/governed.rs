@@ -216,6 +216,12 @@ fn a_masked_value_is_not_written_back() {
             "INSERT INTO main.default.people WITH x AS (SELECT * FROM main.default.people) SELECT id, name, region, lower(ssn), n FROM x UNION ALL SELECT 1, 'a', 'north', 'b', 1",
             "MERGE INTO main.default.people p USING (SELECT id, ssn FROM main.default.people) s ON p.id = s.id WHEN MATCHED THEN UPDATE SET ssn = s.ssn",
             "MERGE INTO main.default.people p USING (VALUES (1)) s(id) ON p.id = s.id WHEN MATCHED THEN UPDATE SET name = p.ssn",
+            "MERGE INTO main.default.people p USING (SELECT DISTINCT ON (id) ssn AS a, name AS b, id AS k FROM main.default.people) s ON p.id = s.k WHEN MATCHED THEN UPDATE SET ssn = s.a",
+            "UPDATE main.default.people SET name = (SELECT max(a) FROM (SELECT DISTINCT ON (id) ssn AS a, name AS b FROM main.default.people) s)",
+            "INSERT INTO main.default.people SELECT DISTINCT ON (id) id + 10, ssn, region, name, n FROM main.default.people",
+            "INSERT INTO main.default.people VALUES (9, (SELECT max(ssn) FROM main.default.people), 'north', 's', 1)",
+            "UPDATE main.default.people SET name = CAST(CAST(ssn AS STRING) AS STRING)",
+            "UPDATE main.default.people SET name = CASE WHEN name IN (SELECT ssn FROM main.default.people) THEN 'a' ELSE 'b' END",
         ] {
             let refusal = server.refused("alice", text).await;
             assert!(refusal.starts_with("[MASKED_VALUE_WRITE]"), "{text}\n{refusal}");

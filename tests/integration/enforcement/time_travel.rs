@@ -1,8 +1,11 @@
 //! Versions of the past as a way in: today's policies hold for each of them.
 
-use weir_testkit::block_on;
+use std::path::Path;
 
-use super::{Attack, People, refused, rows};
+use serde_json::{Value, json};
+use weir_testkit::{block_on, logged, write_commit};
+
+use super::{Attack, People, either, refused, rows};
 
 /// A table whose masked column had another name in version 1, and which has lost one column since and won another.
 /// `main.hr.grown` has a filter that needs a column which its version 1 lacks.
@@ -33,6 +36,22 @@ async fn ground() -> People {
     let people = People::ground().await;
     people.server.prepare(VERSIONS).await;
     people
+}
+
+/// Commits the columns of a table's first version, with the fields inside `home` changed, as another writer would.
+fn commit_fields(folder: &Path, version: u64, change: impl FnOnce(&mut Vec<Value>)) {
+    let mut metadata = logged(folder, 0, "metaData");
+    let mut schema: Value = serde_json::from_str(metadata["schemaString"].as_str().unwrap()).unwrap();
+    let columns = schema["fields"].as_array_mut().unwrap();
+    let home = columns.iter_mut().find(|column| column["name"] == "home").unwrap();
+    change(home["type"]["fields"].as_array_mut().unwrap());
+    metadata["schemaString"] = json!(schema.to_string());
+    metadata["configuration"]["delta.columnMapping.maxColumnId"] = json!("99");
+    write_commit(folder, version, &[json!({ "metaData": metadata })]);
+}
+
+fn rename(field: &mut Value, name: &str) {
+    field["name"] = json!(name);
 }
 
 #[test]
@@ -168,5 +187,110 @@ fn a_version_is_a_source_of_writes() {
             .await;
         assert_eq!(server.rows("admin", "SELECT id FROM main.hr.copied").await, ["1"]);
         assert_eq!(server.rows("admin", "SELECT id FROM main.hr.plain").await, ["1", "11", "2"]);
+    });
+}
+
+#[test]
+fn fields_inside_a_column_that_exchanged_their_names_are_not_shown_as_each_other() {
+    const ATTACKS: &[Attack] = &[
+        rows("SELECT id, home.code, home.ssn FROM main.hr.homes", &["1 | open | ***"]),
+        rows("SELECT id, home.code, home.ssn FROM main.hr.homes VERSION AS OF 3", &["1 | open | ***"]),
+        // names and types are those of today, the fields are others
+        rows("SELECT * FROM main.hr.homes VERSION AS OF 1", &["1"]),
+        refused("SELECT home FROM main.hr.homes VERSION AS OF 1", "UNRESOLVED_COLUMN"),
+        refused("SELECT home.code FROM main.hr.homes VERSION AS OF 1", "UNRESOLVED_COLUMN"),
+        refused("SELECT id FROM main.hr.homes VERSION AS OF 1 WHERE home.code = 'x'", "UNRESOLVED_COLUMN"),
+        // the fields are those of today, in another order
+        rows("SELECT * FROM main.hr.homes VERSION AS OF 2", &["1"]),
+        rows("SELECT id, _change_type FROM table_changes('main.hr.homes', 1, 1)", &["1 | insert"]),
+        refused("SELECT home FROM table_changes('main.hr.homes', 1, 1)", "UNRESOLVED_COLUMN"),
+        either("SELECT * FROM table_changes('main.hr.homes', 0)"),
+    ];
+    block_on(async {
+        let people = People::ground().await;
+        let server = &people.server;
+        server
+            .prepare(
+                "CREATE TABLE main.hr.homes (id INT, home STRUCT<code: STRING, ssn: STRING>) TBLPROPERTIES ('delta.columnMapping.mode' = 'name', 'delta.enableChangeDataFeed' = 'true');
+                 INSERT INTO main.hr.homes VALUES (1, named_struct('code', 'CANARY-1', 'ssn', 'open'))",
+            )
+            .await;
+        let folder = server.folder("main.hr.homes").await;
+        let exchange = |fields: &mut Vec<Value>| {
+            rename(&mut fields[0], "ssn");
+            rename(&mut fields[1], "code");
+        };
+        commit_fields(&folder, 2, exchange);
+        commit_fields(&folder, 3, |fields| {
+            exchange(fields);
+            fields.swap(0, 1);
+        });
+        server
+            .prepare(
+                "ALTER TABLE main.hr.homes ALTER COLUMN home.ssn SET MASK main.gov.hidden_text;
+                 GRANT SELECT ON TABLE main.hr.homes TO alice",
+            )
+            .await;
+        people.withstands(ATTACKS).await;
+    });
+}
+
+#[test]
+fn a_field_inside_a_column_that_is_gone_does_not_come_back_under_its_name() {
+    const ATTACKS: &[Attack] = &[
+        either("SELECT * FROM main.hr.homes"),
+        rows("SELECT * FROM main.hr.homes VERSION AS OF 1", &["1"]),
+        refused("SELECT home.ssn FROM main.hr.homes VERSION AS OF 1", "UNRESOLVED_COLUMN"),
+        rows("SELECT * FROM main.hr.homes VERSION AS OF 2", &["1"]),
+        refused("SELECT home FROM main.hr.homes VERSION AS OF 2", "UNRESOLVED_COLUMN"),
+    ];
+    block_on(async {
+        let people = People::ground().await;
+        let server = &people.server;
+        server
+            .prepare(
+                "CREATE TABLE main.hr.homes (id INT, home STRUCT<ssn: STRING, city: STRING>) TBLPROPERTIES ('delta.columnMapping.mode' = 'name');
+                 INSERT INTO main.hr.homes VALUES (1, named_struct('ssn', 'CANARY-1', 'city', 'Kiel'));
+                 GRANT SELECT ON TABLE main.hr.homes TO alice",
+            )
+            .await;
+        let folder = server.folder("main.hr.homes").await;
+        commit_fields(&folder, 2, |fields| drop(fields.remove(0)));
+        commit_fields(&folder, 3, |fields| {
+            fields[0]["metadata"]["delta.columnMapping.id"] = json!(99);
+            fields[0]["metadata"]["delta.columnMapping.physicalName"] = json!("col-99");
+        });
+        people.withstands(ATTACKS).await;
+    });
+}
+
+#[test]
+fn a_mask_on_a_field_whose_name_another_has_taken_closes_the_table() {
+    const ATTACKS: &[Attack] = &[
+        refused("SELECT home FROM main.hr.homes", "QUERIED_TABLE_INCOMPATIBLE_WITH_COLUMN_MASK_POLICY"),
+        refused("SELECT home.code FROM main.hr.homes", "QUERIED_TABLE_INCOMPATIBLE_WITH_COLUMN_MASK_POLICY"),
+        refused("SELECT id FROM main.hr.homes", "QUERIED_TABLE_INCOMPATIBLE_WITH_COLUMN_MASK_POLICY"),
+        rows("SELECT * FROM main.hr.homes VERSION AS OF 1", &["1"]),
+    ];
+    block_on(async {
+        let people = People::ground().await;
+        let server = &people.server;
+        server
+            .prepare(
+                "CREATE TABLE main.hr.homes (id INT, home STRUCT<code: STRING, ssn: STRING>) TBLPROPERTIES ('delta.columnMapping.mode' = 'name');
+                 INSERT INTO main.hr.homes VALUES (1, named_struct('code', 'open', 'ssn', 'CANARY-1'));
+                 ALTER TABLE main.hr.homes ALTER COLUMN home.ssn SET MASK main.gov.hidden_text;
+                 GRANT SELECT ON TABLE main.hr.homes TO alice",
+            )
+            .await;
+        assert_eq!(
+            server.rows("alice", "SELECT home.code, home.ssn FROM main.hr.homes").await,
+            ["open | ***"]
+        );
+        commit_fields(&server.folder("main.hr.homes").await, 2, |fields| {
+            rename(&mut fields[0], "ssn");
+            rename(&mut fields[1], "code");
+        });
+        people.withstands(ATTACKS).await;
     });
 }

@@ -11,10 +11,12 @@ use weir_catalog::effective::EffectiveColumn;
 
 use super::Site;
 use crate::error::Refusal;
+use crate::inner_names::same_inner_names;
 use crate::open_table::OpenedTable;
 
 /// The column a policy is bound to: by field id where it has one, else by name; its type must be
-/// what it was when the policy was set.
+/// what it was when the policy was set, with the same names for the fields inside it: a mask that
+/// finds its field by name would stand on another one.
 pub(super) fn find_column(
     site: &Site<'_>,
     column: &EffectiveColumn,
@@ -34,9 +36,13 @@ pub(super) fn find_column(
     // A column that was found by its tags has the type it has; the parameter decides whether it fits.
     let Some(bound) = &column.bound_type else { return Ok(Arc::clone(field)) };
     match parse_type(bound) {
-        Some(bound) if same_values(&bound, field.data_type()) => Ok(Arc::clone(field)),
+        Some(bound) if is_type(&bound, field.data_type()) => Ok(Arc::clone(field)),
         _ => Err(site.refusal(format!("column `{}` has changed its type", column.name))),
     }
+}
+
+fn is_type(bound: &DataType, now: &DataType) -> bool {
+    same_values(bound, now) && same_inner_names(bound, now)
 }
 
 fn is_column(field: &Field, column: &EffectiveColumn, opened: &OpenedTable) -> bool {

@@ -125,6 +125,7 @@ fn trial(scope: &Scope, function: &Function) -> Result<(Table, OpenedTable)> {
         version: None,
         mark: String::new(),
         field_ids: Default::default(),
+        inner_ids: Default::default(),
         numbers: Arc::new(NoFiles),
         identified: None,
     };

@@ -3,8 +3,9 @@
 //! A version shows those columns that the table has today, under the names they have today, so that policies, which
 //! speak of today's columns, meet each of them: by field id where the table has them, else by name. A column that is gone
 //! today is not shown, whatever it was and whoever asks, since what governed it went with it. A column with
-//! fields inside is shown while these are the same. What a policy needs and the version lacks makes the table refuse;
-//! a mask on a column that the version lacks has nothing to mask.
+//! fields inside is shown while these are the same, by id where the table has them, and by name: else it is another column.
+//! What a policy needs and the version lacks makes the table refuse; a mask on a column that the version lacks has
+//! nothing to mask.
 //!
 //! The changes of some versions are rows too: each is asked by itself whether the caller sees it, and masked. What a
 //! policy needs must be in every version of the stretch.
@@ -23,6 +24,7 @@ use weir_catalog::Table;
 use super::Scope;
 use super::access::Access;
 use crate::error::Refusal;
+use crate::inner_names::same_inner_names;
 use crate::open_table::{Moment, OpenedChanges, OpenedTable, Stretch};
 use crate::policy_expression::PolicyCompiler;
 use crate::time_travel::Past;
@@ -122,7 +124,7 @@ fn under_columns_of(
         return Err(Refusal::Unsupported(what).into());
     }
     let mut columns = Vec::new();
-    let mut field_ids = HashMap::new();
+    let (mut field_ids, mut inner_ids) = (HashMap::new(), HashMap::new());
     for field in today.fields() {
         let id = newest.field_ids.get(field.name());
         let same = |before: &&Arc<Field>| match (id, then.field_ids.get(before.name())) {
@@ -130,12 +132,14 @@ fn under_columns_of(
             (None, None) => before.name() == field.name(),
             _ => false,
         };
-        let Some(before) = old.fields().iter().find(same).filter(|before| has_same_fields(before, field))
-        else {
+        let before = old.fields().iter().find(same);
+        let Some(before) = before.filter(|before| has_same_fields((&then, before), (newest, field))) else {
             continue;
         };
         columns.push(Expr::Column(Column::from_name(before.name())).alias(field.name()));
         field_ids.extend(id.map(|id| (field.name().clone(), *id)));
+        let inside = newest.inner_ids.get(field.name());
+        inner_ids.extend(inside.map(|ids| (field.name().clone(), ids.clone())));
     }
     if columns.is_empty() {
         let what = format!("a version of `{}` that has no column of today's table", table.name);
@@ -144,11 +148,88 @@ fn under_columns_of(
     columns.extend(own.iter().map(|name| Expr::Column(Column::from_name(*name))));
     let scan = LogicalPlanBuilder::scan("weir_past", provider_as_source(Arc::clone(&then.provider)), None)?;
     let plan = scan.project(columns)?.build()?;
-    Ok(OpenedTable { provider: Arc::new(ViewTable::new(plan, None)), field_ids, ..then })
+    Ok(OpenedTable { provider: Arc::new(ViewTable::new(plan, None)), field_ids, inner_ids, ..then })
 }
 
-/// A type of its own may have changed; what lies inside a column may not: a field that is gone would be told again.
-fn has_same_fields(before: &Field, now: &Field) -> bool {
-    let nested = before.data_type().is_nested() || now.data_type().is_nested();
-    !nested || before.data_type().equals_datatype(now.data_type())
+/// A type of its own may have changed; what lies inside a column may not: a field that is gone would be told again, and one
+/// that has given its name to another would escape its mask.
+fn has_same_fields((then, before): (&OpenedTable, &Field), (newest, now): (&OpenedTable, &Field)) -> bool {
+    let (old, today) = (before.data_type(), now.data_type());
+    if !old.is_nested() && !today.is_nested() {
+        return true;
+    }
+    let (old_ids, ids) = (then.inner_ids.get(before.name()), newest.inner_ids.get(now.name()));
+    let is_known = ids.is_some() || !newest.field_ids.contains_key(now.name());
+    is_known && old_ids == ids && old.equals_datatype(today) && same_inner_names(old, today)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed test is a panic")]
+mod tests {
+    use datafusion::arrow::array::{ArrayRef, StructArray};
+    use datafusion::arrow::datatypes::DataType;
+
+    use super::*;
+    use crate::test_world::{World, batch, ints, texts};
+
+    /// A version with a column `home`, whose fields have these names and ids.
+    fn version(fields: &[(&str, Option<i64>)]) -> OpenedTable {
+        let arrays = fields.iter().map(|(name, _)| {
+            let (name, values) = texts(name, ["a"]);
+            (Arc::new(Field::new(name, DataType::Utf8, true)), values)
+        });
+        let home: ArrayRef = Arc::new(StructArray::from(arrays.collect::<Vec<_>>()));
+        let mut world = World::new();
+        let id = world.table("t", batch(vec![ints("id", [1]), ("home".to_owned(), home)]));
+        let ids: Option<Vec<i64>> = fields.iter().map(|(_, id)| *id).collect();
+        OpenedTable {
+            inner_ids: ids.into_iter().map(|ids| ("home".to_owned(), ids)).collect(),
+            ..world.opened_table(id)
+        }
+    }
+
+    /// The same of a table that knows its columns by ids.
+    fn mapped(fields: &[(&str, Option<i64>)]) -> OpenedTable {
+        let field_ids = [("id".to_owned(), 1), ("home".to_owned(), 2)];
+        OpenedTable { field_ids: field_ids.into_iter().collect(), ..version(fields) }
+    }
+
+    /// Whether the older version shows `home` under the columns of the newest.
+    fn shows(newest: &OpenedTable, then: OpenedTable) -> bool {
+        let mut world = World::new();
+        let id = world.table("t", batch(vec![ints("id", [1])]));
+        let shown = under_columns_of(world.of(id), newest, then, &[]).unwrap();
+        let schema = shown.provider.schema();
+        assert!(schema.field_with_name("id").is_ok());
+        let shows = schema.field_with_name("home").is_ok();
+        assert_eq!(shown.inner_ids.contains_key("home"), shows && newest.inner_ids.contains_key("home"));
+        shows
+    }
+
+    #[test]
+    fn a_field_inside_a_column_is_known_by_its_id_and_its_name() {
+        let newest = mapped(&[("ssn", Some(3)), ("code", Some(4))]);
+        assert!(shows(&newest, mapped(&[("ssn", Some(3)), ("code", Some(4))])));
+        for other in [
+            [("code", Some(3)), ("ssn", Some(4))],
+            [("ssn", Some(4)), ("code", Some(3))],
+            [("code", Some(4)), ("ssn", Some(3))],
+            [("ssn", Some(5)), ("code", Some(4))],
+            [("ssn", None), ("code", Some(4))],
+            [("x", Some(3)), ("code", Some(4))],
+        ] {
+            assert!(!shows(&newest, mapped(&other)), "{other:?}");
+        }
+        assert!(!shows(&newest, mapped(&[("ssn", Some(3))])));
+        let unknown = [("ssn", None), ("code", Some(4))];
+        assert!(!shows(&mapped(&unknown), mapped(&unknown)), "nothing tells that it is the same");
+    }
+
+    #[test]
+    fn without_ids_a_field_inside_a_column_is_its_name() {
+        let newest = version(&[("ssn", None), ("code", None)]);
+        assert!(shows(&newest, version(&[("ssn", None), ("code", None)])));
+        assert!(!shows(&newest, version(&[("code", None), ("ssn", None)])));
+        assert!(!shows(&newest, version(&[("ssn", None), ("x", None)])));
+    }
 }
