@@ -388,6 +388,8 @@ fn scan_config(config: &Config) -> weir_scan::Config {
         range_cache_bytes: config.storage.range_cache_bytes.bytes(),
         footer_cache_bytes: config.storage.footer_cache_bytes.memory(),
         snapshot_cache_tables: config.storage.snapshot_cache_tables,
+        snapshot_cache_bytes: config.storage.snapshot_cache_bytes.bytes(),
+        past_snapshot_cache_bytes: config.storage.past_snapshot_cache_bytes.bytes(),
         memory_pool_bytes: config.limits.memory_bytes.memory(),
         spill_bytes: config.limits.temp_bytes.bytes(),
         spill_directory: Some(config.temp_directory()),

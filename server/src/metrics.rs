@@ -325,8 +325,8 @@ mod tests {
         }
         let statements = text.lines().find(|line| line.starts_with("weir_statements_total{")).unwrap();
         assert!(statements.ends_with(" 2"), "{statements}");
-        for private in [&record.run_as, &record.run_as_id, &record.statement_text] {
-            assert!(!text.contains(private.as_str()), "{private} in\n{text}");
+        for private in [record.run_as.as_str(), &record.run_as_id, &record.statement_text] {
+            assert!(!text.contains(private), "{private} in\n{text}");
         }
     }
 }

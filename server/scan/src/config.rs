@@ -11,6 +11,10 @@ pub struct Config {
     pub footer_cache_bytes: usize,
     /// How many tables keep their newest snapshot in memory.
     pub snapshot_cache_tables: u64,
+    /// Memory for these snapshots together, in bytes, about.
+    pub snapshot_cache_bytes: u64,
+    /// Memory for snapshots of versions before the newest, in bytes, about.
+    pub past_snapshot_cache_bytes: u64,
     /// Memory that operators of all queries together may hold, in bytes.
     pub memory_pool_bytes: usize,
     /// Disk space that spilling operators together may use, in bytes.
@@ -25,6 +29,8 @@ impl Default for Config {
             range_cache_bytes: 256 << 20,
             footer_cache_bytes: 64 << 20,
             snapshot_cache_tables: 1024,
+            snapshot_cache_bytes: 1 << 30,
+            past_snapshot_cache_bytes: 256 << 20,
             memory_pool_bytes: 2 << 30,
             spill_bytes: 16 << 30,
             spill_directory: None,

@@ -10,6 +10,9 @@
 //!   ▲              │ own commit changed or gone
 //!   └──────────────┘
 //! ```
+//!
+//! Versions before the newest stay in memory as well, for as long as somebody reads them again and again. Both take memory within
+//! a budget ([`SnapshotBudget`]).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +25,7 @@ use deltalake::logstore::{LogStoreRef, StorageConfig, commit_uri_from_version, d
 use deltalake::protocol::DeltaOperation;
 use deltalake::{DeltaTable, DeltaTableError};
 use futures::{StreamExt, stream};
+use moka::ops::compute::Op;
 use moka::sync::Cache;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
@@ -33,15 +37,18 @@ use crate::config::Config;
 use crate::error::{self, Error, Result};
 use crate::location::TableLocation;
 use crate::own_commit::OwnCommit;
-use crate::own_files::OwnFolder;
+use crate::own_files::{self, OwnFolder};
 use crate::pinned_table::PinnedTable;
 use crate::protocol;
 use crate::router::Router;
+use crate::snapshot_budget::{SnapshotBudget, bytes_of};
 
 /// How many files are looked at together when a failed read is explained.
 const DIAGNOSED_AT_ONCE: usize = 16;
 /// Every Parquet file ends with this.
 const PARQUET_MAGIC: &[u8] = b"PAR1";
+/// A version before the newest that nobody has read for so long is forgotten.
+const PAST_IDLE: Duration = Duration::from_secs(300);
 
 /// The tables of all storage roots.
 #[derive(Debug)]
@@ -61,6 +68,8 @@ struct Slot {
     known: RwLock<Option<PinnedTable>>,
     /// When it was last seen that what is known is the newest, in microseconds of [`DeltaTables::now`]; 0 for never.
     seen_at: AtomicU64,
+    /// What is known takes so much memory, about.
+    bytes: AtomicU64,
     /// Held while the table is loaded or updated, so that this happens once however many wait.
     turn: Mutex<()>,
 }
@@ -75,7 +84,14 @@ impl DeltaTables {
     /// The tables that the router reaches.
     pub fn new(router: Arc<Router>, config: Config) -> Self {
         let tables = config.snapshot_cache_tables;
-        Self { router, slots: Cache::new(tables), past: Cache::new(tables), begun: Instant::now() }
+        let newest = SnapshotBudget::new(config.snapshot_cache_bytes, tables);
+        let past = SnapshotBudget::new(config.past_snapshot_cache_bytes, tables);
+        Self {
+            router,
+            slots: newest.cache(None, |slot: &Arc<Slot>| slot.bytes.load(Ordering::Relaxed)),
+            past: past.cache(Some(PAST_IDLE), bytes_of),
+            begun: Instant::now(),
+        }
     }
 
     /// The router.
@@ -131,7 +147,7 @@ impl DeltaTables {
         Ok(table)
     }
 
-    async fn newest(&self, location: &TableLocation, slot: &Slot) -> Result<PinnedTable> {
+    async fn newest(&self, location: &TableLocation, slot: &Arc<Slot>) -> Result<PinnedTable> {
         if let Some(table) = self.newest_known(slot).await? {
             return Ok(table);
         }
@@ -244,6 +260,7 @@ impl DeltaTables {
         operation: DeltaOperation,
     ) -> Result<(u64, Result<PinnedTable>)> {
         let (location, snapshot) = (table.location(), table.snapshot().await?);
+        own_files::check_named(location, &actions)?;
         let commit = CommitBuilder::from(properties).with_actions(actions).build(
             Some(snapshot.as_ref()),
             table.log_store(),
@@ -265,11 +282,22 @@ impl DeltaTables {
         Ok((version, newest))
     }
 
-    async fn remember(&self, slot: &Slot, table: PinnedTable) -> Result<()> {
+    async fn remember(&self, slot: &Arc<Slot>, table: PinnedTable) -> Result<()> {
         let commit_tag = self.commit_tag(&table, table.version()).await?;
         table.tagged(commit_tag.as_deref());
+        let location = table.location().clone();
+        slot.bytes.store(bytes_of(&table), Ordering::Relaxed);
         *slot.known.write().await = Some(table);
+        self.weigh(&location, slot);
         Ok(())
+    }
+
+    /// Has a slot weighed anew, unless the table was forgotten meanwhile or has another one.
+    fn weigh(&self, location: &TableLocation, slot: &Arc<Slot>) {
+        self.slots.entry_by_ref(location).and_compute_with(|known| match known {
+            Some(known) if Arc::ptr_eq(known.value(), slot) => Op::Put(Arc::clone(slot)),
+            _ => Op::Nop,
+        });
     }
 
     async fn newest_known(&self, slot: &Slot) -> Result<Option<PinnedTable>> {

@@ -9,8 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use object_store::ObjectStoreExt;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use crate::commit_info::values_at_most;
 use crate::delta_tables::{DeltaTables, commit_path};
 use crate::file_list::FileList;
 use crate::pinned_table::PinnedTable;
@@ -19,6 +20,8 @@ use crate::pinned_table::PinnedTable;
 const COMMITS_MAX: u64 = 32;
 /// A larger commit is left to delta-rs.
 const COMMIT_BYTES_MAX: u64 = 16 << 20;
+/// As is one of more values: each takes many times what it takes as text.
+const COMMIT_VALUES_MAX: usize = 2 << 20;
 /// Actions that say nothing of files or columns.
 const ASIDE: [&str; 4] = ["commitInfo", "txn", "cdc", "domainMetadata"];
 
@@ -89,17 +92,21 @@ impl DeltaTables {
 
 /// The files that a commit names, with the `add` action of those that it adds. None where it does more than that.
 fn actions(commit: &[u8]) -> Option<BTreeMap<FileKey, Option<Value>>> {
+    if values_at_most(commit) > COMMIT_VALUES_MAX {
+        return None;
+    }
     let mut named = BTreeMap::new();
     for line in commit.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
         // reason: delta-rs says what is the matter with it
-        let action: Value = serde_json::from_slice(line).ok()?;
-        let (name, fields) = action.as_object().filter(|fields| fields.len() == 1)?.iter().next()?;
-        let (key, add) = match name.as_str() {
-            "add" => (key_of(fields)?, Some(action.clone())),
-            "remove" => (key_of(fields)?, None),
+        let action: Map<String, Value> = serde_json::from_slice(line).ok()?;
+        let (name, fields) = action.iter().next().filter(|_| action.len() == 1)?;
+        let (key, adds) = match name.as_str() {
+            "add" => (key_of(fields)?, true),
+            "remove" => (key_of(fields)?, false),
             name if ASIDE.contains(&name) => continue,
             _ => return None,
         };
+        let add = adds.then_some(Value::Object(action));
         // The protocol has no such commit.
         if named.insert(key, add).is_some() {
             return None;

@@ -311,17 +311,17 @@ impl FileScan {
         })
     }
 
-    /// What the log tells of a file: of the columns `told` their values too. Values are never told as exact: writers cut
-    /// texts and times.
+    /// What the log tells of a file: of the columns `told` their values too. Nothing of values is told as exact, nor how many are
+    /// NULL: writers cut texts and times, and a log may say what is not so. A column of which all is told exactly is not read,
+    /// and filters of policies would be asked what the log says of it.
     fn statistics(&self, file: Listed<'_>, told: &[usize]) -> Result<Statistics> {
         let column = |place: usize| -> Result<ColumnStatistics> {
             if !told.contains(&place) {
                 return Ok(ColumnStatistics::new_unknown());
             }
             let (least, greatest, nulls) = file.told(place)?;
-            let nulls = nulls.map_or(Precision::Absent, Precision::Exact);
             Ok(ColumnStatistics {
-                null_count: if file.deleted().is_some() { nulls.to_inexact() } else { nulls },
+                null_count: nulls.map_or(Precision::Absent, Precision::Inexact),
                 min_value: self.told_value(place, least)?,
                 max_value: self.told_value(place, greatest)?,
                 ..ColumnStatistics::new_unknown()

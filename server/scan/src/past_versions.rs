@@ -123,11 +123,8 @@ impl DeltaTables {
 
     /// The time that a commit tells of itself, in milliseconds.
     async fn told_time(&self, newest: &PinnedTable, version: u64) -> Result<i64> {
-        let bytes = self.commit_text(newest, version).await?;
-        let lines = bytes.split(|byte| *byte == b'\n');
-        let actions = lines.filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok());
-        let told = |action: serde_json::Value| action.get("commitInfo")?.get("inCommitTimestamp")?.as_i64();
-        let time = actions.filter_map(told).next();
+        let told = self.commit_info(newest, version).await?;
+        let time = told.get("inCommitTimestamp").and_then(serde_json::Value::as_i64);
         time.ok_or_else(|| Error::CorruptLog {
             table: newest.location().clone(),
             source: format!("version {version} tells no time").into(),

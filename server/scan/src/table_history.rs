@@ -8,6 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStoreExt;
 use serde_json::{Map, Value};
 
+use crate::commit_info::memory_of;
 use crate::delta_tables::{DeltaTables, commit_path};
 use crate::error::{self, Error, Result};
 use crate::past_versions::told_from;
@@ -15,6 +16,8 @@ use crate::pinned_table::PinnedTable;
 
 /// How many commits are read together.
 pub(crate) const READ_AT_ONCE: usize = 16;
+/// What commits say takes so much memory at most; of those before them only versions and times are told.
+const TOLD_BYTES_MAX: usize = 64 << 20;
 
 /// One commit of a table's log.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +26,7 @@ pub struct Commit {
     pub version: u64,
     /// When, in milliseconds since 1970: the time by which time travel finds it.
     pub time_millis: i64,
-    /// What the writer says of it (`commitInfo`); empty where it says nothing.
+    /// What the writer says of it (`commitInfo`); empty where it says nothing, or more than is told.
     pub told: Map<String, Value>,
 }
 
@@ -50,13 +53,21 @@ impl DeltaTables {
         times.truncate(limit.unwrap_or(usize::MAX));
         let told_from = told_from(newest.properties());
         let commits = times.into_iter().map(|(version, time)| async move {
-            let text = self.commit_text(newest, version).await?;
-            let told = commit_info(&text).unwrap_or_default();
+            let told = self.commit_info(newest, version).await?;
             let own = told.get("inCommitTimestamp").and_then(Value::as_i64);
             let time_millis = own.filter(|_| version >= told_from).unwrap_or(time);
-            Ok(Commit { version, time_millis, told })
+            Ok::<_, Error>(Commit { version, time_millis, told })
         });
-        stream::iter(commits).buffered(READ_AT_ONCE).try_collect().await
+        let mut commits = std::pin::pin!(stream::iter(commits).buffered(READ_AT_ONCE));
+        let (mut history, mut told_bytes) = (Vec::new(), 0_usize);
+        while let Some(mut commit) = commits.try_next().await? {
+            told_bytes = told_bytes.saturating_add(memory_of(&commit.told));
+            if told_bytes > TOLD_BYTES_MAX {
+                commit.told = Map::new();
+            }
+            history.push(commit);
+        }
+        Ok(history)
     }
 
     /// The text of a commit.
@@ -124,10 +135,4 @@ impl PinnedTable {
 pub(crate) fn actions(text: &[u8]) -> impl Iterator<Item = serde_json::Result<BTreeMap<String, Value>>> {
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
     lines.map(serde_json::from_slice)
-}
-
-/// What the writer says of a commit.
-fn commit_info(text: &[u8]) -> Option<Map<String, Value>> {
-    let told = actions(text).filter_map(|action| action.ok()?.remove("commitInfo"));
-    told.filter_map(|told| if let Value::Object(told) = told { Some(told) } else { None }).next()
 }

@@ -31,10 +31,12 @@ mod following;
 mod hostile_files;
 mod log_only;
 mod ordering;
+mod partition_texts;
 mod past;
 mod pruning;
 mod routing;
 mod row_groups;
+mod told_falsely;
 mod writing;
 
 /// A storage root named `main` in a temporary directory, and what is needed to read and write tables in it.

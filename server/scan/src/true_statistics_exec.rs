@@ -2,8 +2,9 @@
 //! ([`crate::selectivity`]); the others stay above.
 //!
 //! Of columns whose statistics do not tell the whole truth it lets neither filters down to where files are left out, nor
-//! statistics up to where answers are made of them. The files below it have no statistics of these columns: the engine would
-//! give one value for all rows of a file whose least and greatest value are told to be the same.
+//! statistics up to where answers are made of them. The files below it have no statistics of these columns, and of no column
+//! exact ones: the engine would give one value for all rows of a file whose least and greatest value are told to be the same, or
+//! whose values are told to be NULL, and a log may tell what is not so.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,7 +14,8 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Statistics, internal_datafusion_err, internal_err};
+use datafusion::common::{ColumnStatistics, Statistics, internal_datafusion_err, internal_err};
+use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
@@ -50,27 +52,42 @@ impl TrueStatisticsExec {
     }
 }
 
-/// A scan of files without the statistics that are not the whole truth.
+/// A scan of files without the statistics that are not the whole truth, and without exact ones.
 fn without_untold(node: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
     let source = node.downcast_ref::<DataSourceExec>();
     let Some(scan) = source.and_then(|source| source.data_source().downcast_ref::<FileScanConfig>()) else {
         return Ok(Transformed::no(node));
     };
     let untold = untold_columns(scan.file_schema());
-    if untold.is_empty() {
+    let is_exact = scan.file_groups.iter().flat_map(|group| group.iter()).any(tells_exactly);
+    if untold.is_empty() && !is_exact {
         return Ok(Transformed::no(node));
     }
     let mut scan = scan.clone();
     for group in &mut scan.file_groups {
         let files = group.files().iter().cloned().map(|mut file| {
             if let Some(statistics) = &mut file.statistics {
-                untell(Arc::make_mut(statistics), &untold);
+                let statistics = Arc::make_mut(statistics);
+                untell(statistics, &untold);
+                let columns = std::mem::take(&mut statistics.column_statistics);
+                statistics.column_statistics =
+                    columns.into_iter().map(ColumnStatistics::to_inexact).collect();
             }
             file
         });
         *group = FileGroup::new(files.collect());
     }
     Ok(Transformed::yes(DataSourceExec::from_data_source(scan)))
+}
+
+/// Whether anything is told of the values of a file as exact.
+fn tells_exactly(file: &PartitionedFile) -> bool {
+    let is_exact = |column: &ColumnStatistics| {
+        let values = [&column.min_value, &column.max_value, &column.sum_value];
+        values.iter().any(|value| value.is_exact() == Some(true))
+            || [&column.null_count, &column.distinct_count].iter().any(|count| count.is_exact() == Some(true))
+    };
+    file.statistics.as_ref().is_some_and(|told| told.column_statistics.iter().any(is_exact))
 }
 
 /// Leaves out what is told of the values of these columns.

@@ -26,6 +26,10 @@ section! {
         footer_cache_bytes: Size = Size::mebibytes(64),
         /// Tables whose newest snapshot (list of files and their statistics) is kept in memory.
         snapshot_cache_tables: u64 = 1024,
+        /// Memory for these snapshots, by the number of their files. One that takes more than half counts as half.
+        snapshot_cache_bytes: Size = Size::gibibytes(1),
+        /// Memory for snapshots of versions before the newest, for time travel; each for five minutes after it was last read.
+        past_snapshot_cache_bytes: Size = Size::mebibytes(256),
         /// Places in S3-compatible buckets under which external tables may be registered, each a table of its own.
         buckets: Vec<Bucket> = Vec::new(),
     }
