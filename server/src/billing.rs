@@ -55,7 +55,13 @@ pub struct Config {
     pub flush_interval: Duration,
     /// The journal begins another segment beyond this size.
     pub segment_bytes_max: u64,
+    /// With more ended statements in the journal than these bytes it is brought into the Delta tables at once: they are in memory
+    /// until then.
+    pub held_bytes_max: u64,
 }
+
+/// Some ten thousand short statements, or five hundred of the longest that are kept.
+const HELD_BYTES_MAX: u64 = 32 << 20;
 
 impl TryFrom<&crate::config::Billing> for Config {
     type Error = crate::Error;
@@ -77,6 +83,7 @@ impl TryFrom<&crate::config::Billing> for Config {
             custom_tags: section.custom_tags.clone(),
             flush_interval: section.flush_interval.duration(),
             segment_bytes_max: section.segment_bytes_max.bytes(),
+            held_bytes_max: HELD_BYTES_MAX,
         })
     }
 }

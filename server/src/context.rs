@@ -2,7 +2,7 @@
 //! below the doors; made only from a verified [`Identity`].
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 use opentelemetry::trace::SpanContext;
@@ -67,6 +67,8 @@ pub struct Context {
     pub witness: Arc<Witness>,
     /// Whether the statement may be answered by a result that is kept, as far as the call says.
     pub takes_kept_results: bool,
+    /// The text of the statement as the books keep it, for all runs of it.
+    pub kept_text: Arc<OnceLock<Arc<str>>>,
     /// Stops the statement when cancelled.
     pub cancellation: CancellationToken,
     clock: Arc<dyn Clock>,
@@ -91,6 +93,7 @@ impl Context {
             client,
             witness: Arc::default(),
             takes_kept_results: true,
+            kept_text: Arc::default(),
             cancellation: CancellationToken::new(),
             clock,
         }

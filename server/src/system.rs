@@ -37,6 +37,7 @@ pub mod billing_usage;
 pub mod delta_store;
 pub mod information_schema;
 pub mod joined_table;
+mod journal_rows;
 pub mod nested;
 mod open_for_enforcer;
 pub mod query_history;
@@ -44,6 +45,7 @@ pub mod reference;
 pub mod server_table;
 mod sight;
 pub mod store;
+mod text_beginnings;
 
 pub use archive::SystemArchive;
 pub use delta_store::DeltaStore;
@@ -187,6 +189,14 @@ impl SystemTableName {
         }
     }
 
+    /// Its columns of texts that may be long.
+    fn long_texts(self) -> &'static [&'static str] {
+        match self {
+            Self::QueryHistory => &query_history::table::LONG_TEXTS,
+            Self::BillingUsage | Self::AccessAudit | Self::AccessPolicyDecisions => &[],
+        }
+    }
+
     /// Which rows `reader` reads: by the user whose they are, and by more than that.
     fn rows_of(self, reader: &Reader) -> (Option<OwnerColumn>, Option<Expr>) {
         match (self, reader) {
@@ -274,8 +284,11 @@ impl SystemTables {
             .filter(|segment| segment.number > seen)
             .flat_map(|segment| segment.ended)
             .collect();
-        let rows = name.rows(&entries).map_err(crate::Error::internal)?;
-        let mut provider = JoinedTable::new(stored.provider, rows, name.withheld(reader))?;
+        let (withheld, long_texts) = (name.withheld(reader), name.long_texts());
+        let mut provider = JoinedTable::new(name.arrow_schema(), stored.provider, withheld, long_texts);
+        if !entries.is_empty() {
+            provider = provider.and(Arc::new(journal_rows::table(name, entries)?));
+        }
         if name == SystemTableName::AccessAudit {
             let trail = Trail::table(Arc::clone(&self.metastore), self.ledger.account())?;
             provider = provider.and(Arc::new(trail));

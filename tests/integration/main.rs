@@ -40,6 +40,7 @@ mod information_schema;
 mod issuers;
 mod limits;
 mod logs;
+mod long_texts;
 mod membership;
 mod names;
 mod policy_decisions;

@@ -26,11 +26,13 @@ use uuid::Uuid;
 
 use super::entry::Entry;
 
+mod held;
 mod line;
 mod recovery;
 mod segment;
 mod writer;
 
+use held::Held;
 use writer::{Order, Writer};
 
 const LOCK_FILE: &str = "journal.lock";
@@ -129,7 +131,8 @@ impl LockedJournal {
     /// closed ones, interrupted statements as running. Blocks on the disk.
     pub fn start(self, archived: Option<SegmentNumber>, segment_bytes_max: u64) -> Result<Journal, Error> {
         let id = self.id;
-        let writer = Writer::open(self, archived.unwrap_or(0), segment_bytes_max)?;
+        let held = Arc::new(Held::default());
+        let writer = Writer::open(self, archived.unwrap_or(0), segment_bytes_max, Arc::clone(&held))?;
         let (orders, inbox) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("weir-journal".to_owned())
@@ -139,7 +142,7 @@ impl LockedJournal {
                 path: PathBuf::new(),
                 source: Arc::new(source),
             })?;
-        Ok(Journal { id, orders: Some(orders), writer: Some(thread) })
+        Ok(Journal { id, held, orders: Some(orders), writer: Some(thread) })
     }
 }
 
@@ -165,6 +168,7 @@ fn read_or_make_id(dir: &Path) -> Result<Uuid, Error> {
 #[derive(Debug)]
 pub struct Journal {
     id: Uuid,
+    held: Arc<Held>,
     orders: Option<mpsc::Sender<Order>>,
     writer: Option<JoinHandle<()>>,
 }
@@ -173,6 +177,11 @@ impl Journal {
     /// The journal's id.
     pub fn id(&self) -> Uuid {
         self.id
+    }
+
+    /// Until more than so many bytes of statements have ended since it was opened and are still in it.
+    pub async fn holds_beyond(&self, bytes: u64) {
+        self.held.beyond(bytes).await;
     }
 
     /// Appends `entry`. It is handed over when this returns, and durable when the answer comes.

@@ -9,8 +9,8 @@
 //! archive has not yet seen are what it lacks. In that order nothing is missing and nothing is
 //! double, also while a flush runs.
 //!
-//! Every entry stays in memory until it is flushed; an archive that cannot be reached for long
-//! shows in the log with each try.
+//! Every entry stays in memory until it is flushed: with many of them in the journal it is flushed before its time. An
+//! archive that cannot be reached for long shows in the log with each try.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -114,12 +114,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// Flushes again and again until `stop`, and a last time then.
+    /// Flushes again and again until `stop`, and a last time then; before its time when the journal holds much. After a
+    /// flush that failed the next one waits for its time.
     pub async fn keep_flushed(&self, stop: CancellationToken) {
         let pause = self.config.flush_interval;
+        let mut may_be_early = true;
         loop {
-            let stopped = tokio::time::timeout(pause, stop.cancelled()).await.is_ok();
-            if let Err(error) = self.flush().await {
+            let stopped = tokio::select! {
+                () = stop.cancelled() => true,
+                () = tokio::time::sleep(pause) => false,
+                () = self.journal.holds_beyond(self.config.held_bytes_max), if may_be_early => false,
+            };
+            let flushed = self.flush().await;
+            may_be_early = flushed.is_ok();
+            if let Err(error) = flushed {
                 tracing::error!(%error, cause = ?error, "the books stay in the journal");
             }
             if stopped {

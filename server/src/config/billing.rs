@@ -27,7 +27,7 @@ section! {
         sql_rate: String = "1".to_owned(),
         /// Tags on each row, for cost reports: { team = "sales" }.
         custom_tags: BTreeMap<String, String> = BTreeMap::new(),
-        /// How often usage and history go from the local journal to the system tables.
+        /// How often usage and history go from the local journal to the system tables; sooner where it holds more than 32 MiB.
         flush_interval: Period = Period::seconds(60),
         /// The journal begins another segment beyond this size.
         segment_bytes_max: Size = Size::mebibytes(64),

@@ -80,7 +80,7 @@ impl Door {
         let (rows, session) = match self.values(statement)? {
             Some(values) if values.num_rows() == 0 => (self.no_rows(&context, &statement.sql).await?, None),
             Some(values) if values.num_rows() > 1 => {
-                let (warehouse, sql) = (Arc::clone(&self.warehouse), statement.sql.clone());
+                let (warehouse, sql) = (Arc::clone(&self.warehouse), Arc::from(statement.sql.as_str()));
                 (concatenated(warehouse, context, sql, values).await?, None)
             }
             values => one(&self.warehouse, context, &statement.sql, values).await?,
@@ -239,20 +239,20 @@ async fn one(
 async fn concatenated(
     warehouse: Arc<Warehouse>,
     context: Context,
-    sql: String,
+    sql: Arc<str>,
     values: RecordBatch,
 ) -> Result<RowStream> {
     let (first, _) = one(&warehouse, again(&context), &sql, Some(values.slice(0, 1))).await?;
     let schema = Arc::clone(&first.schema);
     let rest = futures::stream::iter(1..values.num_rows()).then(move |row| {
-        let (warehouse, context, sql) = (Arc::clone(&warehouse), again(&context), sql.clone());
+        let (warehouse, context, sql) = (Arc::clone(&warehouse), again(&context), Arc::clone(&sql));
         let values = Some(values.slice(row, 1));
         async move { one(&warehouse, context, &sql, values).await.map(|(rows, _)| rows.batches) }
     });
     Ok(RowStream { schema, batches: first.batches.chain(rest.try_flatten()).boxed() })
 }
 
-/// The surroundings of a further run: a statement of its own in the books, stopped together.
+/// The surroundings of a further run: a statement of its own in the books, which share its text, stopped together.
 fn again(context: &Context) -> Context {
     let mut again = Context::new(
         context.identity().clone(),
@@ -262,5 +262,6 @@ fn again(context: &Context) -> Context {
     );
     again.cancellation = context.cancellation.clone();
     again.takes_kept_results = context.takes_kept_results;
+    again.kept_text = Arc::clone(&context.kept_text);
     again
 }

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::ops::AddAssign;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 use crate::query::decisions::Decisions;
 
+pub(crate) mod kept_text;
 #[cfg(test)]
 pub(crate) mod sample;
 
@@ -274,8 +276,9 @@ pub struct FinishedRecord {
     /// The statement's id.
     #[serde(with = "uuid_text")]
     pub statement_id: Uuid,
-    /// The text as it came in.
-    pub statement_text: String,
+    /// The text as it came in; of a long one its beginning.
+    #[serde(with = "kept_text")]
+    pub statement_text: Arc<str>,
     /// Its family; none when the text could not be parsed.
     pub statement_type: Option<StatementType>,
     /// The user whose rights held.

@@ -27,7 +27,7 @@ use crate::context::Context;
 use crate::error::{Condition, Error, Kind, Result};
 use crate::query::decisions::Decisions;
 use crate::query::history::{
-    ExecutionStatus, FinishedRecord, GovernedTable, Protection, Readings, StatementType, elapsed,
+    ExecutionStatus, FinishedRecord, GovernedTable, Protection, Readings, StatementType, elapsed, kept_text,
 };
 
 /// How often the books hear of a running statement.
@@ -128,7 +128,7 @@ impl QueryRecord<Received> {
         let identity = context.identity();
         let record = FinishedRecord {
             statement_id: context.statement_id(),
-            statement_text: text.to_owned(),
+            statement_text: kept_text::kept_once(context, text),
             statement_type,
             run_as: identity.name().to_owned(),
             run_as_id: identity.principal().to_string(),
@@ -331,7 +331,7 @@ impl Open {
         self.read();
         let mut record = self.record.take()?;
         record.status = status;
-        record.error_message = error_message;
+        record.error_message = error_message.map(|text| kept_text::kept(&text).into_owned());
         Some(self.sink.recorded(*record))
     }
 }

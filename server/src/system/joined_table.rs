@@ -4,22 +4,23 @@
 //! It plans plain operators and asks no optimiser: each part is scanned with the columns wanted,
 //! brought to the declared types, and both are put one after the other. Predicates are passed on
 //! as hints for pruning only; whoever scans filters again. Some values can be withheld: they
-//! read as NULL, and no predicate on them reaches a part, so pruning tells nothing of them.
+//! read as NULL, and no predicate on them reaches a part, so pruning tells nothing of them. Nor does
+//! one on texts of which a part may hold more than is read.
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, ScalarValue};
-use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{Expr, Operator, ScalarUDF, TableProviderFilterPushDown, TableType};
 use datafusion::physical_expr::expressions::{binary, case, cast, col, lit};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::union::UnionExec;
+
+use super::text_beginnings::{beginning, in_small_batches};
 
 /// A column that reads as NULL in each row, unless another column of the row says otherwise.
 #[derive(Debug, Clone)]
@@ -47,23 +48,19 @@ pub(crate) struct JoinedTable {
     schema: SchemaRef,
     parts: Vec<Arc<dyn TableProvider>>,
     withheld: Vec<Withheld>,
+    /// Columns of texts of which the beginning is read.
+    long_texts: &'static [&'static str],
 }
 
 impl JoinedTable {
-    /// The rows of `stored` and `rows`, in the schema of `rows`.
+    /// The rows of `stored`, in this schema.
     pub(crate) fn new(
+        schema: SchemaRef,
         stored: Arc<dyn TableProvider>,
-        rows: RecordBatch,
         withheld: Vec<Withheld>,
-    ) -> crate::Result<Self> {
-        let schema = rows.schema();
-        let mut parts = vec![stored];
-        if rows.num_rows() > 0 {
-            let table =
-                MemTable::try_new(Arc::clone(&schema), vec![vec![rows]]).map_err(crate::Error::internal)?;
-            parts.push(Arc::new(table));
-        }
-        Ok(Self { schema, parts, withheld })
+        long_texts: &'static [&'static str],
+    ) -> Self {
+        Self { schema, parts: vec![stored], withheld, long_texts }
     }
 
     /// The same, and the rows of a further part of the same schema.
@@ -76,9 +73,14 @@ impl JoinedTable {
         self.withheld.iter().find(|withheld| withheld.column == column)
     }
 
-    /// A predicate on a withheld value would prune by what is not shown.
+    fn is_long_text(&self, column: &str) -> bool {
+        self.long_texts.contains(&column)
+    }
+
+    /// A predicate on a withheld value would prune by what is not shown, and one on a long text by what is not read.
     fn may_prune(&self, predicate: &Expr) -> bool {
-        predicate.column_refs().iter().all(|column| self.withheld(&column.name).is_none())
+        let is_shown = |column: &str| self.withheld(column).is_none() && !self.is_long_text(column);
+        predicate.column_refs().iter().all(|column| is_shown(&column.name))
     }
 
     async fn scan_part(
@@ -99,6 +101,8 @@ impl JoinedTable {
             }
         }
         let scan = part.scan(session, Some(&columns), filters, None).await?;
+        let has_long_texts = wanted.fields().iter().any(|field| self.is_long_text(field.name()));
+        let scan = if has_long_texts { in_small_batches(scan)? } else { scan };
         let mut shown = Vec::with_capacity(wanted.fields().len());
         for field in wanted.fields() {
             let expr = self.shown(field.name(), wanted, &scan.schema())?;
@@ -111,6 +115,10 @@ impl JoinedTable {
     fn shown(&self, name: &str, wanted: &Schema, given: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
         let data_type = wanted.field_with_name(name)?.data_type();
         let value = cast(col(name, given)?, given, data_type.clone())?;
+        let value: Arc<dyn PhysicalExpr> = match self.is_long_text(name) {
+            true => Arc::new(ScalarFunctionExpr::try_new(beginning(), vec![value], given, Arc::default())?),
+            false => value,
+        };
         let Some(withheld) = self.withheld(name) else { return Ok(value) };
         let guard = cast(col(withheld.decided_by, given)?, given, arrow::datatypes::DataType::Utf8)?;
         let open: Arc<dyn PhysicalExpr> = match &withheld.unless {

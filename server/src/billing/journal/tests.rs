@@ -181,6 +181,33 @@ async fn entries_ordered_at_once_are_all_written() {
     assert_eq!(ended(&open(copy.path())).await.len(), 500);
 }
 
+#[tokio::test]
+async fn what_is_held_is_let_go_with_its_segment() {
+    let dir = TempDir::new().unwrap();
+    let journal = open(dir.path());
+    journal.append(entry(ExecutionStatus::Running)).wait().await.unwrap();
+    let is_empty =
+        async || tokio::time::timeout(Duration::from_millis(50), journal.holds_beyond(0)).await.is_err();
+    assert!(is_empty().await);
+    journal.append(entry(ExecutionStatus::Finished)).wait().await.unwrap();
+    assert!(!is_empty().await);
+    for segment in journal.rotate().wait().await.unwrap() {
+        journal.remove(segment.number).wait().await.unwrap();
+    }
+    assert!(is_empty().await);
+}
+
+#[tokio::test]
+async fn of_a_long_text_that_was_written_whole_the_beginning_is_read() {
+    let dir = TempDir::new().unwrap();
+    let mut long = entry(ExecutionStatus::Finished);
+    long.record.statement_text = "x".repeat(1 << 20).into();
+    open(dir.path()).append(long).wait().await.unwrap();
+    let read = ended(&open(dir.path())).await;
+    let text = read.first().unwrap().record.statement_text.clone();
+    assert!(text.len() <= 64 << 10 && text.ends_with("… (1048576 bytes)"), "{}", text.len());
+}
+
 #[test]
 fn second_server_is_refused() {
     let dir = TempDir::new().unwrap();

@@ -10,12 +10,15 @@ use std::sync::{Arc, mpsc};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::held::Held;
 use super::segment::{self, SegmentFile};
 use super::{Error, LockedJournal, Segment, SegmentNumber, line};
 use crate::billing::entry::Entry;
 
 /// The most lines written under one sync.
 const BATCH_LINES_MAX: usize = 1024;
+/// And their bytes, about.
+const BATCH_BYTES_MAX: usize = 4 << 20;
 
 type Reply<T> = oneshot::Sender<Result<T, Error>>;
 
@@ -47,6 +50,9 @@ pub(super) struct Writer {
     open: Option<SegmentFile>,
     /// Ended statements by segment, the open one included.
     ended: BTreeMap<SegmentNumber, Vec<Arc<Entry>>>,
+    /// Bytes of the lines of those that ended since the journal was opened.
+    ended_bytes: BTreeMap<SegmentNumber, u64>,
+    held: Arc<Held>,
     running: HashMap<Uuid, Arc<Entry>>,
 }
 
@@ -55,6 +61,7 @@ impl Writer {
         journal: LockedJournal,
         archived: SegmentNumber,
         segment_bytes_max: u64,
+        held: Arc<Held>,
     ) -> Result<Self, Error> {
         let LockedJournal { id, dir, lock, leftovers } = journal;
         let newest_left = leftovers.segments.keys().next_back().copied().unwrap_or(0);
@@ -66,6 +73,8 @@ impl Writer {
             newest: newest_left.max(archived),
             open: None,
             ended: leftovers.segments,
+            ended_bytes: BTreeMap::new(),
+            held,
             running: leftovers.running.into_iter().collect(),
         };
         writer.opened()?;
@@ -75,14 +84,16 @@ impl Writer {
     /// Works until nobody can give orders any more.
     pub(super) fn run(mut self, inbox: &mpsc::Receiver<Order>) {
         while let Ok(first) = inbox.recv() {
-            let mut batch = Vec::new();
+            let (mut batch, mut bytes) = (Vec::new(), 0);
             let mut following = Some(first);
             while let Some(order) = following {
                 if let Some(append) = self.dispatch(order, &mut batch) {
+                    bytes += append.line.len();
                     batch.push(append);
                 }
+                let takes_more = batch.len() < BATCH_LINES_MAX && bytes < BATCH_BYTES_MAX;
                 // reason: an empty inbox ends the batch
-                following = if batch.len() < BATCH_LINES_MAX { inbox.try_recv().ok() } else { None };
+                following = if takes_more { inbox.try_recv().ok() } else { None };
             }
             self.commit(&mut batch);
         }
@@ -113,9 +124,9 @@ impl Writer {
         if let Err(error) = &written {
             tracing::error!(%error, cause = ?error, entries = batch.len(), "the journal cannot be written");
         }
-        for Append { entry, answer, .. } in batch.drain(..) {
+        for Append { entry, line, answer } in batch.drain(..) {
             if let Ok(number) = written {
-                self.remember(number, entry);
+                self.remember(number, entry, u64::try_from(line.len()).unwrap_or(u64::MAX));
             }
             reply(answer, written.clone().map(|_| ()));
         }
@@ -139,11 +150,13 @@ impl Writer {
         Ok(self.newest)
     }
 
-    fn remember(&mut self, number: SegmentNumber, entry: Arc<Entry>) {
+    fn remember(&mut self, number: SegmentNumber, entry: Arc<Entry>, bytes: u64) {
         let statement = entry.record.statement_id;
         if entry.is_final() {
             self.running.remove(&statement);
             self.ended.entry(number).or_default().push(entry);
+            *self.ended_bytes.entry(number).or_default() += bytes;
+            self.held.add(bytes);
         } else {
             self.running.insert(statement, entry);
         }
@@ -195,6 +208,7 @@ impl Writer {
         }
         segment::remove(&self.dir, self.id, number)?;
         self.ended.remove(&number);
+        self.held.remove(self.ended_bytes.remove(&number).unwrap_or(0));
         Ok(())
     }
 }

@@ -134,6 +134,27 @@ async fn reading_while_flushing_sees_each_statement_once() {
     }
 }
 
+#[tokio::test]
+async fn a_journal_that_holds_much_is_flushed_before_its_time() {
+    let (dir, shelf) = (TempDir::new().unwrap(), Arc::new(Shelf::default()));
+    let archive: Arc<dyn Archive> = Arc::<Shelf>::clone(&shelf);
+    let config = Config { flush_interval: Duration::from_secs(3600), held_bytes_max: 1, ..Config::sample() };
+    let ledger = Arc::new(Ledger::open(dir.path(), archive, config).await.unwrap());
+    let stop = CancellationToken::new();
+    let (flushed, stopped) = (Arc::clone(&ledger), stop.clone());
+    let flushing = tokio::spawn(async move { flushed.keep_flushed(stopped).await });
+    ledger.recorded(record(ExecutionStatus::Finished)).await.unwrap();
+    let archived = async {
+        while shelf.held.lock().await.entries.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), archived).await.unwrap();
+    stop.cancel();
+    flushing.await.unwrap();
+    assert_eq!(shelf.read(&ledger).await.len(), 1);
+}
+
 fn random_record() -> impl Strategy<Value = FinishedRecord> {
     let ends = prop_oneof![
         Just(ExecutionStatus::Finished),

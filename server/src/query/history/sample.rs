@@ -14,7 +14,7 @@ pub(crate) fn record(user: &str, started_at: &str, wall: TimeDelta, filtering: D
     let started_at: DateTime<Utc> = started_at.parse().unwrap_or_default();
     FinishedRecord {
         statement_id: Uuid::now_v7(),
-        statement_text: "SELECT *\nFROM t".to_owned(),
+        statement_text: "SELECT *\nFROM t".into(),
         statement_type: Some(StatementType::Select),
         run_as: user.to_owned(),
         run_as_id: format!("id of {user}"),

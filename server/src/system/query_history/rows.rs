@@ -53,7 +53,7 @@ impl<'a> Rows<'a> {
             self.text(|record| Some(record.status.name())),
             compute,
             self.text(|record| Some(record.run_as_id.as_str()).filter(|_| record.run_by.is_none())),
-            self.text(|record| Some(record.statement_text.as_str())),
+            self.text(|record| Some(&*record.statement_text)),
             self.text(|record| record.statement_type.map(StatementType::name)),
             self.text(|record| record.error_message.as_deref()),
             self.null(&DataType::Utf8),

@@ -27,9 +27,13 @@ fn who_and_what() -> Vec<Column> {
         Column::new("execution_status", Utf8, "`FINISHED`, `FAILED` or `CANCELED`."),
         Column::new("compute", compute(), "Where it ran: type `WAREHOUSE` with the warehouse's id."),
         Column::new("executed_by_user_id", Utf8, "Id of the sender; null where an app acted for a user."),
-        Column::new("statement_text", Utf8, "Text of the statement."),
+        Column::new(
+            "statement_text",
+            Utf8,
+            "Text of the statement; of one of more than 64 KiB its beginning, and how long it is.",
+        ),
         Column::new("statement_type", Utf8, "Its family, e.g. `SELECT`; null when it could not be parsed."),
-        Column::new("error_message", Utf8, "Text of the error it ended in."),
+        Column::new("error_message", Utf8, "Text of the error it ended in; of a long one its beginning."),
         Column::new("client_application", Utf8, "Null: clients tell their driver only."),
         Column::new("client_driver", Utf8, "What the client says of itself."),
     ]

@@ -8,6 +8,9 @@ use crate::system::joined_table::{Unless, Withheld};
 /// them: the app may serve many users and has no claim on their statements.
 pub const OWNER: OwnerColumn = OwnerColumn { column: "executed_as", field: None };
 
+/// The columns of texts that may be long.
+pub(crate) const LONG_TEXTS: [&str; 2] = ["statement_text", "error_message"];
+
 /// The columns that tell of rows below a strict barrier; rows and bytes output, and times, do not
 /// count among them.
 const BELOW_THE_BARRIER: [&str; 8] = [
