@@ -11,13 +11,22 @@
 //!
 //! Arithmetic of whole numbers is brought to one type and looks whether that holds what comes of it ([`whole_numbers`]).
 //!
+//! * A number has no type in common with a DATE, a TIMESTAMP or an INTERVAL, since nothing says what it counts. The engine would take
+//!   it for days.
+//! * Answers of a CASE, and columns of a UNION, have their one type before something is computed of them ([`choice`]).
+//! * Keys that are sets of groupings keep their names one by one.
+//!
 //! Comparisons by an operator are planned so ([`ComparisonPlanner`]), since the planner takes the keys of joins from them.
 //! What else brings values to one type (BETWEEN, IN, CASE, UNION, `coalesce` and its kin) is planned without asking
 //! anybody, and written anew once it is bound. VALUES has its types when it is bound, and is seen to before (`exponents`).
 
+mod choice;
+mod outer_columns;
+mod seconds;
+
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, TimeUnit};
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema};
 use datafusion::error::Result;
@@ -25,16 +34,24 @@ use datafusion::logical_expr::expr::{Between, Case, Cast, InList, InSubquery, Sc
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, Union, cast, lit,
-    try_cast,
+    BinaryExpr, Expr, Join, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, Union, cast, try_cast,
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
+pub use self::choice::NO_COMMON_TYPE;
+use self::choice::{
+    all_as_common, answered, answered_types, as_common, becomes, brought, compared, compared_types, given,
+};
+use crate::signed_zeros::{self, all_without_sign, without_sign};
 use crate::subqueries::{around, with_subqueries};
+use crate::value_type::value_type;
 use crate::{spans, whole_numbers};
 
 /// Functions that give one of their arguments, or compare them: they bring all to one type.
-const ONE_TYPE: [&str; 8] = ["coalesce", "greatest", "least", "make_array", "nanvl", "nullif", "nvl", "nvl2"];
+const ONE_TYPE: [&str; 6] = ["coalesce", "greatest", "least", "make_array", "nanvl", "nullif"];
+
+/// Tells which keys a row is grouped by.
+const GROUPING: &str = "grouping";
 
 /// Plans comparisons of values that are brought to one type.
 #[derive(Debug)]
@@ -47,7 +64,7 @@ impl ExprPlanner for ComparisonPlanner {
         schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
         let RawBinaryExpr { op, left, right } = expression;
-        let compares = matches!(
+        let is_comparison = matches!(
             op,
             BinaryOperator::Eq
                 | BinaryOperator::NotEq
@@ -57,7 +74,7 @@ impl ExprPlanner for ComparisonPlanner {
                 | BinaryOperator::GtEq
                 | BinaryOperator::Spaceship
         );
-        let common = if compares { compared([&left, &right], schema) } else { None };
+        let common = if is_comparison { compared([&left, &right], schema)? } else { None };
         let [left, right] = [left, right].map(|side| as_common(side, common.as_ref(), schema));
         Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))
     }
@@ -67,29 +84,13 @@ impl ExprPlanner for ComparisonPlanner {
 pub(crate) fn in_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
-        found |= matches!(node, LogicalPlan::Union(_));
+        found |= matches!(node, LogicalPlan::Union(_) | LogicalPlan::Join(_));
         node.apply_expressions(|expression| {
             found |= expression.exists(|part| Ok(one_type(part)))?;
             Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
         })
     })?;
-    if !found {
-        return Ok(plan);
-    }
-    let written = plan.transform_up_with_subqueries(|node| {
-        if let LogicalPlan::Union(union) = node {
-            return in_union(union);
-        }
-        let schema = around(&node);
-        let names = NamePreserver::new(&node);
-        node.map_expressions(|expression| {
-            let name = names.save(&expression);
-            Ok(outermost(expression, &schema)?.update_data(|written| name.restore(written)))
-        })?
-        // What an expression gives may have become another type.
-        .map_data(LogicalPlan::recompute_schema)
-    })?;
-    Ok(written.data)
+    if found { Ok(plan.transform_up(in_node)?.data) } else { Ok(plan) }
 }
 
 /// The same for an expression over `schema`.
@@ -97,80 +98,91 @@ pub(crate) fn in_expression(expression: Expr, schema: &DFSchema) -> Result<Expr>
     Ok(outermost(with_subqueries(expression, in_plan)?, schema)?.data)
 }
 
+/// The node, whose inputs have their last types. Its subqueries are gone through here, when the columns around them have theirs.
+fn in_node(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let schema = around(&node);
+    let within = |subquery| outer_columns::renewed(subquery, &schema)?.transform_up(in_node);
+    let node = match node.map_subqueries(within)?.data {
+        LogicalPlan::Union(union) => return in_union(union),
+        LogicalPlan::Join(join) => LogicalPlan::Join(in_join(join)?),
+        other => other,
+    };
+    let names = NamePreserver::new(&node);
+    node.map_expressions(|expression| named(expression, &names, &schema))?
+        // What an expression gives may have become another type.
+        .map_data(LogicalPlan::recompute_schema)
+}
+
+/// An expression of a node under the name that it had. A key in a set of groupings has a name of its own, and so has one that
+/// `grouping` asks about: both stay the same expression.
+fn named(expression: Expr, names: &NamePreserver, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    if matches!(expression, Expr::GroupingSet(_)) {
+        return expression.map_children(|key| named(key, names, schema));
+    }
+    let name = names.save(&expression);
+    let expression = match expression {
+        Expr::AggregateFunction(mut call) if call.func.name() == GROUPING => {
+            let keys = call.params.args.into_iter().map(|key| Ok(named(key, names, schema)?.data));
+            call.params.args = keys.collect::<Result<Vec<_>>>()?;
+            Expr::AggregateFunction(call)
+        }
+        other => other,
+    };
+    Ok(outermost(expression, schema)?.update_data(|written| name.restore(written)))
+}
+
 /// The same for nothing in its subqueries.
 fn outermost(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    expression.transform_up(|part| {
-        Ok(match part {
-            part if whole_numbers::counts(&part) => {
-                let looked = whole_numbers::checked(part, schema);
-                if looked.transformed { looked } else { spans::written(looked.data, schema) }
-            }
-            Expr::Between(Between { expr, negated, low, high }) => {
-                let common = compared([&*expr, &*low, &*high], schema);
-                let [expr, low, high] =
-                    [expr, low, high].map(|side| Box::new(as_common(*side, common.as_ref(), schema)));
-                told(common, Expr::Between(Between { expr, negated, low, high }))
-            }
-            Expr::InList(InList { expr, list, negated }) => {
-                let common = compared(std::iter::once(&*expr).chain(&list), schema);
-                let expr = Box::new(as_common(*expr, common.as_ref(), schema));
-                let list = all_as_common(list, common.as_ref(), schema);
-                told(common, Expr::InList(InList { expr, list, negated }))
-            }
-            Expr::InSubquery(found) => in_subquery(found, schema)?,
-            Expr::Case(case) => in_case(case, schema),
-            Expr::BinaryExpr(BinaryExpr { left, op, right }) if tells_apart(op) => {
-                let common = compared([&*left, &*right], schema);
-                let [left, right] =
-                    [left, right].map(|side| Box::new(as_common(*side, common.as_ref(), schema)));
-                told(common, Expr::BinaryExpr(BinaryExpr { left, op, right }))
-            }
-            Expr::Cast(Cast { expr, field }) => {
-                let (expr, changed) = in_seconds(expr, field.data_type(), schema, cast);
-                Transformed::new(Expr::Cast(Cast { expr, field }), changed, TreeNodeRecursion::Continue)
-            }
-            Expr::TryCast(TryCast { expr, field }) => {
-                let (expr, changed) = in_seconds(expr, field.data_type(), schema, try_cast);
-                Transformed::new(Expr::TryCast(TryCast { expr, field }), changed, TreeNodeRecursion::Continue)
-            }
-            Expr::ScalarFunction(ScalarFunction { func, args }) if ONE_TYPE.contains(&func.name()) => {
-                // It compares its arguments, and gives the first.
-                let common =
-                    if func.name() == "nullif" { compared(&args, schema) } else { given(&args, schema) };
-                let mut args = all_as_common(args, common.as_ref(), schema);
-                if func.name() == "nullif" {
-                    args = args.into_iter().map(|value| without_sign(value, schema)).collect();
-                    return Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args })));
-                }
-                told(common, Expr::ScalarFunction(ScalarFunction { func, args }))
-            }
-            other => Transformed::no(other),
-        })
+    expression.transform_up(|part| match part {
+        part if whole_numbers::counts(&part) => {
+            let looked = whole_numbers::checked(part, schema);
+            Ok(if looked.transformed { looked } else { spans::written(looked.data, schema) })
+        }
+        Expr::BinaryExpr(part) if compares(part.op) => in_comparison(part, schema),
+        Expr::Between(between) => in_between(between, schema),
+        Expr::InList(found) => in_list(found, schema),
+        Expr::InSubquery(found) => in_subquery(found, schema),
+        Expr::Case(case) => in_case(case, schema),
+        Expr::Cast(Cast { expr, field }) => {
+            let (expr, is_changed) = seconds::written(expr, field.data_type(), schema, cast);
+            Ok(told(is_changed, Expr::Cast(Cast { expr, field })))
+        }
+        Expr::TryCast(TryCast { expr, field }) => {
+            let (expr, is_changed) = seconds::written(expr, field.data_type(), schema, try_cast);
+            Ok(told(is_changed, Expr::TryCast(TryCast { expr, field })))
+        }
+        Expr::ScalarFunction(call) if ONE_TYPE.contains(&call.func.name()) => in_call(call, schema),
+        Expr::AggregateFunction(call) => Ok(signed_zeros::in_aggregate(call, schema)),
+        Expr::WindowFunction(call) => Ok(signed_zeros::in_window(call, schema)),
+        other => Ok(Transformed::no(other)),
     })
 }
 
-/// Whether an expression brings several values to one type and is not asked about when it is planned.
+/// Whether an expression is written anew, and is not asked about when it is planned.
 fn one_type(part: &Expr) -> bool {
     match part {
         part if whole_numbers::counts(part) => true,
-        Expr::Between(_) | Expr::InList(_) | Expr::InSubquery(_) | Expr::Case(_) => true,
-        Expr::Cast(cast) => meets_seconds(cast.field.data_type()),
-        Expr::TryCast(cast) => meets_seconds(cast.field.data_type()),
-        Expr::BinaryExpr(part) => tells_apart(part.op),
+        Expr::Between(_)
+        | Expr::InList(_)
+        | Expr::InSubquery(_)
+        | Expr::Case(_)
+        | Expr::WindowFunction(_) => true,
+        Expr::AggregateFunction(call) => call.params.distinct,
+        Expr::Cast(cast) => seconds::met_by(cast.field.data_type()),
+        Expr::TryCast(cast) => seconds::met_by(cast.field.data_type()),
+        Expr::BinaryExpr(part) => matches!(part.op, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom),
         Expr::ScalarFunction(call) => ONE_TYPE.contains(&call.func.name()),
         _ => false,
     }
 }
 
-/// The columns of a union that are of two such types in two inputs are of one in all.
+/// The columns of a union that are of two types in two inputs are of one in all.
 fn in_union(union: Union) -> Result<Transformed<LogicalPlan>> {
-    let width = union.schema.fields().len();
-    let common: Vec<Option<DataType>> = (0..width)
-        .map(|place| {
-            let fields = union.inputs.iter().filter_map(|input| input.schema().fields().get(place));
-            common(fields.map(|field| field.data_type().clone()), Texts::StayTexts)
-        })
-        .collect();
+    let of_column = |place: usize| {
+        let fields = union.inputs.iter().filter_map(|input| input.schema().fields().get(place));
+        answered_types(&fields.map(|field| field.data_type().clone()).collect::<Vec<_>>())
+    };
+    let common = (0..union.schema.fields().len()).map(of_column).collect::<Result<Vec<_>>>()?;
     if common.iter().all(Option::is_none) {
         return Ok(Transformed::yes(LogicalPlan::Union(Union::try_new_with_loose_types(union.inputs)?)));
     }
@@ -181,7 +193,10 @@ fn in_union(union: Union) -> Result<Transformed<LogicalPlan>> {
             .zip(&common)
             .map(|((table, field), common)| {
                 let column = Expr::Column(Column::from((table, field)));
-                match common.as_ref().filter(|common| becomes(field.data_type(), common)) {
+                // A column of nothing but NULL is of the common type too: the union takes that of its first input.
+                let is_brought =
+                    |common: &&DataType| field.data_type().is_null() || becomes(field.data_type(), common);
+                match common.as_ref().filter(is_brought) {
                     Some(common) => brought(column, field.data_type(), common)
                         .alias_qualified(table.cloned(), field.name()),
                     None => column,
@@ -194,13 +209,57 @@ fn in_union(union: Union) -> Result<Transformed<LogicalPlan>> {
     Ok(Transformed::yes(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?)))
 }
 
+/// The keys of a join that was made of no operator, as that of INTERSECT, or whose columns have another type by now.
+fn in_join(mut join: Join) -> Result<Join> {
+    let (of_left, of_right) = (Arc::clone(join.left.schema()), Arc::clone(join.right.schema()));
+    let brought = |(left, right): (Expr, Expr)| -> Result<(Expr, Expr)> {
+        // reason: a key that has no type is left to the engine
+        let (Ok(left_type), Ok(right_type)) = (value_type(&left, &of_left), value_type(&right, &of_right))
+        else {
+            return Ok((left, right));
+        };
+        let common = compared_types(&[left_type, right_type])?;
+        Ok((as_common(left, common.as_ref(), &of_left), as_common(right, common.as_ref(), &of_right)))
+    };
+    join.on = join.on.into_iter().map(brought).collect::<Result<Vec<_>>>()?;
+    Ok(join)
+}
+
+fn in_comparison(part: BinaryExpr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let common = compared([&*part.left, &*part.right], schema)?;
+    let [left, right] =
+        [part.left, part.right].map(|side| Box::new(as_common(*side, common.as_ref(), schema)));
+    Ok(told(common.is_some(), Expr::BinaryExpr(BinaryExpr { left, op: part.op, right })))
+}
+
+fn in_between(between: Between, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let Between { expr, negated, low, high } = between;
+    let common = compared([&*expr, &*low, &*high], schema)?;
+    let [expr, low, high] = [expr, low, high].map(|side| Box::new(as_common(*side, common.as_ref(), schema)));
+    Ok(told(common.is_some(), Expr::Between(Between { expr, negated, low, high })))
+}
+
+fn in_list(found: InList, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let InList { expr, list, negated } = found;
+    let common = compared(std::iter::once(&*expr).chain(&list), schema)?;
+    let mut expr = as_common(*expr, common.as_ref(), schema);
+    let mut list = all_as_common(list, common.as_ref(), schema);
+    let is_of_rows = signed_zeros::is_of_rows(&list)?;
+    if is_of_rows {
+        expr = without_sign(expr, schema);
+        list = all_without_sign(list, schema);
+    }
+    let found = Expr::InList(InList { expr: Box::new(expr), list, negated });
+    Ok(told(is_of_rows || common.is_some(), found))
+}
+
 fn in_subquery(mut found: InSubquery, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    let (asked, rows) = (found.expr.get_type(schema), found.subquery.subquery.schema());
+    let (asked, rows) = (value_type(&found.expr, schema), found.subquery.subquery.schema());
     // reason: a parameter has no type yet, and takes that of the rows
     let (Ok(asked), Some(field)) = (asked, rows.fields().first()) else {
         return Ok(Transformed::no(Expr::InSubquery(found)));
     };
-    let Some(common) = common([asked, field.data_type().clone()], Texts::AreRead) else {
+    let Some(common) = compared_types(&[asked, field.data_type().clone()])? else {
         return Ok(Transformed::no(Expr::InSubquery(found)));
     };
     if becomes(field.data_type(), &common) {
@@ -214,172 +273,56 @@ fn in_subquery(mut found: InSubquery, schema: &DFSchema) -> Result<Transformed<E
     Ok(Transformed::yes(Expr::InSubquery(found)))
 }
 
-/// What a CASE compares is of one type, and so is what it gives.
-fn in_case(case: Case, schema: &DFSchema) -> Transformed<Expr> {
+/// What a CASE compares is of one type, and so is what it answers.
+fn in_case(case: Case, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let Case { expr, when_then_expr, else_expr } = case;
-    let whens = when_then_expr.iter().map(|(when, _)| &**when);
-    let asked = expr.as_deref().and_then(|asked| compared(std::iter::once(asked).chain(whens), schema));
+    let asked = match expr.as_deref() {
+        Some(asked) => {
+            let whens = when_then_expr.iter().map(|(when, _)| &**when);
+            compared(std::iter::once(asked).chain(whens), schema)?
+        }
+        None => None,
+    };
     let thens = when_then_expr.iter().map(|(_, then)| &**then);
-    let answer = given(else_expr.as_deref().into_iter().chain(thens), schema);
-    let changed = asked.is_some() || answer.is_some();
-    let case = Expr::Case(Case {
-        expr: expr.map(|expr| Box::new(as_common(*expr, asked.as_ref(), schema))),
-        when_then_expr: when_then_expr
-            .into_iter()
-            .map(|(when, then)| {
-                (
-                    Box::new(as_common(*when, asked.as_ref(), schema)),
-                    Box::new(as_common(*then, answer.as_ref(), schema)),
-                )
-            })
-            .collect(),
-        else_expr: else_expr.map(|expr| Box::new(as_common(*expr, answer.as_ref(), schema))),
-    });
-    if changed { Transformed::yes(case) } else { Transformed::no(case) }
-}
-
-/// The engine's own `nullif` tells minus zero from zero, which are equal to each other everywhere else: to add zero makes it zero.
-fn without_sign(value: Expr, schema: &DFSchema) -> Expr {
-    // reason: what has no type yet is no column or number with a sign
-    match value.get_type(schema) {
-        Ok(DataType::Float32) => value + lit(0.0_f32),
-        Ok(DataType::Float64) => value + lit(0.0_f64),
-        _ => value,
-    }
-}
-
-/// A comparison about which the planner asks nobody.
-fn tells_apart(op: Operator) -> bool {
-    matches!(op, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom)
-}
-
-/// Whether a cast to that type may be one between moments and numbers.
-fn meets_seconds(to: &DataType) -> bool {
-    is_timestamp(to) || to.is_numeric()
-}
-
-/// What is cast to `to` by `as_type`. A number that is a moment is one of seconds, and so is a moment that is a number; the engine
-/// counts microseconds in one and seconds in another.
-fn in_seconds(
-    value: Box<Expr>,
-    to: &DataType,
-    schema: &DFSchema,
-    as_type: fn(Expr, DataType) -> Expr,
-) -> (Box<Expr>, bool) {
-    // reason: a parameter has no type yet, and takes the one it is cast to
-    let Ok(from) = value.get_type(schema) else { return (value, false) };
-    let whole = |value: Expr| as_type(value, DataType::Int64);
-    let written = match (&from, to) {
-        (from, DataType::Timestamp(TimeUnit::Microsecond, zone)) if from.is_integer() => {
-            let seconds = DataType::Timestamp(TimeUnit::Second, zone.clone());
-            as_type(whole(*value), seconds)
-        }
-        (from, DataType::Timestamp(TimeUnit::Microsecond, _)) if from.is_floating() || from.is_decimal() => {
-            whole(as_type(*value, DataType::Float64) * lit(1e6_f64))
-        }
-        (DataType::Timestamp(TimeUnit::Microsecond, _), to) if to.is_floating() || to.is_decimal() => {
-            as_type(whole(*value), DataType::Float64) / lit(1e6_f64)
-        }
-        (DataType::Timestamp(TimeUnit::Microsecond, _), to) if to.is_integer() => {
-            spans::seconds(whole(*value))
-        }
-        _ => return (value, false),
+    let answer = answered(else_expr.as_deref().into_iter().chain(thens), schema)?;
+    let compares = expr.is_some();
+    let as_asked = |value: Box<Expr>| match compares {
+        true => Box::new(without_sign(as_common(*value, asked.as_ref(), schema), schema)),
+        false => value,
     };
-    (Box::new(written), true)
+    let as_answer = |value: Box<Expr>| Box::new(as_common(*value, answer.as_ref(), schema));
+    let whens = when_then_expr.into_iter().map(|(when, then)| (as_asked(when), as_answer(then))).collect();
+    let case = Case { expr: expr.map(as_asked), when_then_expr: whens, else_expr: else_expr.map(as_answer) };
+    Ok(told(compares || answer.is_some(), Expr::Case(case)))
 }
 
-/// What becomes of texts that meet moments.
-#[derive(Clone, Copy)]
-enum Texts {
-    /// They are compared: a text says which moment it is.
-    AreRead,
-    /// They are given beside each other: all become texts, which the engine sees to.
-    StayTexts,
-}
-
-/// The one type of values that are compared; none where that is left to the engine.
-fn compared<'a>(values: impl IntoIterator<Item = &'a Expr>, schema: &DFSchema) -> Option<DataType> {
-    common(types(values, schema), Texts::AreRead)
-}
-
-/// The one type of values of which one is given; none where that is left to the engine.
-fn given<'a>(values: impl IntoIterator<Item = &'a Expr>, schema: &DFSchema) -> Option<DataType> {
-    common(types(values, schema), Texts::StayTexts)
-}
-
-fn types<'a>(
-    values: impl IntoIterator<Item = &'a Expr>,
-    schema: &DFSchema,
-) -> impl Iterator<Item = DataType> {
-    // reason: a parameter has no type yet, and takes that of the others
-    values.into_iter().filter_map(|value| value.get_type(schema).ok())
-}
-
-fn common(types: impl IntoIterator<Item = DataType>, texts: Texts) -> Option<DataType> {
-    let (mut floating, mut decimal) = (false, false);
-    let (mut moment, mut nanoseconds, mut zone) = (false, false, None);
-    let (mut date, mut text) = (false, false);
-    let (mut interval, mut duration) = (false, false);
-    for found in types {
-        interval |= matches!(found, DataType::Interval(_));
-        duration |= matches!(found, DataType::Duration(_));
-        floating |= found.is_floating();
-        decimal |= found.is_decimal();
-        date |= matches!(found, DataType::Date32 | DataType::Date64);
-        text |= found.is_string();
-        if let DataType::Timestamp(unit, of) = found {
-            moment = true;
-            nanoseconds |= unit == TimeUnit::Nanosecond;
-            zone = zone.or(of);
-        }
+fn in_call(call: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let ScalarFunction { func, args } = call;
+    if func.name() == "nullif" {
+        // It compares its arguments, and gives the first.
+        let common = compared(&args, schema)?;
+        let args = all_without_sign(all_as_common(args, common.as_ref(), schema), schema);
+        return Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args })));
     }
-    let other = match texts {
-        Texts::AreRead => date || text,
-        Texts::StayTexts => date && !text,
-    };
-    if floating && decimal {
-        return Some(DataType::Float64);
-    }
-    let is_compared = matches!(texts, Texts::AreRead);
-    if interval && !text && (duration || is_compared) {
-        return Some(spans::LENGTH);
-    }
-    (moment && other && !nanoseconds).then_some(DataType::Timestamp(TimeUnit::Microsecond, zone))
+    let common = given(&args, schema)?;
+    let args = all_as_common(args, common.as_ref(), schema);
+    Ok(told(common.is_some(), Expr::ScalarFunction(ScalarFunction { func, args })))
 }
 
-/// A value of another type in the common one.
-fn brought(value: Expr, found: &DataType, common: &DataType) -> Expr {
-    match (found, common) {
-        (DataType::Interval(_), DataType::Duration(_)) => spans::length(value),
-        _ => cast(value, common.clone()),
-    }
+fn compares(op: Operator) -> bool {
+    matches!(
+        op,
+        Operator::Eq
+            | Operator::NotEq
+            | Operator::Lt
+            | Operator::LtEq
+            | Operator::Gt
+            | Operator::GtEq
+            | Operator::IsDistinctFrom
+            | Operator::IsNotDistinctFrom
+    )
 }
 
-/// Whether a value of that type is cast to the common one. Floating-point numbers widen by themselves.
-fn becomes(found: &DataType, common: &DataType) -> bool {
-    match common {
-        DataType::Float64 => found.is_decimal(),
-        _ => found != common && *found != DataType::Null,
-    }
-}
-
-fn all_as_common(values: Vec<Expr>, common: Option<&DataType>, schema: &DFSchema) -> Vec<Expr> {
-    values.into_iter().map(|value| as_common(value, common, schema)).collect()
-}
-
-/// The value in the common type, where there is one and it has another.
-fn as_common(value: Expr, common: Option<&DataType>, schema: &DFSchema) -> Expr {
-    let Some(common) = common else { return value };
-    match value.get_type(schema) {
-        Ok(found) if becomes(&found, common) => brought(value, &found, common),
-        _ => value,
-    }
-}
-
-fn told(common: Option<DataType>, expression: Expr) -> Transformed<Expr> {
-    if common.is_some() { Transformed::yes(expression) } else { Transformed::no(expression) }
-}
-
-fn is_timestamp(found: &DataType) -> bool {
-    matches!(found, DataType::Timestamp(..))
+fn told(is_changed: bool, expression: Expr) -> Transformed<Expr> {
+    Transformed::new(expression, is_changed, TreeNodeRecursion::Continue)
 }

@@ -5,28 +5,35 @@
 //! * A DATE and an interval with hours come to a TIMESTAMP. The engine would leave the hours out.
 //! * Days between dates are counted by a call: the engine takes the operator's bounds for another type than its values are of.
 //! * A DATE beside a TIMESTAMP is one too, in microseconds. The engine would count nanoseconds, which end in the year 2262.
+//! * A moment becomes its microseconds, and they a moment, by calls: a cast between the two would be taken for one of seconds where
+//!   an expression is looked at twice.
 
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, AsArray};
 use datafusion::arrow::compute::kernels::arity::binary;
 use datafusion::arrow::datatypes::{
-    DataType, Date32Type, DurationMicrosecondType, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType,
-    IntervalUnit, TimeUnit,
+    DataType, Date32Type, DurationMicrosecondType, Float64Type, Int64Type, IntervalMonthDayNano,
+    IntervalMonthDayNanoType, IntervalUnit, TimeUnit, TimestampMicrosecondType,
 };
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, ScalarValue, exec_datafusion_err, exec_err, internal_err};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-    Signature, TypeSignature, Volatility, cast,
+    BinaryExpr, ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    TypeSignature, Volatility, cast,
 };
+
+use crate::value_type::value_type;
 
 /// A span of months, days and nanoseconds.
 const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 /// A span of a certain length.
 pub(crate) const LENGTH: DataType = DataType::Duration(TimeUnit::Microsecond);
+
+/// The zone in which moments are kept.
+const UTC: &str = "UTC";
 
 const MICROS_OF_SECOND: i64 = 1_000_000;
 const MICROS_OF_DAY: i64 = 86_400 * MICROS_OF_SECOND;
@@ -37,9 +44,28 @@ pub(crate) fn length(interval: Expr) -> Expr {
     call(Span::Length, vec![cast(interval, INTERVAL)])
 }
 
-/// The whole seconds in microseconds: the greatest that are not more.
-pub(crate) fn seconds(micros: Expr) -> Expr {
-    call(Span::Seconds, vec![micros])
+/// The moment that is so many microseconds after the beginning of 1970.
+pub(crate) fn moment(micros: Expr) -> Expr {
+    call(Span::Moment, vec![micros])
+}
+
+/// The microseconds of a moment since the beginning of 1970.
+pub(crate) fn micros(moment: Expr) -> Expr {
+    call(Span::Micros, vec![cast(moment, in_utc())])
+}
+
+/// The whole seconds of a moment since the beginning of 1970: the greatest that are not more.
+pub(crate) fn seconds(moment: Expr) -> Expr {
+    call(Span::Seconds, vec![cast(moment, in_utc())])
+}
+
+/// The whole microseconds that are nearest to a DOUBLE of seconds, as a DOUBLE.
+pub(crate) fn nearest_micros(seconds: Expr) -> Expr {
+    call(Span::NearestMicros, vec![seconds])
+}
+
+fn in_utc() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from(UTC)))
 }
 
 /// A sum or difference in which a date stands, as what it means.
@@ -54,7 +80,11 @@ pub(crate) fn written(part: Expr, schema: &DFSchema) -> Transformed<Expr> {
 
 fn with_dates(part: BinaryExpr, schema: &DFSchema) -> Transformed<Expr> {
     // reason: a parameter may have no type yet, and is left to the engine
-    let (Ok(of_left), Ok(of_right)) = (part.left.get_type(schema), part.right.get_type(schema)) else {
+    let Some(of_right) = value_type(&part.right, schema).ok().filter(may_stand_right) else {
+        return Transformed::no(Expr::BinaryExpr(part));
+    };
+    // reason: as above
+    let Ok(of_left) = value_type(&part.left, schema) else {
         return Transformed::no(Expr::BinaryExpr(part));
     };
     let op = part.op;
@@ -77,14 +107,17 @@ fn with_dates(part: BinaryExpr, schema: &DFSchema) -> Transformed<Expr> {
     Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right }))
 }
 
+/// Whether something of that type stands on the right side of what is written anew here. Of a long chain that is the short side.
+fn may_stand_right(found: &DataType) -> bool {
+    use DataType::{Date32, Date64, Interval, Timestamp};
+    matches!(found, Date32 | Date64 | Timestamp(..) | Interval(_))
+}
+
 /// A date, as a moment where the interval beside it has hours; one that is not known yet must not have any.
 fn with_interval(date: Box<Expr>, interval: Box<Expr>) -> (Box<Expr>, Box<Expr>) {
     match hours_of(&interval) {
         Some(false) => (date, interval),
-        Some(true) => {
-            let moment = DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")));
-            (Box::new(cast(*date, moment)), interval)
-        }
+        Some(true) => (Box::new(cast(*date, in_utc())), interval),
         None => (date, Box::new(call(Span::WholeDays, vec![cast(*interval, INTERVAL)]))),
     }
 }
@@ -117,7 +150,13 @@ enum Span {
     /// An interval that has no part below a day.
     WholeDays,
     /// Of microseconds.
+    Moment,
+    /// Of a moment.
+    Micros,
+    /// Of a moment.
     Seconds,
+    /// Of seconds.
+    NearestMicros,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -131,7 +170,9 @@ impl Function {
         let taken = match span {
             Span::DaysBetween => vec![DataType::Date32, DataType::Date32],
             Span::Length | Span::WholeDays => vec![INTERVAL],
-            Span::Seconds => vec![DataType::Int64],
+            Span::Moment => vec![DataType::Int64],
+            Span::Micros | Span::Seconds => vec![in_utc()],
+            Span::NearestMicros => vec![DataType::Float64],
         };
         Self { span, signature: Signature::new(TypeSignature::Exact(taken), Volatility::Immutable) }
     }
@@ -151,9 +192,21 @@ impl Function {
                 let intervals = intervals.as_primitive::<IntervalMonthDayNanoType>();
                 Arc::new(intervals.try_unary::<_, IntervalMonthDayNanoType, DataFusionError>(of_days)?)
             }
-            (Span::Seconds, [micros]) => {
+            (Span::Moment, [micros]) => {
                 let micros = micros.as_primitive::<Int64Type>();
-                Arc::new(micros.unary::<_, Int64Type>(|micros| micros.div_euclid(MICROS_OF_SECOND)))
+                Arc::new(micros.reinterpret_cast::<TimestampMicrosecondType>().with_timezone(UTC))
+            }
+            (Span::Micros, [moments]) => {
+                let moments = moments.as_primitive::<TimestampMicrosecondType>();
+                Arc::new(moments.reinterpret_cast::<Int64Type>())
+            }
+            (Span::Seconds, [moments]) => {
+                let moments = moments.as_primitive::<TimestampMicrosecondType>();
+                Arc::new(moments.unary::<_, Int64Type>(|micros| micros.div_euclid(MICROS_OF_SECOND)))
+            }
+            (Span::NearestMicros, [seconds]) => {
+                let seconds = seconds.as_primitive::<Float64Type>();
+                Arc::new(seconds.unary::<_, Float64Type>(|seconds| (seconds * 1e6).round()))
             }
             _ => return internal_err!("`{}` takes other arguments", self.name()),
         })
@@ -186,7 +239,10 @@ impl ScalarUDFImpl for Function {
             Span::DaysBetween => "days_between",
             Span::Length => "interval_length",
             Span::WholeDays => "interval_of_days",
-            Span::Seconds => "seconds_of_micros",
+            Span::Moment => "moment_of_micros",
+            Span::Micros => "micros_of_moment",
+            Span::Seconds => "seconds_of_moment",
+            Span::NearestMicros => "nearest_micros",
         }
     }
 
@@ -196,7 +252,9 @@ impl ScalarUDFImpl for Function {
 
     fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
         Ok(match self.span {
-            Span::DaysBetween | Span::Seconds => DataType::Int64,
+            Span::DaysBetween | Span::Micros | Span::Seconds => DataType::Int64,
+            Span::Moment => in_utc(),
+            Span::NearestMicros => DataType::Float64,
             Span::Length => LENGTH,
             Span::WholeDays => INTERVAL,
         })

@@ -1,7 +1,8 @@
 //! Sums, differences, products and remainders of whole numbers: one that its type does not hold is an error.
 //!
 //! The engine goes round instead: 9223372036854775807 + 1 would be the smallest number there is, in a result and in a table. So
-//! the operators are written as calls, which look. Those of decimals look by themselves.
+//! the operators are written as calls, which look. Those of decimals look by themselves. What the operators stand between has its
+//! last type by then: `common_type` goes from the inside out, and brings the answers of a CASE to one type first.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -16,10 +17,12 @@ use datafusion::error::Result;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::type_coercion::binary::BinaryTypeCoercer;
 use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Expr, ExprSchemable, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, Volatility, cast, lit,
+    BinaryExpr, ColumnarValue, Expr, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, Volatility, cast, lit,
 };
 use datafusion::physical_expr_common::datum::apply;
+
+use crate::value_type::value_type;
 
 /// Whether [`checked`] may write `part` anew.
 pub(crate) fn counts(part: &Expr) -> bool {
@@ -72,9 +75,19 @@ fn chain_of(function: &ScalarUDF) -> Option<&Chain> {
     function.downcast_ref()
 }
 
+/// The type in which a call counts, if it is one that [`checked`] has written.
+pub(crate) fn counted_in(function: &ScalarUDF) -> Option<DataType> {
+    chain_of(function).map(|chain| chain.data_type.clone())
+}
+
 /// The type in which the engine would count, where it is one of whole numbers.
 fn common(part: &BinaryExpr, schema: &DFSchema) -> Option<DataType> {
-    let (left, right) = (type_of(&part.left, schema)?, type_of(&part.right, schema)?);
+    // Of a long chain the right side is the short one.
+    let right = type_of(&part.right, schema)?;
+    if right.is_floating() || right.is_decimal() {
+        return None;
+    }
+    let left = type_of(&part.left, schema)?;
     if !left.is_integer() && !right.is_integer() {
         return None;
     }
@@ -88,13 +101,8 @@ fn common(part: &BinaryExpr, schema: &DFSchema) -> Option<DataType> {
 }
 
 fn type_of(side: &Expr, schema: &DFSchema) -> Option<DataType> {
-    if let Expr::ScalarFunction(call) = side
-        && let Some(chain) = chain_of(&call.func)
-    {
-        return Some(chain.data_type.clone());
-    }
     // reason: a parameter may have no type yet, and is left to the engine
-    side.get_type(schema).ok()
+    value_type(side, schema).ok()
 }
 
 fn as_type(side: Expr, common: &DataType, schema: &DFSchema) -> Expr {

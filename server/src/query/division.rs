@@ -10,12 +10,13 @@ use arrow::error::ArrowError;
 use datafusion::common::DFSchema;
 use datafusion::common::cast::as_float64_array;
 use datafusion::error::Result;
+use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-    cast,
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, cast,
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
+use weir_enforce::value_type;
 
 /// Plans `/` between integers and floating-point numbers.
 #[derive(Debug)]
@@ -39,9 +40,15 @@ impl ExprPlanner for DivisionPlanner {
         if expression.op != BinaryOperator::Divide {
             return Ok(PlannerResult::Original(expression));
         }
-        let (left, right) = (expression.left.get_type(schema)?, expression.right.get_type(schema)?);
-        let plain = |side: &DataType| side.is_integer() || side.is_floating();
-        if !plain(&left) || !plain(&right) {
+        let plain = |side: &Expr| -> Result<bool> {
+            // A parameter of which nothing tells a type yet.
+            if matches!(side, Expr::Placeholder(Placeholder { field: None, .. })) {
+                return Ok(true);
+            }
+            let side = value_type(side, schema)?;
+            Ok(side.is_integer() || side.is_floating())
+        };
+        if !plain(&expression.left)? || !plain(&expression.right)? {
             return Ok(PlannerResult::Original(expression));
         }
         let double = |side: Expr| cast(side, DataType::Float64);

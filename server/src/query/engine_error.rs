@@ -9,8 +9,8 @@ use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use deltalake::DeltaTableError;
 use weir_catalog::effective::PolicyRefusal;
-use weir_enforce::Refusal;
 use weir_enforce::error::PolicyKind;
+use weir_enforce::{NO_COMMON_TYPE, Refusal};
 
 use crate::error::{Condition, Error, Position};
 
@@ -120,6 +120,11 @@ fn from_root(error: DataFusionError) -> Error {
 /// An error of ours. The text of those that speak of plans, and of nothing that was read, goes to the log.
 fn unclassed(error: &DataFusionError) -> Error {
     match error {
+        // It is about the user's text, whatever the engine calls it.
+        DataFusionError::Internal(text) if text.contains(" in BETWEEN expression") => {
+            let message = "what stands before BETWEEN and its bounds have no common type";
+            Error::new(Condition::DatatypeMismatch, message).with_hint("cast one of them")
+        }
         DataFusionError::Internal(text) | DataFusionError::Configuration(text) => {
             Error::internal(text.clone())
         }
@@ -238,6 +243,11 @@ fn unplanned(expression: &str) -> Error {
 
 fn from_planning(text: &str) -> Error {
     let line = first_line(text);
+    if let Some(told) = line.strip_prefix(NO_COMMON_TYPE) {
+        return Error::new(Condition::DatatypeMismatch, told).with_hint(
+            "cast one of them: a number that is cast to TIMESTAMP is one of seconds since 1970, one that is cast to DATE one of days",
+        );
+    }
     if line.contains(" require unique expression names") {
         let message = "two columns of a subquery, view or new table have the same name";
         return Error::new(Condition::InvalidStatement, message)
@@ -390,6 +400,7 @@ mod tests {
         let interval = "INTERVAL expression cannot be Value(ValueWithSpan { value: Number(\"1\", false) })";
         let twice = "Projections require unique expression names but the expression \"t.id\" at position 0 and \
                      \"t.id\" at position 1 have the same name. Consider aliasing (\"AS\") one of them.";
+        let between = "Failed to coerce types Int32 and Boolean in BETWEEN expression";
         let subquery = (Condition::UnsupportedFeature, "a subquery at this place is not supported");
         for (error, told) in [
             (unplanned("OuterReferenceColumn(Field { name: \"id\" }, Column { name: \"id\" })"), subquery),
@@ -405,6 +416,17 @@ mod tests {
                     Condition::UnsupportedFeature,
                     "an INTERVAL in a window frame whose number is not a text is not supported",
                 ),
+            ),
+            (
+                DataFusionError::Internal(between.to_owned()),
+                (
+                    Condition::DatatypeMismatch,
+                    "what stands before BETWEEN and its bounds have no common type",
+                ),
+            ),
+            (
+                DataFusionError::Plan(format!("{NO_COMMON_TYPE}a number stands beside a DATE")),
+                (Condition::DatatypeMismatch, "a number stands beside a DATE"),
             ),
             (
                 DataFusionError::Plan(twice.to_owned()),
