@@ -29,7 +29,7 @@ use crate::resolver::{Access, Scope};
 use crate::sql_function::{Budget, Calls, Spot, Uses, exists, in_expression, in_plan};
 use crate::time_travel::Travels;
 use crate::type_names::TypeNames;
-use crate::{common_type, exponents, three_valued, using_joins};
+use crate::{asking_values, common_type, exponents, three_valued, using_joins};
 
 /// Plans a query (or `EXPLAIN`-free statement over queries) with the rights of `access`.
 pub async fn bind_statement(
@@ -54,7 +54,8 @@ pub(crate) async fn bind_with_uses(
     using_joins::write_out(&mut statement, &|query: ast::Query| columns_of(&planner, query))?;
     let plan = planner.statement_to_plan(ParsedStatement::Statement(Box::new(statement)))?;
     let plan = if binder.calls.is_empty() { plan } else { in_plan(plan, &Budget::default())? };
-    let plan = three_valued::in_plan(common_type::in_plan(plan)?)?;
+    let plan = common_type::in_plan(asking_values::in_plan(plan)?)?;
+    let plan = three_valued::in_plan(plan)?;
     check_size(&plan)?;
     Ok((plan, binder.uses()))
 }

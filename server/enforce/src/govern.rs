@@ -7,6 +7,7 @@ use datafusion::error::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 
+use crate::aside::{aside, stretches_aside};
 use crate::check_governed::{check_governed, check_resolved};
 use crate::constant_row::constant_row;
 use crate::governed_plan::GovernedPlan;
@@ -28,17 +29,19 @@ impl OptimisedPlan {
     /// Optimises `plan`, whose names were resolved in `scope`. Leaves come to be there: the policies are in them from the
     /// start. Its tables are looked at before and after, so that no rule brings another.
     pub fn new(scope: &Scope, state: &SessionState, plan: &LogicalPlan) -> Result<Self> {
-        check_resolved(plan, scope.seal())?;
-        let optimised = state.optimize(plan)?;
-        check_resolved(&optimised, scope.seal())?;
-        Ok(Self { plan: optimised, seal: scope.seal().clone(), canonical: canonical(plan)? })
+        aside(|| {
+            check_resolved(plan, scope.seal())?;
+            let optimised = state.optimize(plan)?;
+            check_resolved(&optimised, scope.seal())?;
+            Ok(Self { plan: optimised, seal: scope.seal().clone(), canonical: canonical(plan)? })
+        })
     }
 
     /// A physical plan of its own, with every leaf checked.
     pub async fn governed(&self, state: &SessionState) -> Result<GovernedPlan> {
         let physical = match constant_row(&self.plan)? {
             Some(row) => row,
-            None => state.query_planner().create_physical_plan(&self.plan, state).await?,
+            None => stretches_aside(state.query_planner().create_physical_plan(&self.plan, state)).await?,
         };
         let permits = check_governed(&physical, &self.seal)?;
         Ok(GovernedPlan::new(physical, permits, self.canonical.clone()))

@@ -10,11 +10,15 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::{Exists, InSubquery};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
     BinaryExpr, Expr, ExprSchemable, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit, when,
 };
 
+use crate::counted_subqueries;
+use crate::empty_subqueries::with_row;
+use crate::named_casts::NAMED_CAST;
 use crate::subqueries::{around, with_subqueries};
 
 /// Every IN of `plan` with its three values, those of its subqueries among them.
@@ -22,17 +26,21 @@ pub(crate) fn in_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
     let written = plan.transform_up_with_subqueries(|node| match node {
         LogicalPlan::Filter(filter) => {
             let schema = Arc::clone(filter.input.schema());
-            let predicate = in_filter(filter.predicate, &schema)?;
+            let predicate = in_filter(with_row(filter.predicate)?.data, &schema)?;
             Ok(Transformed::yes(LogicalPlan::Filter(Filter::try_new(predicate, filter.input)?)))
         }
         other => {
             let schema = around(&other);
-            other.map_expressions(|expression| {
-                Ok(match holds_in(&expression)? {
-                    true => Transformed::yes(told_apart(expression, &schema)?),
-                    false => Transformed::no(expression),
+            let names = NamePreserver::new(&other);
+            let told = other.map_expressions(|expression| {
+                let name = names.save(&expression);
+                let expression = with_row(expression)?;
+                Ok(match holds_in(&expression.data)? {
+                    true => Transformed::yes(name.restore(told_apart(expression.data, &schema)?)),
+                    false => expression.update_data(|expression| name.restore(expression)),
                 })
-            })
+            })?;
+            told.transform_data(counted_subqueries::in_node)
         }
     })?;
     Ok(written.data)
@@ -45,7 +53,7 @@ pub(crate) fn in_expression(expression: Expr, schema: &DFSchema) -> Result<Expr>
 
 /// The same for the subqueries within an expression, and nothing of itself.
 pub(crate) fn in_subqueries(expression: Expr) -> Result<Expr> {
-    with_subqueries(expression, in_plan)
+    Ok(with_row(with_subqueries(expression, in_plan)?)?.data)
 }
 
 /// The same for a filter of rows of `schema`, and nothing in its subqueries.
@@ -78,6 +86,8 @@ fn is_key(value: &Expr) -> bool {
         Expr::Column(_) => true,
         Expr::Cast(cast) => is_key(&cast.expr),
         Expr::Alias(alias) => is_key(&alias.expr),
+        // A cast that has a name of its own.
+        Expr::ScalarFunction(call) if call.func.name() == NAMED_CAST => call.args.first().is_some_and(is_key),
         _ => false,
     }
 }

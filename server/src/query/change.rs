@@ -10,22 +10,24 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Column, DFSchema, TableReference};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use datafusion::sql::sqlparser::ast::{Visit, Visitor};
 use weir_catalog::{ObjectName, Privilege, Snapshot, Table};
-use weir_enforce::{Access, ChangedTable, Scope, bind_expression};
+use weir_enforce::{Access, ChangedTable, Scope, bind_expression, counted, stretches_aside};
 use weir_scan::{CLAUSE, Clause, FILE, PLACE, RowOperation};
 
 use crate::context::Context;
 use crate::error::{Condition, Error, Result};
+use crate::query::case_nesting::check_cases;
 use crate::query::engine::Engine;
 use crate::query::expansion::check_expansion;
 use crate::query::fold::fold_expression;
 use crate::query::function_calls::check_calls;
 use crate::query::parameters::{self, parameter_schema};
+use crate::query::write::assigned::assigned;
 use crate::query::write::{check_unmasked, writable};
 use crate::run::Parameters;
 use crate::sql::ast::{Ident, Query};
@@ -199,28 +201,34 @@ impl Target<'_> {
         let own = self.changed.opened.provider.schema();
         let names = given.iter().filter_map(|column| own.fields().get(*column)).map(|field| field.name());
         columns.extend(values.into_iter().zip(names).map(|(value, name)| value.alias(name)));
-        let plan = rows.project(columns)?.build()?;
+        let plan = counted(rows.project(columns)?.build()?)?;
         Ok(Found { plan, stored: None, clauses, given, operation })
     }
 
     /// A value for a column of the table, in its type.
     async fn value(&self, value: &ast::Expr, schema: &DFSchema, column: usize) -> Result<Expr> {
         let value = self.bind(value, schema).await?;
-        self.typed(value, column)
+        // A parameter has no type before it has a value, and is held to its column's then.
+        let from = value.get_type(schema).unwrap_or(DataType::Null);
+        assigned(value, &from, &*self.own_field(column)?)
     }
 
     fn typed(&self, value: Expr, column: usize) -> Result<Expr> {
+        Ok(cast(value, self.own_field(column)?.data_type().clone()))
+    }
+
+    fn own_field(&self, column: usize) -> Result<FieldRef> {
         let own = self.changed.opened.provider.schema();
-        let field = own.fields().get(column).ok_or_else(|| Error::internal("a column that is not there"))?;
-        Ok(cast(value, field.data_type().clone()))
+        own.fields().get(column).cloned().ok_or_else(|| Error::internal("a column that is not there"))
     }
 
     async fn bind(&self, expression: &ast::Expr, schema: &DFSchema) -> Result<Expr> {
         check_calls(expression, self.scope.state())?;
         let mut folded = expression.clone();
         fold_expression(&mut folded)?;
+        check_cases(&folded)?;
         check_queries(&folded)?;
-        let bound = bind_expression(self.scope, &self.access, folded, schema).await?;
+        let bound = stretches_aside(bind_expression(self.scope, &self.access, folded, schema)).await?;
         let folds = bound.exists(|part| {
             Ok(matches!(part, Expr::AggregateFunction(_) | Expr::WindowFunction(_) | Expr::Unnest(_)))
         })?;

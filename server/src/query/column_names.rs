@@ -5,8 +5,11 @@
 //! expression its text.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, Ident, JoinConstraint, Query, Select, SelectItem, SetExpr};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, JoinConstraint, Query, Select, SelectItem, SetExpr, Visit, Visitor,
+};
 
 use super::fold::constraint_of;
 
@@ -36,20 +39,66 @@ pub fn column_names(query: &Query, planned: &[String], spelling: &HashMap<String
     names
 }
 
-/// Gives expressions that the outermost SELECT names twice distinct names for the planner, which
+/// Gives expressions that an outermost SELECT names twice distinct names for the planner, which
 /// takes each once, and so the columns of either side beside the one that stands for both in a join by names;
 /// [`column_names`] gives them their own names back.
 pub fn tell_apart(query: &mut Query) {
-    let SetExpr::Select(select) = query.body.as_mut() else { return };
+    tell_apart_in(&mut query.body);
+}
+
+fn tell_apart_in(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => tell_items_apart(select),
+        SetExpr::Query(query) => tell_apart_in(&mut query.body),
+        SetExpr::SetOperation { left, right, .. } => {
+            tell_apart_in(left);
+            tell_apart_in(right);
+        }
+        _ => {}
+    }
+}
+
+fn tell_items_apart(select: &mut Select) {
     let of_both = names_of_both(select);
     let mut known = HashSet::new();
     for (position, item) in select.projection.iter_mut().enumerate() {
-        if let SelectItem::UnnamedExpr(expression) = item
-            && (!known.insert(expression.to_string()) || is_of_either(expression, of_both.as_ref()))
-        {
-            let alias = Ident::new(format!("{expression} #{position}"));
-            *item = SelectItem::ExprWithAlias { expr: expression.clone(), alias };
+        match item {
+            SelectItem::UnnamedExpr(expression)
+                if !known.insert(as_planned(expression))
+                    || is_of_either(expression, of_both.as_ref())
+                    || asks(expression) =>
+            {
+                let alias = Ident::new(format!("{expression} #{position}"));
+                *item = SelectItem::ExprWithAlias { expr: expression.clone(), alias };
+            }
+            // One value under one name, whichever of them is meant.
+            SelectItem::ExprWithAlias { expr, alias } if !known.insert(format!("{expr} AS {alias}")) => {
+                alias.value = format!("{} #{position}", alias.value);
+            }
+            _ => {}
         }
+    }
+}
+
+/// Whether there is a subquery in an expression: the planner leaves out in its name what is asked.
+fn asks(expression: &Expr) -> bool {
+    struct Asking;
+    impl Visitor for Asking {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+            ControlFlow::Break(())
+        }
+    }
+    expression.visit(&mut Asking).is_break()
+}
+
+/// What the planner tells expressions apart by: without brackets, and constants without their types.
+fn as_planned(expression: &Expr) -> String {
+    match expression {
+        Expr::Nested(inner) => as_planned(inner),
+        Expr::Cast { expr, .. } if matches!(**expr, Expr::Value(_)) => expr.to_string(),
+        other => other.to_string().to_lowercase(),
     }
 }
 

@@ -10,8 +10,11 @@ use datafusion::config::Dialect;
 use datafusion::execution::context::SessionConfig;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::ensure_coop::EnsureCooperative;
 use weir_catalog::{PrincipalId, Snapshot};
 use weir_enforce::identity_function::{identity_function_names, identity_functions};
+use weir_enforce::named_casts::{NAMED_CAST, named_cast};
 use weir_enforce::resolver::Sources;
 use weir_enforce::{
     Access, Caller, Moment, OpenSystemTable, OpenTable, Scope, SignedZeros, Witness, is_builtin,
@@ -20,6 +23,9 @@ use weir_enforce::{
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::query::case_nesting::check_cases;
+use crate::query::cast_names::name_casts;
+use crate::query::large_limits::LargeLimits;
 use crate::query::session_functions::{session_function_names, session_functions};
 use crate::query::{fold, functions};
 use crate::session::SessionSettings;
@@ -42,15 +48,17 @@ impl Engine {
         tables: Arc<dyn OpenTable>,
         system: Arc<dyn OpenSystemTable>,
     ) -> Self {
+        let mut scalar = functions::scalar();
+        scalar.push(Arc::new(named_cast()));
         let base = SessionStateBuilder::new()
             .with_config(options(partitions))
             .with_runtime_env(runtime)
-            .with_scalar_functions(functions::scalar())
+            .with_scalar_functions(scalar)
             .with_aggregate_functions(functions::aggregate())
             .with_window_functions(functions::window())
             .with_expr_planners(functions::expression_planners())
             .with_optimizer_rule(Arc::new(SignedZeros))
-            .with_physical_optimizer_rules(physical_rules())
+            .with_physical_optimizer_rules(rules())
             .build();
         let witness = Arc::default();
         let sources =
@@ -122,6 +130,8 @@ impl Engine {
         names.extend(self.base.window_functions().keys().cloned());
         names.extend(identity_function_names().map(str::to_owned));
         names.extend(session_function_names().map(str::to_owned));
+        // Not for users: it stands around what a cast is of.
+        names.remove(NAMED_CAST);
         names.into_iter().collect()
     }
 
@@ -129,6 +139,14 @@ impl Engine {
     pub fn access(&self, context: &Context, scope: &Scope) -> Access {
         Access::of_caller(scope.caller(), &context.session.catalog, &context.session.schema)
     }
+}
+
+/// The rules for plans that run. Filters are told to scans last: a sort without a heap has none for them.
+fn rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = physical_rules();
+    let cooperative = rules.iter().position(|rule| rule.name() == EnsureCooperative::new().name());
+    rules.insert(cooperative.unwrap_or(rules.len()), Arc::new(LargeLimits));
+    rules
 }
 
 fn options(partitions: usize) -> SessionConfig {
@@ -161,6 +179,7 @@ fn parse_type(text: &str) -> Option<DataType> {
 fn parse_expression(text: &str) -> datafusion::error::Result<sql::ast::Expr> {
     let mut expression = sql::parse_expression(text).map_err(external)?;
     fold::fold_expression(&mut expression).map_err(external)?;
+    check_cases(&expression).map_err(external)?;
     Ok(expression)
 }
 
@@ -168,6 +187,8 @@ fn parse_query(text: &str) -> datafusion::error::Result<sql::ast::Query> {
     let query = sql::parse_query(text).map_err(external)?;
     let mut statement = sql::ast::Statement::Query(query);
     fold::fold_statement(&mut statement).map_err(external)?;
+    check_cases(&statement).map_err(external)?;
+    name_casts(&mut statement);
     match statement {
         sql::ast::Statement::Query(query) => Ok(*query),
         other => Err(external(Error::internal(format!("a query became {other}")))),

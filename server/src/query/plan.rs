@@ -6,10 +6,12 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::logical_expr::LogicalPlan;
 use weir_catalog::Snapshot;
-use weir_enforce::{Access, Scope, bind_statement};
+use weir_enforce::{Access, Scope, aside, bind_statement, stretches_aside};
 
 use crate::context::Context;
 use crate::error::Result;
+use crate::query::case_nesting::check_cases;
+use crate::query::cast_names::name_casts;
 use crate::query::column_names::{column_names, tell_apart};
 use crate::query::engine::Engine;
 use crate::query::expansion::check_expansion;
@@ -74,7 +76,7 @@ impl Planned {
 /// The plan with the types that its columns have when it runs.
 fn with_types(scope: &Scope, plan: LogicalPlan) -> Result<LogicalPlan> {
     let state = scope.state();
-    Ok(state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?)
+    Ok(aside(|| state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {}))?)
 }
 
 /// The plan of a query in `scope`, bounded before it is bound; its columns have distinct names.
@@ -89,5 +91,7 @@ pub(crate) async fn bind_query(
     tell_apart(&mut distinct);
     let mut statement = ast::Statement::Query(Box::new(distinct));
     fold_statement(&mut statement)?;
-    Ok(bind_statement(scope, access, statement).await?)
+    check_cases(&statement)?;
+    name_casts(&mut statement);
+    Ok(stretches_aside(bind_statement(scope, access, statement)).await?)
 }
