@@ -30,10 +30,18 @@ scripts! {
     tags_and_their_policies_are_governed = "tag_policies.slt";
     /// Joins of columns with the same names, NOT IN beside NULL.
     joins_keep_their_rows_and_not_in_knows_null = "joins.slt";
+    /// Casts beside what is cast, subqueries without rows, subqueries in VALUES.
+    casts_are_expressions_of_their_own = "casts.slt";
     /// TIMESTAMP, TIMESTAMP_NTZ and DATE beside each other and beside texts.
     moments_beside_dates_and_texts = "moments.slt";
+    /// Values that partition a table, whatever their folders are called.
+    values_partition_a_table_whatever_they_are = "partitions.slt";
+    /// Structs with fields that may not be NULL.
+    structs_with_strict_fields_take_rows = "structs.slt";
     /// Whole numbers that a type does not hold, and patterns of texts and dates.
     numbers_do_not_go_round_and_patterns_are_the_dialects = "numbers.slt";
+    /// Functions under the names that Spark has for them, decimals that are rounded, forms of the standard.
+    functions_have_the_names_and_answers_of_spark = "spark_functions.slt";
     /// What functions and aggregates come to, and what they give within their bounds.
     what_functions_and_aggregates_come_to_is_bounded = "bounds.slt";
     /// The dialect of queries.
@@ -44,6 +52,8 @@ scripts! {
     securables_are_altered_and_guarded = "securables.slt";
     /// JOIN … USING and NATURAL JOIN, outer ones among them.
     joins_by_names_have_the_key_of_the_side_that_is_there = "using.slt";
+    /// EXISTS and IN in select lists and aggregates.
+    exists_and_in_are_values_too = "subqueries.slt";
     /// Views whose tables change below them, and texts that make a view or table again.
     views_keep_their_columns_whatever_becomes_of_their_tables = "views.slt";
     /// SHOW and DESCRIBE.

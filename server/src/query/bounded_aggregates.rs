@@ -22,7 +22,10 @@ use crate::query::bounded_functions::{BATCH_BYTES, bytes_of, too_large};
 /// The most bytes of a separator, which is put in between the rows of a batch before they are counted.
 const SEPARATOR_BYTES: usize = 16 << 10;
 
-/// The engine's `array_agg` or `string_agg` held to the bounds.
+/// An aggregate that makes a set of what it is given, whether it is called so or not.
+const SET: &str = "collect_set";
+
+/// An aggregate that gathers, such as the engine's `array_agg` and `string_agg`, held to the bounds.
 pub(super) fn bounded(function: Arc<AggregateUDF>) -> Arc<AggregateUDF> {
     Arc::new(AggregateUDF::new_from_impl(Bounded { function }))
 }
@@ -75,13 +78,13 @@ impl AggregateUDFImpl for Bounded {
 
     fn accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         self.separator_fits(&arguments)?;
-        let distinct = arguments.is_distinct;
+        let distinct = arguments.is_distinct || self.function.name() == SET;
         Ok(self.held(self.function.accumulator(arguments)?, distinct))
     }
 
     fn create_sliding_accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         self.separator_fits(&arguments)?;
-        let distinct = arguments.is_distinct;
+        let distinct = arguments.is_distinct || self.function.name() == SET;
         Ok(self.held(self.function.create_sliding_accumulator(arguments)?, distinct))
     }
 

@@ -8,12 +8,14 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{ObjectName, Query, Visit, Visitor};
 
 use crate::error::{Condition, Error, Result};
+use crate::query::column_bounds::check_columns;
 
 /// The most tables a statement may name, each CTE counted as often as it is named.
 const TABLES_MAX: u64 = 5_000;
 
-/// Refuses a query that names too many tables once its CTEs are written out.
+/// Refuses a query that names too many tables once its CTEs are written out, or lists too many columns.
 pub fn check_expansion(query: &Query) -> Result<()> {
+    check_columns(query)?;
     let mut bodies = Bodies::default();
     // The visitor never breaks off.
     let _: ControlFlow<()> = query.visit(&mut bodies);

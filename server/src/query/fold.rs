@@ -1,8 +1,9 @@
 //! Identifiers are case-insensitive, in backticks too: every name of a syntax tree is folded to
 //! lower case before planning, as every table's columns are. How names look in the result is
 //! [`super::column_names`]'s business. What the planner takes for another thing than the dialect is put right on the way
-//! ([`super::text_casts`], [`super::date_patterns`]).
+//! ([`super::text_casts`], [`super::date_patterns`], [`super::spark_calls`], [`super::standard_forms`], [`super::rounding`]).
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
@@ -11,7 +12,7 @@ use datafusion::sql::sqlparser::ast::{
     TableWithJoins, UnaryOperator, Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
-use super::{date_patterns, text_casts};
+use super::{date_patterns, rounding, spark_calls, standard_forms, text_casts};
 use crate::error::{Error, Result};
 
 /// Folds every identifier of `statement`. Fails on a cast that is not to be had.
@@ -68,6 +69,7 @@ impl VisitorMut for Folder {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        standard_forms::of_query(query);
         if let Some(with) = &mut query.with {
             with.cte_tables.iter_mut().for_each(|cte| fold_alias(&mut cte.alias));
         }
@@ -99,6 +101,11 @@ impl VisitorMut for Folder {
                 names.iter_mut().for_each(fold_name);
             }
         }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        name_apart(select);
         ControlFlow::Continue(())
     }
 
@@ -140,9 +147,30 @@ impl VisitorMut for Folder {
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Error> {
         text_casts::cut(expression);
         as_match(expression);
-        match date_patterns::translate(expression) {
+        rounding::by_row(expression);
+        standard_forms::with_backslash(expression);
+        match spark_calls::tell(expression).and_then(|()| date_patterns::translate(expression)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(refusal) => ControlFlow::Break(refusal),
+        }
+    }
+}
+
+/// Names the second of two expressions that have become one, as `lcase(s)` has beside `lower(s)`: the planner takes each once.
+fn name_apart(select: &mut Select) {
+    if select.projection.len() < 2 {
+        return;
+    }
+    let mut known = HashSet::new();
+    for (position, item) in select.projection.iter_mut().enumerate() {
+        let SelectItem::UnnamedExpr(expression) = item else { continue };
+        if matches!(expression, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
+            continue;
+        }
+        let text = expression.to_string();
+        if !known.insert(text.clone()) {
+            let alias = Ident::new(format!("{text} #{position}"));
+            *item = SelectItem::ExprWithAlias { expr: expression.clone(), alias };
         }
     }
 }

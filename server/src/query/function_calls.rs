@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArgumentClause, FunctionArguments, Spanned, Visit, Visitor,
 };
 
+use super::spark_calls;
 use super::text_casts::refusal;
 use crate::error::{Condition, Error, Position, Result};
 
@@ -33,7 +34,8 @@ impl Visitor for Calls<'_> {
         let Expr::Function(call) = expression else { return ControlFlow::Continue(()) };
         let name = call.name.to_string().replace('`', "").to_lowercase();
         let folds = self.state.aggregate_functions().contains_key(&name)
-            || self.state.window_functions().contains_key(&name);
+            || self.state.window_functions().contains_key(&name)
+            || spark_calls::folds(&name);
         match clause_of(call) {
             Some(clause) if !folds => {
                 let start = call.span().start;

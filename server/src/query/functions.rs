@@ -5,7 +5,8 @@
 //! it. Functions that speak of the session user come from the enforcer.
 //!
 //! How to add a function: its name below; if it is not one of the engine's own, its maker in
-//! [`scalar`]. `every_function_on_the_list_exists` fails on a name that means nothing.
+//! [`scalar`]. `every_function_on_the_list_exists` fails on a name that means nothing. One that the engine has under another
+//! name, or as another form, has its line in [`spark_calls`].
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::query::bounded_functions::bounded;
 use crate::query::division::DivisionPlanner;
 use crate::query::element_at::element_at;
 use crate::query::now::now;
-use crate::query::whole_sums;
+use crate::query::{calendar, half_up_averages, rounding, spark_calls, spark_functions, whole_sums};
 
 /// Scalar functions of the engine, by canonical name.
 const SCALAR: &[&str] = &[
@@ -126,8 +127,6 @@ const SCALAR: &[&str] = &[
     "named_struct",
     "nanvl",
     "nullif",
-    "nvl",
-    "nvl2",
     "octet_length",
     "overlay",
     "pi",
@@ -240,13 +239,16 @@ const WINDOW: &[&str] = &[
 pub fn scalar() -> Vec<Arc<ScalarUDF>> {
     let mut functions = SessionStateDefaults::default_scalar_functions();
     functions.retain(|function| SCALAR.contains(&function.name()));
-    let mut functions: Vec<_> = functions.into_iter().map(bounded).collect();
+    let mut functions: Vec<_> = functions.into_iter().map(bounded).map(rounding::of_one_type).collect();
     functions.push(datafusion_spark::function::hash::sha2());
     functions.push(now());
     let named = |name: &str| functions.iter().find(|function| function.name() == name).cloned();
     if let (Some(of_array), Some(of_map)) = (named("array_element"), named("map_extract")) {
         functions.push(element_at(of_array, of_map));
     }
+    functions.extend(calendar::functions());
+    functions.extend(spark_functions::functions());
+    functions.extend(spark_calls::names());
     functions
 }
 
@@ -254,9 +256,12 @@ pub fn scalar() -> Vec<Arc<ScalarUDF>> {
 pub fn aggregate() -> Vec<Arc<AggregateUDF>> {
     let mut functions = SessionStateDefaults::default_aggregate_functions();
     functions.retain(|function| AGGREGATE.contains(&function.name()));
+    functions.push(datafusion_spark::function::aggregate::collect_list());
+    functions.push(datafusion_spark::function::aggregate::collect_set());
     let looked = |function: Arc<AggregateUDF>| match function.name() {
+        "avg" => half_up_averages::rounded(function),
         "sum" => whole_sums::checked(function),
-        "array_agg" | "string_agg" => bounded_aggregates::bounded(function),
+        "array_agg" | "collect_list" | "collect_set" | "string_agg" => bounded_aggregates::bounded(function),
         _ => function,
     };
     functions.into_iter().map(looked).collect()

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use moka::sync::Cache;
 use weir_catalog::Epoch;
 use weir_enforce::{GovernedPlan, OptimisedPlan, Witness};
@@ -32,6 +33,12 @@ use crate::sql::ast;
 
 /// How long a plan is kept that nobody asks for: it holds snapshots of its tables.
 const IDLE_LIFE: Duration = Duration::from_secs(300);
+/// What one of the plans may take that are kept; a larger one counts as several.
+const PLAN_BYTES: usize = 256 << 10;
+/// About what one expression of a plan takes, its part of the syntax tree among it: 2.4 kB were measured of rows of VALUES.
+const EXPRESSION_BYTES: usize = 2 << 10;
+/// No plan takes more than one of so many parts of the cache.
+const PARTS: u64 = 16;
 
 /// A query, bound for one caller.
 #[derive(Debug)]
@@ -80,8 +87,53 @@ pub struct PlanCache {
 
 #[derive(Clone)]
 struct Kept {
-    bound: Cache<Said, Arc<BoundQuery>>,
-    optimised: Cache<(Mark, Epoch), Arc<OptimisedPlan>>,
+    bound: Cache<Said, Weighed<BoundQuery>>,
+    optimised: Cache<(Mark, Epoch), Weighed<OptimisedPlan>>,
+    /// A plan that counts as more is not kept.
+    most: u32,
+}
+
+/// Something that counts as so many plans.
+#[derive(Debug)]
+struct Weighed<T> {
+    value: Arc<T>,
+    plans: u32,
+}
+
+impl<T> Clone for Weighed<T> {
+    fn clone(&self) -> Self {
+        Self { value: Arc::clone(&self.value), plans: self.plans }
+    }
+}
+
+fn cache<K, T>(plans: u64) -> Cache<K, Weighed<T>>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    T: Send + Sync + 'static,
+{
+    Cache::builder()
+        .max_capacity(plans)
+        .weigher(|_, kept: &Weighed<T>| kept.plans)
+        .time_to_idle(IDLE_LIFE)
+        .build()
+}
+
+/// As how many plans a plan counts.
+fn plans_of(plan: &LogicalPlan) -> Result<u32> {
+    let mut bytes = 0_usize;
+    plan.apply_with_subqueries(|node| {
+        bytes += EXPRESSION_BYTES;
+        node.apply_expressions(|expression| {
+            expression.apply(|part| {
+                bytes += EXPRESSION_BYTES;
+                if let Expr::Literal(value, _) = part {
+                    bytes += value.size();
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(u32::try_from(bytes.div_ceil(PLAN_BYTES)).unwrap_or(u32::MAX))
 }
 
 /// How often plans served since the start of the server.
@@ -109,18 +161,17 @@ impl fmt::Debug for PlanCache {
 }
 
 impl PlanCache {
-    /// A cache of `plans` plans of each kind at most. Zero keeps none.
+    /// A cache of `plans` plans of each kind at most; a large one counts as several, and one that would take much of the cache
+    /// is not kept. Zero keeps none.
     pub fn new(plans: u64) -> Self {
-        let kept = (plans > 0).then(|| Kept {
-            bound: Cache::builder().max_capacity(plans).time_to_idle(IDLE_LIFE).build(),
-            optimised: Cache::builder().max_capacity(plans).time_to_idle(IDLE_LIFE).build(),
-        });
+        let most = u32::try_from(plans.div_ceil(PARTS)).unwrap_or(u32::MAX);
+        let kept = (plans > 0).then(|| Kept { bound: cache(plans), optimised: cache(plans), most });
         Self { kept, uses: Arc::default() }
     }
 
     /// What was bound of it. Whether it still holds is for the caller to see.
     pub fn bound(&self, said: &Said) -> Option<Arc<BoundQuery>> {
-        self.kept.as_ref()?.bound.get(said)
+        Some(self.kept.as_ref()?.bound.get(said)?.value)
     }
 
     /// Counts that a bound query served.
@@ -129,10 +180,13 @@ impl PlanCache {
     }
 
     /// Keeps what was bound.
-    pub fn keep(&self, said: Said, bound: Arc<BoundQuery>) {
-        if let Some(kept) = &self.kept {
-            kept.bound.insert(said, bound);
+    pub fn keep(&self, said: Said, bound: Arc<BoundQuery>) -> Result<()> {
+        let Some(kept) = &self.kept else { return Ok(()) };
+        let plans = plans_of(&bound.planned.plan)?;
+        if plans <= kept.most {
+            kept.bound.insert(said, Weighed { value: bound, plans });
         }
+        Ok(())
     }
 
     /// Forgets what was bound: it does not hold any more.
@@ -156,10 +210,12 @@ impl PlanCache {
                 let key = (mark.mark, scope.snapshot().epoch());
                 if let Some(known) = kept.optimised.get(&key) {
                     self.uses.optimised.fetch_add(1, Ordering::Relaxed);
-                    known
+                    known.value
                 } else {
-                    let optimised = Arc::new(optimise()?);
-                    kept.optimised.insert(key, Arc::clone(&optimised));
+                    let (optimised, plans) = (Arc::new(optimise()?), plans_of(plan)?);
+                    if plans <= kept.most {
+                        kept.optimised.insert(key, Weighed { value: Arc::clone(&optimised), plans });
+                    }
                     optimised
                 }
             }
@@ -188,5 +244,28 @@ impl PlanCache {
             bound_uses: self.uses.bound.load(Ordering::Relaxed),
             optimised_uses: self.uses.optimised.load(Ordering::Relaxed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test is a panic")]
+
+    use datafusion::logical_expr::{LogicalPlanBuilder, lit};
+
+    use super::*;
+
+    #[test]
+    fn large_plans_count_as_several() {
+        let rows = |count: i32| {
+            let rows = (0..count).map(|row| vec![lit(row)]).collect();
+            LogicalPlanBuilder::values(rows).unwrap().build().unwrap()
+        };
+        assert_eq!(plans_of(&rows(1)).unwrap(), 1);
+        assert_eq!(plans_of(&rows(100)).unwrap(), 1);
+        assert!((40..200).contains(&plans_of(&rows(10_000)).unwrap()));
+        let long =
+            LogicalPlanBuilder::empty(true).project([lit("x".repeat(1 << 20))]).unwrap().build().unwrap();
+        assert!(plans_of(&long).unwrap() >= 4);
     }
 }

@@ -107,7 +107,11 @@ fn check_query_clauses(query: &Query) -> Result<()> {
     } = query;
     let clauses = [
         (with.as_ref().is_some_and(|with| with.recursive), "WITH RECURSIVE"),
-        (fetch.is_some(), "FETCH"),
+        (
+            fetch.as_ref().is_some_and(|fetch| fetch.with_ties || fetch.percent),
+            "FETCH … PERCENT or WITH TIES",
+        ),
+        (fetch.is_some() && limits(limit_clause.as_ref()), "FETCH beside LIMIT"),
         (!locks.is_empty(), "FOR UPDATE and FOR SHARE"),
         (for_clause.is_some(), "FOR XML, JSON or BROWSE"),
         (settings.is_some(), "SETTINGS"),
@@ -130,6 +134,14 @@ fn check_query_clauses(query: &Query) -> Result<()> {
         return refuse(Some("LIMIT … BY"), query);
     }
     check_body(body)
+}
+
+/// Whether a clause says how many rows there are at most.
+fn limits(clause: Option<&LimitClause>) -> bool {
+    match clause {
+        None | Some(LimitClause::LimitOffset { limit: None, .. }) => false,
+        Some(LimitClause::LimitOffset { .. } | LimitClause::OffsetCommaLimit { .. }) => true,
+    }
 }
 
 /// Walks set operations without recursion; they lean to the left.
@@ -410,7 +422,7 @@ fn is_plain_rounding(kind: &CeilFloorKind) -> bool {
 }
 
 /// Aggregates that hold all rows of a window, and would copy them for each row.
-const GATHERING: &[&str] = &["array_agg", "string_agg"];
+const GATHERING: &[&str] = &["array_agg", "collect_list", "collect_set", "listagg", "string_agg"];
 
 fn check_gathering(function: &Function, place: &Expr) -> Result<()> {
     let [ObjectNamePart::Identifier(name)] = function.name.0.as_slice() else { return Ok(()) };
