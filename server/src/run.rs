@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
@@ -80,6 +81,9 @@ impl RowStream {
         Self { schema, batches: futures::stream::once(async move { Ok(batch) }).boxed() }
     }
 }
+
+/// What is planned and only told of has a row of its own in the books from here on.
+const UNTOLD_CPU: Duration = Duration::from_millis(100);
 
 /// Whether a statement returns rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -272,22 +276,28 @@ impl Warehouse {
     }
 
     /// What `sql` would return, without running anything of it. A statement that is refused here is
-    /// never run, so it is entered in the books here.
+    /// never run, so it is entered in the books here; so is one that took long to plan, as may never run.
     pub async fn describe(&self, context: &Context, sql: &str) -> Result<Described> {
         if let Some(bound) = self.bound_before(context, sql).await? {
             return Ok(planning::described(&bound));
         }
         let context = &context.clone().seen_anew();
+        let gauges = self.gauges(context);
         let described = async {
             let statement = self.parse(context, sql)?;
             self.describe_statement(context, sql, statement).await
         };
-        match described.await {
-            Ok(described) => Ok(described),
-            Err(error) => {
-                let record = QueryRecord::received(context, sql, None, Arc::clone(&self.sink));
-                failed(record.gauged(self.gauges(context)), error).await
+        let described = gauges.meter().future(described.boxed());
+        let until = (&context.cancellation, self.limits.deadline.left(context));
+        let described = self.turns.describing(context.identity().principal(), until, described).await;
+        let record = || QueryRecord::received(context, sql, None, Arc::clone(&self.sink));
+        match described {
+            Ok(described) if gauges.meter().cpu() < UNTOLD_CPU => Ok(described),
+            Ok(described) => {
+                record().commanded(StatementType::Describe, gauges).finish().await?;
+                Ok(described)
             }
+            Err(error) => failed(record().gauged(gauges), error).await,
         }
     }
 

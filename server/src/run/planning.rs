@@ -64,7 +64,7 @@ impl Warehouse {
         let repeatable = mark_plan(&bound.planned.plan, &is_session_function, &mut DefaultHasher::new())?;
         let holds_later = repeatable == Repeatable::Yes && !bound.planned.scope.asks_the_time();
         if let Some(said) = Said::of(context, sql).filter(|_| holds_later) {
-            self.plans().keep(said, Arc::new(bound));
+            self.plans().keep(said, Arc::new(bound))?;
         }
         Ok(described)
     }

@@ -49,6 +49,8 @@ pub struct Turns {
 #[derive(Debug)]
 struct User {
     slots: Arc<Semaphore>,
+    /// For statements that are described. Who runs as many as may be still prepares more.
+    describing: Semaphore,
     /// Held by the statement that stands in the line.
     line: Mutex<()>,
     waiting: AtomicUsize,
@@ -75,7 +77,8 @@ impl Turns {
     fn user(&self, user: PrincipalId) -> Arc<User> {
         let fresh = || {
             let slots = slots(self.limits.running_of_user);
-            Arc::new(User { slots, line: Mutex::default(), waiting: AtomicUsize::new(0) })
+            let describing = Semaphore::new(slots.available_permits());
+            Arc::new(User { slots, describing, line: Mutex::default(), waiting: AtomicUsize::new(0) })
         };
         self.users.get_with(user, fresh)
     }
@@ -118,6 +121,23 @@ impl Turns {
             turn = turn => turn,
             () = passed(left) => Err(waited_too_long()),
         }
+    }
+
+    /// What `described` gives, once no more than as many statements of `user` are described as may run.
+    pub async fn describing<T>(
+        &self,
+        user: PrincipalId,
+        (stop, left): (&CancellationToken, Option<Duration>),
+        described: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let user = self.user(user);
+        let _one = tokio::select! {
+            biased;
+            one = user.describing.acquire() => one.map_err(Error::internal)?,
+            () = stop.cancelled() => return Err(cancelled()),
+            () = passed(left) => return Err(waited_too_long()),
+        };
+        described.await
     }
 
     /// Counts a waiting statement as long as the guards live, unless there are too many.

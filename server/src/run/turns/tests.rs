@@ -119,3 +119,25 @@ async fn a_user_with_all_of_theirs_leaves_room_for_others() {
     let (name, _turn) = timeout(SOON, runs.recv()).await.unwrap().unwrap();
     assert_eq!((name, turns.running(), turns.waiting()), ("third", 1, 0));
 }
+
+#[tokio::test]
+async fn as_many_are_described_as_may_run_and_another_user_waits_for_none() {
+    let turns = turns(1, 3, 2);
+    let (go_on, gone_on) = tokio::sync::oneshot::channel::<()>();
+    let stop = CancellationToken::new();
+    let first = turns.describing(user(1), (&stop, None), async {
+        gone_on.await.unwrap();
+        Ok("first")
+    });
+    let second = turns.describing(user(1), (&stop, None), async { Ok("second") });
+    let others = async {
+        let impatient = turns.describing(user(1), (&stop, Some(Duration::ZERO)), async { Ok("third") });
+        assert_eq!(impatient.await.unwrap_err().condition(), Condition::StatementTimeout);
+        assert_eq!(turns.describing(user(2), (&stop, None), async { Ok("other") }).await.unwrap(), "other");
+        assert!(turns.now(user(1)).is_some());
+        go_on.send(()).unwrap();
+    };
+    let all = async { tokio::join!(biased; first, second, others) };
+    let (first, second, ()) = timeout(SOON, all).await.unwrap();
+    assert_eq!((first.unwrap(), second.unwrap()), ("first", "second"));
+}
