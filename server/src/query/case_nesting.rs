@@ -90,7 +90,7 @@ mod tests {
             let refused = checked(LEVELS_MAX + 2, begin, end).unwrap_err();
             assert_eq!(refused.condition(), Condition::ResourceExhausted, "{begin}");
         }
-        checked(40, "(CASE WHEN b > 0 THEN 1 ELSE ", " END)").unwrap();
-        checked(40, "(1 + ", ")").unwrap();
+        checked(20, "(CASE WHEN b > 0 THEN 1 ELSE ", " END)").unwrap();
+        checked(20, "(1 + ", ")").unwrap();
     }
 }
